@@ -1,0 +1,288 @@
+"""The study area: zone sets on named levels, groups as exact sums of their members, regular grids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+
+from qpgis.crs import LONLAT, Geometries, Plane, gauss_krueger, lonlat, parse
+from qpgis.errors import ConfigError, ZoneError, did_you_mean
+from qpgis.findings import Findings, Severity
+from qpgis.provenance import Source
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from pyproj import CRS
+
+    from qpgis.sources import RawFeatures
+
+
+@dataclass(frozen=True)
+class ZoneSet:
+    """Zones of one level that are measured by themselves.
+
+    Attributes
+    ----------
+    level : str
+        ``town``, ``grid``, ...
+    ids, names : tuple of str
+        Sorted by id.
+    lonlat, geometry : array of polygons
+        In degrees as the file has them, and in the study area's plane.
+    source : Source
+        File and grade.
+    overlapping : bool
+        True if zones may overlap; otherwise they are a coverage, and what lies on a border is shared.
+    """
+
+    level: str
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    lonlat: Geometries = field(repr=False, compare=False)
+    geometry: Geometries = field(repr=False, compare=False)
+    source: Source
+    overlapping: bool = False
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A zone that is the exact sum of members of the base level: 青西 = 朱家角 + 金泽 + 练塘."""
+
+    id: str
+    name: str
+    level: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StudyArea:
+    """Base zones, the groups over them, and an optional grid.
+
+    Attributes
+    ----------
+    name : str
+        What planners call the area.
+    plane : Plane
+        The equal-area plane in which everything is measured.
+    base : ZoneSet
+        The zones that are measured.
+    groups : tuple of Group
+        Sums over base zones; a zone may be in several.
+    grid : ZoneSet or None
+        Square cells, cut at the area's border.
+    """
+
+    name: str
+    plane: Plane
+    base: ZoneSet
+    groups: tuple[Group, ...] = ()
+    grid: ZoneSet | None = None
+
+    def __repr__(self) -> str:
+        groups = f", {len(self.groups)} groups" if self.groups else ""
+        return f"<StudyArea {self.name}: {len(self.base)} zones of level {self.base.level!r}{groups}, plane {self.plane}>"
+
+    @property
+    def zone_sets(self) -> tuple[ZoneSet, ...]:
+        """Every zone set that is measured by itself."""
+        return (self.base, self.grid) if self.grid else (self.base,)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The names of all levels, smallest zones first."""
+        names = [self.base.level, *(g.level for g in self.groups), *([self.grid.level] if self.grid else [])]
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def outline(self) -> shapely.Geometry:
+        """The union of the base zones, in the plane."""
+        return shapely.union_all(self.base.geometry)
+
+    def frame(self) -> gpd.GeoDataFrame:
+        """Every zone of every level in degrees: ``zone_id, zone_name, level`` and its polygon."""
+        import geopandas as gpd
+
+        position = {zone: n for n, zone in enumerate(self.base.ids)}
+        rows: list[tuple[str, str, str, shapely.Geometry]] = []
+        for zones in self.zone_sets:
+            rows += zip(zones.ids, zones.names, [zones.level] * len(zones), zones.lonlat, strict=True)
+        for group in self.groups:
+            members = self.base.lonlat[[position[m] for m in group.members]]
+            rows.append((group.id, group.name, group.level, _merged(members)))
+        rows.sort(key=lambda row: (self.levels.index(row[2]), row[0]))
+        data = {c: [row[n] for row in rows] for n, c in enumerate(("zone_id", "zone_name", "level"))}
+        return gpd.GeoDataFrame(data, geometry=[row[3] for row in rows], crs=LONLAT)
+
+
+def _merged(members: Geometries) -> shapely.Geometry:
+    """The outline of a group for display; its numbers are sums and don't depend on it."""
+    if shapely.coverage_is_valid(members):
+        return shapely.normalize(shapely.coverage_union_all(members))
+    return shapely.normalize(shapely.union_all(members))
+
+
+def study_area(
+    raw: RawFeatures,
+    *,
+    name: str,
+    level: str,
+    id_field: str,
+    name_field: str,
+    source: Source,
+    crs: CRS | str | None,
+    findings: Findings,
+    groups: Iterable[Group] = (),
+    grid_cell_m: float | None = None,
+    overlapping: bool = False,
+) -> StudyArea:
+    """A study area from a file of zones.
+
+    Rows with the same id are one zone. The plane's centre is that of the zones' box, rounded to whole degrees.
+
+    Raises
+    ------
+    ZoneError
+        If there is no zone, a field is missing, an id is missing, or a zone has no area.
+    ConfigError
+        If a group names a member that is no zone.
+    """
+    what = f"zones ({raw.file})"
+    system = parse(crs if crs is not None else raw.frame.crs, what=what)
+    ids, names, geometry = _read_zones(raw, id_field, name_field, what, findings)
+    degrees = lonlat(geometry, system, what=what)
+    plane = Plane.around(degrees)
+    planar = plane.project(geometry, system, what=what)
+    planar = np.where(shapely.is_valid(planar), planar, shapely.buffer(planar, 0))
+    base = ZoneSet(level, ids, names, degrees, planar, source, overlapping)
+    chosen = tuple(groups)
+    _check_groups(chosen, ids)
+    if not overlapping:
+        report_zone_overlaps(base, plane, findings)
+    area = StudyArea(name, plane, base, chosen)
+    return with_grid(area, grid_cell_m) if grid_cell_m else area
+
+
+def _read_zones(
+    raw: RawFeatures, id_field: str, name_field: str, what: str, findings: Findings
+) -> tuple[tuple[str, ...], tuple[str, ...], Geometries]:
+    frame = raw.frame
+    attributes = [c for c in frame.columns if c != frame.geometry.name]
+    for wanted in (id_field, name_field):
+        if wanted not in attributes:
+            raise ZoneError(f"{what}: no field {wanted!r}, {did_you_mean(wanted, attributes)}")
+    if not len(frame):
+        raise ZoneError(f"{what}: the file holds no zone")
+    merged: dict[str, tuple[str, list[shapely.Geometry]]] = {}
+    for zone, label, geometry in zip(frame[id_field], frame[name_field], frame.geometry, strict=True):
+        key = _id_text(zone)
+        if not key:
+            raise ZoneError(f"{what}: a zone (name {label!r}) has no {id_field!r}; every zone needs one")
+        merged.setdefault(key, (str(label), []))[1].append(geometry)
+    ids = tuple(sorted(merged))
+    shapes = np.array([_zone_polygon(zone, merged[zone][1], what, raw.file, findings) for zone in ids], dtype=object)
+    return ids, tuple(merged[zone][0] for zone in ids), shapes
+
+
+def _id_text(value: object) -> str:
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def _zone_polygon(
+    zone: str, parts: Sequence[shapely.Geometry | None], what: str, file: str, findings: Findings
+) -> shapely.Geometry:
+    polygons = [shapely.force_2d(p) for p in parts if p is not None and not p.is_empty]
+    for p in polygons:
+        if not np.isfinite(shapely.get_coordinates(p)).all():
+            raise ZoneError(f"{what}: zone {zone!r} has coordinates that are no numbers")
+        if not p.is_valid:
+            reason = shapely.is_valid_reason(p)
+            findings.add(Severity.WARNING, "invalid_geometry", layer="zones", file=file, feature_id=zone, value=reason)
+    whole = [g for p in polygons for g in shapely.get_parts(shapely.get_parts(shapely.make_valid(p))) if g.area > 0]
+    if not whole:
+        raise ZoneError(f"{what}: zone {zone!r} has no area; give it a polygon or remove it")
+    if len(parts) > 1:
+        findings.add(Severity.INFO, "zone_rows_merged", layer="zones", file=file, feature_id=zone, value=str(len(parts)))
+    return whole[0] if len(whole) == 1 else shapely.union_all(whole)
+
+
+def _check_groups(groups: tuple[Group, ...], ids: tuple[str, ...]) -> None:
+    wrong = [
+        f"group {group.id!r}: member {member!r} is no zone; {did_you_mean(member, ids)}"
+        for group in groups
+        for member in group.members
+        if member not in ids
+    ]
+    empty = [f"group {group.id!r} has no members" for group in groups if not group.members]
+    seen = [f"{group.id!r} is the id of two zones or groups" for n, group in enumerate(groups) if group.id in (*ids, *(g.id for g in groups[:n]))]
+    if wrong or empty or seen:
+        raise ConfigError([*wrong, *empty, *seen])
+
+
+def report_zone_overlaps(zones: ZoneSet, plane: Plane, findings: Findings) -> None:
+    """Name every pair of zones that overlap by more than a millimetre along their shared length."""
+    tree = shapely.STRtree(zones.geometry)
+    first, second = tree.query(zones.geometry, predicate="intersects")
+    for a, b in zip(first, second, strict=True):
+        if a >= b:
+            continue
+        common = shapely.intersection(zones.geometry[a], zones.geometry[b])
+        if common.area > 1e-3 * (1 + common.length):
+            lon, lat = shapely.get_coordinates(plane.unproject(np.array([shapely.point_on_surface(common)])))[0]
+            findings.add(
+                Severity.ERROR,
+                "zones_overlap",
+                layer="zones",
+                file=zones.source.file,
+                feature_id=f"{zones.ids[a]}; {zones.ids[b]}",
+                location=f"{lon:.6f} {lat:.6f}",
+                value=f"{common.area:.1f} m2",
+            )
+
+
+def with_grid(area: StudyArea, cell_m: float) -> StudyArea:
+    """The area with a regular grid as a further zone set.
+
+    Cells are squares of the 3-degree Gauss-Krueger zone (EPSG:4549 in Qingpu), their corners on multiples of the cell size,
+    cut at the area's border. A cell's id names the size and its south-west corner: ``1000mE604000N3448000``.
+
+    Raises
+    ------
+    ConfigError
+        If the cells are not positive, or would be more than a million.
+    """
+    if not cell_m > 0:
+        raise ConfigError(f"grid_cell_m is {cell_m}; it must be a positive number of metres")
+    outline = area.outline
+    system = gauss_krueger(area.plane.lon_deg)
+    to_grid = area.plane.to_gauss_krueger(np.array([outline]))
+    west, south, east, north = shapely.total_bounds(to_grid)
+    columns = np.arange(np.floor(west / cell_m), np.ceil(east / cell_m)) * cell_m
+    lines = np.arange(np.floor(south / cell_m), np.ceil(north / cell_m)) * cell_m
+    if len(columns) * len(lines) > 1_000_000:
+        raise ConfigError(f"a grid of {cell_m} m would have {len(columns) * len(lines):,} cells; take larger ones")
+    x, y = (a.ravel() for a in np.meshgrid(columns, lines))
+    cells = area.plane.project(shapely.box(x, y, x + cell_m, y + cell_m), system, what="grid")
+    cut = shapely.intersection(cells, outline)
+    inside = shapely.area(cut) > 0
+    cut = np.array([_polygons(g) for g in cut[inside]], dtype=object)
+    ids = [f"{cell_m:g}mE{e:.0f}N{n:.0f}" for e, n in zip(x[inside], y[inside], strict=True)]
+    order = np.argsort(ids)
+    names = tuple(ids[i] for i in order)
+    grid = ZoneSet("grid", names, names, area.plane.unproject(cut[order]), cut[order], area.base.source)
+    return StudyArea(area.name, area.plane, area.base, area.groups, grid)
+
+
+def _polygons(geometry: shapely.Geometry) -> shapely.Geometry:
+    """The polygons of what an intersection left, without points and lines."""
+    parts = shapely.get_parts(shapely.get_parts(geometry))
+    polygons = parts[shapely.get_dimensions(parts) == 2]
+    return polygons[0] if len(polygons) == 1 else shapely.multipolygons(polygons)

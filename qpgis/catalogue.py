@@ -1,0 +1,59 @@
+"""What planners read, in Chinese and English, from one catalogue: ``data/catalogue/*.toml``.
+
+A word is one entry ``key = {zh = "...", en = "..."}``; ``{name}`` in it is filled in by :func:`text`. Keys are
+unique over all files of the folder.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from types import MappingProxyType
+from typing import Literal
+
+Lang = Literal["zh", "en"]
+LANGUAGES: tuple[Lang, ...] = ("zh", "en")
+
+
+def data_dir() -> Traversable:
+    """The project's ``data/`` folder, wherever it was installed to."""
+    return files("qpgis.data")
+
+
+def read_toml(*parts: str) -> dict:
+    """A TOML file of ``data/`` as a dictionary, e.g. ``read_toml("schemes", "osm.toml")``."""
+    return tomllib.loads(data_dir().joinpath(*parts).read_text(encoding="utf-8"))
+
+
+@cache
+def _entries() -> MappingProxyType[str, dict[str, str]]:
+    merged: dict[str, dict[str, str]] = {}
+    for file in sorted(data_dir().joinpath("catalogue").iterdir(), key=lambda f: f.name):
+        if not file.name.endswith(".toml"):
+            continue
+        for key, words in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            if key in merged:
+                raise KeyError(f"{file.name}: {key!r} is in the catalogue already")
+            if set(words) != set(LANGUAGES):
+                raise KeyError(f"{file.name}: {key!r} needs exactly the languages {LANGUAGES}")
+            merged[key] = words
+    return MappingProxyType(merged)
+
+
+def keys() -> frozenset[str]:
+    """Every key of the catalogue."""
+    return frozenset(_entries())
+
+
+def text(key: str, lang: Lang = "zh", /, **values: object) -> str:
+    """The words for ``key`` in a language, with ``values`` filled in.
+
+    Raises
+    ------
+    KeyError
+        If the catalogue has no such entry: a word is never shown as its key.
+    """
+    words = _entries()[key][lang]
+    return words.format(**values) if values else words

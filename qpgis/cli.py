@@ -1,0 +1,296 @@
+"""The command line: ``qpgis run``, ``check``, ``list``, ``init``, ``map``.
+
+Messages go to stderr, results to stdout or files. Exit status 0: good; 1: findings of severity error (or, under
+``--strict``, a target breached); 2: bad usage or unreadable input. Heavy imports wait until a command needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qpgis import __version__
+from qpgis.errors import ConfigError, OutputError, QpgisError
+
+if TYPE_CHECKING:
+    from qpgis.assess import Assessment
+    from qpgis.workspace import Workspace
+
+GOOD, FINDINGS, BAD_USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except QpgisError as error:
+        _say(f"qpgis {options.name}: {error}")
+        return BAD_USAGE
+    except KeyboardInterrupt:
+        _say(f"qpgis {options.name}: interrupted; the old outputs are untouched")
+        return BAD_USAGE
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(message + "\n")
+
+
+class _Progress:
+    """Tells each stage on stderr, once a run has taken more than a second."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, stage: str) -> None:
+        elapsed = time.monotonic() - self._start
+        if elapsed > 1:
+            _say(f"[{elapsed:5.1f} s] {stage}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="qpgis", description="Planning indicators, held against the plan's targets: exact, traceable, offline."
+    )
+    parser.add_argument("--version", action="version", version=f"qpgis {__version__}")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_check(commands)
+    _add_map(commands)
+    _add_list(commands)
+    _add_init(commands)
+    return parser
+
+
+def _add_command(commands: Any, name: str, function: Any, summary: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _add_workspace(parser: argparse.ArgumentParser) -> None:
+    """What to compute on: a workspace, or an OpenStreetMap extract, and how."""
+    parser.add_argument("workspace", nargs="?", type=Path, metavar="WORKSPACE", help="folder with qpgis.toml (default: the embedded 青浦 one)")
+    parser.add_argument("--period", help="which period of the workspace")
+    parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="language of everything planners read (default: zh)")
+    parser.add_argument("--grid-m", type=float, metavar="M", help="add a grid of square cells, M metres wide")
+    osm = parser.add_argument_group("any place from an OpenStreetMap extract alone")
+    osm.add_argument("--osm", type=Path, metavar="FILE", help=".osm.pbf or .osm; its administrative boundaries are the zones")
+    osm.add_argument("--zones-level", type=int, metavar="N", help="admin_level of the zones, e.g. 8")
+    osm.add_argument("--groups-level", type=int, metavar="N", help="admin_level of the groups over them, e.g. 6")
+    zones = parser.add_argument_group("other zones for the same workspace")
+    zones.add_argument("--zones", type=Path, metavar="FILE", help="vector file that replaces the workspace's zones")
+    zones.add_argument("--zones-id", metavar="FIELD", help="its id field (default: the one that fits the groups)")
+    zones.add_argument("--zones-name", metavar="FIELD", help="its name field")
+    zones.add_argument("--zones-grade", metavar="GRADE", help="its grade: official, surveyed, open, modelled, schematic, synthetic")
+
+
+def _add_run(commands: Any) -> None:
+    parser = _add_command(commands, "run", _run, "compute all indicators and write map, tables and manifest")
+    _add_workspace(parser)
+    parser.add_argument("--out", type=Path, default=Path("maps"), metavar="DIR", help="where to write (default: maps)")
+    parser.add_argument("--definitions", choices=("default", "all"), default="default", help="all: every definition side by side")
+    parser.add_argument("--strict", action="store_true", help="exit 1 if a target is breached")
+    parser.add_argument("--json", action="store_true", help="print what was written and found as JSON")
+
+
+def _add_check(commands: Any) -> None:
+    parser = _add_command(commands, "check", _check, "read a workspace and print what is wrong in it")
+    _add_workspace(parser)
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+def _add_map(commands: Any) -> None:
+    parser = _add_command(commands, "map", _map, "compute and write the map only")
+    _add_workspace(parser)
+    parser.add_argument("--out", type=Path, default=Path("map.html"), metavar="FILE", help="HTML file (default: map.html)")
+    parser.add_argument("--definitions", choices=("default", "all"), default="default", help="all: every definition side by side")
+
+
+def _add_list(commands: Any) -> None:
+    parser = _add_command(commands, "list", _list, "list what qpgis knows")
+    topics = ("indicators", "layers", "plans", "schemes")
+    parser.add_argument("topic", nargs="?", choices=topics, default="indicators")
+    parser.add_argument("--lang", choices=("zh", "en"), default="zh")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def _add_init(commands: Any) -> None:
+    parser = _add_command(commands, "init", _init, "make a workspace to fill in")
+    parser.add_argument("folder", type=Path, metavar="DIR")
+
+
+def _workspace(options: argparse.Namespace, progress: _Progress) -> Workspace:
+    from qpgis.workspace.loading import open_workspace
+    from qpgis.workspace.osm import osm_workspace
+
+    if options.osm is None:
+        for option in ("zones_level", "groups_level"):
+            if getattr(options, option) is not None:
+                raise ConfigError(f"--{option.replace('_', '-')} goes with --osm")
+        zones = _zones_table(options)
+        settings = {"period": options.period, "lang": options.lang, "zones": zones, "grid_cell_m": options.grid_m}
+        return open_workspace(options.workspace, **settings, progress=progress)
+    if options.workspace is not None or options.zones is not None or options.period is not None:
+        raise ConfigError("--osm stands alone: leave out WORKSPACE, --zones and --period")
+    if options.zones_level is None:
+        raise ConfigError("--osm needs --zones-level, the admin_level of the zones (8 in much of Europe)")
+    return osm_workspace(
+        options.osm,
+        zones_level=options.zones_level,
+        groups_level=options.groups_level,
+        lang=options.lang,
+        grid_cell_m=options.grid_m,
+        progress=progress,
+    )
+
+
+def _zones_table(options: argparse.Namespace) -> Any:
+    """The table of the zones that replace the workspace's own, if any."""
+    from qpgis.errors import did_you_mean
+    from qpgis.provenance import Grade
+    from qpgis.workspace.config import ZonesTable
+
+    if options.zones is None:
+        return None
+    grade = options.zones_grade or "open"
+    if grade not in list(Grade):
+        raise ConfigError(f"--zones-grade {grade!r} is not known; {did_you_mean(grade, list(Grade))}")
+    fields = {"id_field": options.zones_id, "name_field": options.zones_name}
+    given = {key: value for key, value in fields.items() if value}
+    return ZonesTable(file=str(options.zones), grade=grade, **given)
+
+
+def _assessment(options: argparse.Namespace, progress: _Progress) -> Assessment:
+    from qpgis.assess import assess
+    from qpgis.indicators import registry
+
+    workspace = _workspace(options, progress)
+    definitions = {name: ["all"] for name in registry()} if options.definitions == "all" else None
+    return assess(workspace, definitions=definitions, lang=options.lang, progress_to=progress)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from qpgis.findings import has_errors
+    from qpgis.plans import Status
+    from qpgis.report.outputs import write_outputs
+
+    progress = _Progress()
+    assessment = _assessment(options, progress)
+    written = write_outputs(assessment, options.out, progress=progress)
+    breached = [row for row in assessment.rows if row.status is Status.BREACHED]
+    _report_run(assessment, written, options.json)
+    return FINDINGS if has_errors(assessment.findings) or (options.strict and breached) else GOOD
+
+
+def _report_run(assessment: Assessment, written: Sequence[Path], as_json: bool) -> None:
+    from collections import Counter
+
+    found = Counter(str(f.severity) for f in assessment.findings)
+    statuses = Counter(str(row.status) for row in assessment.rows)
+    if as_json:
+        summary = {"written": [p.as_posix() for p in written], "findings": dict(found), "statuses": dict(statuses)}
+        sys.stdout.write(json.dumps(summary, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+        return
+    counts = ", ".join(f"{number} {name}" for name, number in sorted(statuses.items()))
+    _say(f"{assessment.workspace.name} {assessment.workspace.period}: {len(assessment.rows)} values ({counts})")
+    if found:
+        _say("findings: " + ", ".join(f"{found[s]} {s}" for s in ("error", "warning", "info") if found[s]) + ", see findings.csv")
+    for path in written:
+        sys.stdout.write(f"{path}\n")
+
+
+def _check(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from qpgis.findings import has_errors
+
+    workspace = _workspace(options, _Progress())
+    if options.json:
+        rows = [{k: str(v) for k, v in asdict(f).items()} for f in workspace.findings]
+        sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+    else:
+        for f in workspace.findings:
+            place = " ".join(part for part in (f.layer, f.file, f.feature_id, f.location) if part)
+            sys.stdout.write(f"{f.severity:8}{f.rule}: {place}: {f.message}; {f.action}\n")
+        _say(f"{workspace!r}: {len(workspace.findings)} findings")
+    return FINDINGS if has_errors(workspace.findings) else GOOD
+
+
+def _map(options: argparse.Namespace) -> int:
+    from qpgis.provenance import staged_outputs
+    from qpgis.report.outputs import write_map
+
+    progress = _Progress()
+    assessment = _assessment(options, progress)
+    progress(f"writing {options.out.name}")
+    with staged_outputs(options.out.parent) as stage:
+        write_map(assessment, stage / options.out.name)
+    sys.stdout.write(f"{options.out}\n")
+    return GOOD
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows = _topic(options.topic, options.lang)
+    if options.json:
+        sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        return GOOD
+    for row in rows:
+        definitions = row.pop("definitions", [])
+        sys.stdout.write("  ".join(str(v) for v in row.values() if v) + "\n")
+        for definition in definitions:
+            sys.stdout.write(f"    {definition['name']}: {definition['text']}\n")
+    return GOOD
+
+
+def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
+    from qpgis.catalogue import text
+    from qpgis.indicators import registry
+    from qpgis.landuse import scheme, schemes
+    from qpgis.layers import LAYERS
+    from qpgis.plans import read_plan, shipped_plans
+
+    if topic == "layers":
+        return [{"id": kind, "title": text(f"layer_{kind}", lang), "geometry": geometry} for kind, geometry in LAYERS.items()]
+    if topic == "plans":
+        plans = [read_plan(name) for name in shipped_plans()]
+        return [{"id": p.id, "title": p.title, "document": p.document, "scope": p.scope_name} for p in plans]
+    if topic == "schemes":
+        return [{"id": name, "title": scheme(name).title, "edition": scheme(name).edition} for name in schemes()]
+    return [
+        {
+            "id": one.id,
+            "title": one.title(lang),
+            "unit": one.unit,
+            "definitions": [{"name": d.name, "text": d.text(lang), "standing": d.standing} for d in one.definitions],
+        }
+        for one in registry().values()
+    ]
+
+
+def _init(options: argparse.Namespace) -> int:
+    from qpgis.catalogue import data_dir
+
+    folder: Path = options.folder
+    if (folder / "qpgis.toml").exists():
+        raise OutputError(f"{folder / 'qpgis.toml'} is there already; choose another folder")
+    try:
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        (folder / "tables").mkdir(exist_ok=True)
+        templates = data_dir().joinpath("templates")
+        for name in ("statistics.csv", "baselines.csv", "targets.csv"):
+            (folder / "tables" / name).write_bytes(templates.joinpath(name).read_bytes())
+        (folder / "qpgis.toml").write_bytes(templates.joinpath("qpgis.toml").read_bytes())
+    except OSError as error:
+        raise OutputError(f"{folder}: can't be written ({error.strerror})") from error
+    sys.stdout.write(f"{folder / 'qpgis.toml'}\n")
+    return GOOD
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,287 @@
+"""The only place where coordinates change.
+
+Every geometry takes one way: file coordinates -> longitude and latitude -> the study area's equal-area plane. In
+that plane (Lambert azimuthal equal-area on GRS80, centre on whole degrees) a plane area is an ellipsoidal area.
+Longitude and latitude are taken as CGCS2000, ETRS89 and WGS 84 alike: they differ by less than a metre, PROJ knows no
+operation between them but a null one, and planning maps are not that accurate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Geod, Transformer
+from pyproj.exceptions import CRSError as PyprojCRSError
+from pyproj.exceptions import ProjError
+
+from qpgis.errors import CRSError
+
+Geometries = NDArray[np.object_]
+Floats = NDArray[np.float64]
+
+LONLAT = CRS.from_epsg(4326)
+GRS80 = Geod(ellps="GRS80")
+MAX_EDGE_M = 200.0
+"""Longer edges get points before they are projected: an edge is straight in the file's system, not in the plane."""
+
+METRES_PER_DEGREE = 111_319.49
+_SAME_DATUM = (
+    *("WGS 84", "WGS84", "WGS_1984", "World Geodetic System 1984"),
+    *("CGCS2000", "China Geodetic Coordinate System 2000", "China_2000"),
+    *("ETRS89", "ETRS_1989", "European Terrestrial Reference System 1989"),
+)
+_NO_PARAMETERS = ("Beijing", "Xian", "Xi'an")
+"""Datums of old Chinese systems: their parameters aren't public, and what PROJ has is a null one or another region's."""
+
+
+def parse(crs: Any, *, what: str) -> CRS:
+    """A coordinate reference system, or an error that names ``what`` lacks it.
+
+    Heights are dropped: a 3D system becomes its 2D part.
+
+    Raises
+    ------
+    CRSError
+        If there is none, if PROJ doesn't know it, or if it is neither geographic nor projected.
+    """
+    if crs is None:
+        raise CRSError(
+            f"{what}: no coordinate reference system; write the one it was made in into qpgis.toml, "
+            'e.g. crs = "EPSG:4549"'
+        )
+    try:
+        parsed = CRS.from_user_input(crs)
+        parsed = parsed.to_2d() if len(parsed.axis_info) > 2 else parsed
+    except PyprojCRSError as error:
+        raise CRSError(f"{what}: PROJ doesn't know the coordinate reference system {crs!r}") from error
+    if parsed.is_compound and parsed.sub_crs_list:
+        parsed = parsed.sub_crs_list[0]
+    if not (parsed.is_geographic or parsed.is_projected):
+        raise CRSError(f"{what}: {parsed.name!r} is neither a geographic nor a projected system")
+    return parsed
+
+
+def label(crs: CRS) -> str:
+    """A short name for outputs: ``EPSG:4549``, or the system's own name where it has no code."""
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else crs.name
+
+
+def lonlat(geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
+    """The geometries in longitude and latitude (degrees, in this order), without Z and M.
+
+    Raises
+    ------
+    CRSError
+        If coordinates lie beyond the globe, or if PROJ knows only a null operation from the system's datum (Beijing 1954
+        and Xian 1980 would silently stay tens of metres off).
+    """
+    transformer = _to_lonlat(crs.to_wkt(), what)
+
+    def convert(xy: Floats) -> Floats:
+        return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])) if transformer else xy
+
+    converted = shapely.transform(geometries, convert, include_z=False)
+    bounds = shapely.total_bounds(converted)
+    if np.isinf(shapely.get_coordinates(converted)).any():
+        raise CRSError(f"{what}: some coordinates lie outside the domain of {label(crs)}; is it the right one?")
+    if (np.abs(bounds) > np.array([180, 90, 180, 90]) + 1e-9).any():
+        raise CRSError(
+            f"{what}: coordinates such as ({bounds[0]:.6g}, {bounds[1]:.6g}) are no degrees, although the system is "
+            f'{label(crs)}; declare the system they are in, e.g. crs = "EPSG:4549"'
+        )
+    return converted
+
+
+@lru_cache(maxsize=32)
+def _to_lonlat(wkt: str, what: str) -> Transformer | None:
+    crs = CRS.from_wkt(wkt)
+    geodetic = crs.geodetic_crs
+    if geodetic is None:
+        raise CRSError(f"{what}: {crs.name!r} isn't tied to the Earth")
+    if _is_same_datum(geodetic):
+        if crs.is_geographic and _is_degrees(crs):
+            return None
+        return Transformer.from_crs(crs, geodetic if _is_degrees(geodetic) else LONLAT, always_xy=True)
+    refusal = CRSError(
+        f"{what}: there is no true operation from {geodetic.name!r} to CGCS2000, and a null one would be metres to hundreds "
+        "of metres off; convert the file with your official parameters first"
+    )
+    if geodetic.name.startswith(_NO_PARAMETERS):
+        raise refusal
+    try:
+        return Transformer.from_crs(crs, LONLAT, always_xy=True, allow_ballpark=False)
+    except ProjError as error:
+        raise refusal from error
+
+
+def _is_same_datum(geodetic: CRS) -> bool:
+    name = f"{geodetic.name} {geodetic.datum.name if geodetic.datum else ''}"
+    return any(word in name for word in _SAME_DATUM)
+
+
+def _is_degrees(crs: CRS) -> bool:
+    return all(axis.unit_name.startswith("degree") for axis in crs.axis_info)
+
+
+def densify(geometries: Geometries, crs: CRS, *, max_edge_m: float = MAX_EDGE_M) -> Geometries:
+    """Points on every edge that is longer than ``max_edge_m``, evenly spaced and the same from either side.
+
+    Two polygons that share an edge share its new points to the last bit, whichever way their rings run.
+
+    Parameters
+    ----------
+    geometries : array of shapely geometries
+        In the coordinates of ``crs``; missing ones stay missing.
+    crs : CRS
+        Where the edges are straight: the file's own system.
+    max_edge_m : float
+        Longest edge that is left alone, in metres (estimated on a sphere for degrees).
+    """
+    out = geometries.copy()
+    types = shapely.get_type_id(geometries)
+    for type_id in np.unique(types[types > 0]):
+        index = np.flatnonzero(types == type_id)
+        if type_id in _RAGGED:
+            out[index] = _densify_one_type(geometries[index], crs, max_edge_m)
+    return out
+
+
+_RAGGED = {1: "LineString", 3: "Polygon", 5: "MultiLineString", 6: "MultiPolygon"}
+
+
+def _densify_one_type(geometries: Geometries, crs: CRS, max_edge_m: float) -> Geometries:
+    kind, xy, offsets = shapely.to_ragged_array(geometries, include_z=False)
+    if len(xy) < 2:
+        return geometries
+    pieces = _pieces(xy, crs, max_edge_m)
+    starts = offsets[0]
+    pieces[starts[(starts > 0) & (starts < len(xy))] - 1] = 1
+    if (pieces == 1).all():
+        return geometries
+    edge = np.repeat(np.arange(len(pieces)), pieces)
+    step = np.arange(len(edge)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    a, b = xy[:-1], xy[1:]
+    backwards = (a[:, 0] > b[:, 0]) | ((a[:, 0] == b[:, 0]) & (a[:, 1] > b[:, 1]))
+    low, high = np.where(backwards[:, None], b, a), np.where(backwards[:, None], a, b)
+    share = np.where(backwards[edge], pieces[edge] - step, step) / pieces[edge]
+    new = low[edge] + (high - low)[edge] * share[:, None]
+    new[step == 0] = xy[:-1]
+    new = np.vstack([new, xy[-1:]])
+    position = np.append(np.cumsum(pieces) - pieces, len(new) - 1)
+    moved = np.append(position, len(new))[np.minimum(starts, len(xy))]
+    return shapely.from_ragged_array(kind, new, (moved, *offsets[1:]))
+
+
+def _pieces(xy: Floats, crs: CRS, max_edge_m: float) -> NDArray[np.int64]:
+    """Into how many pieces each edge between consecutive coordinates is cut."""
+    delta = np.abs(np.diff(xy, axis=0))
+    if crs.is_geographic:
+        middle = np.radians(xy[:-1, 1] + xy[1:, 1]) / 2
+        delta *= METRES_PER_DEGREE * np.column_stack([np.cos(middle), np.ones(len(middle))])
+    else:
+        delta *= crs.axis_info[0].unit_conversion_factor
+    length = np.hypot(delta[:, 0], delta[:, 1])
+    return np.maximum(np.ceil(np.nan_to_num(length) / max_edge_m), 1).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The equal-area plane of a study area: LAEA on GRS80, metres, centre on whole degrees.
+
+    Partitions, scenarios and compared runs share it; it stands in the manifest.
+    """
+
+    lon_deg: int
+    lat_deg: int
+
+    @classmethod
+    def around(cls, geometries: Geometries) -> Plane:
+        """The plane for geometries in longitude and latitude: its centre is theirs, rounded to whole degrees."""
+        west, south, east, north = shapely.total_bounds(geometries)
+        if not np.isfinite([west, south, east, north]).all():
+            raise CRSError("the zones hold no coordinates")
+        return cls(round((west + east) / 2), round((south + north) / 2))
+
+    def __str__(self) -> str:
+        return f"LAEA GRS80 lon {self.lon_deg} lat {self.lat_deg}"
+
+    @property
+    def definition(self) -> str:
+        """The plane as a PROJ string."""
+        return f"+proj=laea +lat_0={self.lat_deg} +lon_0={self.lon_deg} +ellps=GRS80 +units=m +no_defs +type=crs"
+
+    @cached_property
+    def crs(self) -> CRS:
+        """The plane as a coordinate reference system."""
+        return CRS.from_proj4(self.definition)
+
+    @cached_property
+    def _transformer(self) -> Transformer:
+        base = self.crs.geodetic_crs
+        return Transformer.from_crs(base, self.crs, always_xy=True)
+
+    def forward(self, xy: Floats) -> Floats:
+        """Longitude and latitude to metres."""
+        return np.column_stack(self._transformer.transform(xy[:, 0], xy[:, 1]))
+
+    def inverse(self, xy: Floats) -> Floats:
+        """Metres to longitude and latitude, to 1e-12 degrees.
+
+        PROJ's own inverse is off by up to a millimetre two degrees from the centre; one corrective step removes that.
+        """
+        first = np.column_stack(self._transformer.transform(xy[:, 0], xy[:, 1], direction="INVERSE"))
+        corrected = 2 * xy - self.forward(first)
+        return np.column_stack(self._transformer.transform(corrected[:, 0], corrected[:, 1], direction="INVERSE"))
+
+    def project(self, geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
+        """Geometries of a file's system in this plane, their long edges given points first."""
+        in_degrees = lonlat(densify(geometries, crs), crs, what=what)
+        return shapely.transform(in_degrees, self.forward)
+
+    def unproject(self, geometries: Geometries) -> Geometries:
+        """Geometries of this plane in longitude and latitude."""
+        return shapely.transform(geometries, self.inverse)
+
+    def to_gauss_krueger(self, geometries: Geometries) -> Geometries:
+        """Geometries of this plane in the Gauss-Krueger zone of its centre, vertex by vertex."""
+        transformer = Transformer.from_crs(LONLAT, gauss_krueger(self.lon_deg), always_xy=True)
+
+        def convert(xy: Floats) -> Floats:
+            degrees = self.inverse(xy)
+            return np.column_stack(transformer.transform(degrees[:, 0], degrees[:, 1]))
+
+        return shapely.transform(geometries, convert)
+
+    def lengths(self, lines: Geometries) -> Floats:
+        """Geodesic length of each line of this plane, in metres; 0 for what is no line or empty."""
+        xy, index = shapely.get_coordinates(shapely.get_parts(lines), return_index=True)
+        owner = shapely.get_parts(lines, return_index=True)[1]
+        if len(xy) < 2:
+            return np.zeros(len(lines))
+        degrees = self.inverse(xy)
+        same = index[:-1] == index[1:]
+        a, b = degrees[:-1][same], degrees[1:][same]
+        metres = GRS80.inv(a[:, 0], a[:, 1], b[:, 0], b[:, 1])[2]
+        return np.bincount(owner[index[:-1][same]], metres, minlength=len(lines))
+
+
+def gauss_krueger(lon: float) -> CRS:
+    """The 3-degree Gauss-Krueger zone for a longitude, for buffers and networks.
+
+    Within China the CGCS2000 zones EPSG:4534 to 4554 (120 degrees east is EPSG:4549), elsewhere the same projection on GRS80.
+
+    >>> gauss_krueger(121.1).to_epsg()
+    4549
+    """
+    meridian = 3 * round(lon / 3)
+    if 75 <= meridian <= 135:
+        return CRS.from_epsg(4534 + (meridian - 75) // 3)
+    return CRS.from_proj4(
+        f"+proj=tmerc +lat_0=0 +lon_0={meridian} +k=1 +x_0=500000 +ellps=GRS80 +units=m +no_defs +type=crs"
+    )

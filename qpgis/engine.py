@@ -1,0 +1,95 @@
+"""Evaluates Parts: each once per zone set, its sums in whole millionths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from qpgis.area import StudyArea, ZoneSet
+from qpgis.crs import Plane
+from qpgis.layers import Layer
+from qpgis.measures.areas import area_contributions, polygon_areas
+from qpgis.measures.centrelines import split_dual_carriageways
+from qpgis.measures.contributions import Contributions
+from qpgis.measures.lengths import length_contributions
+from qpgis.measures.points import count_contributions
+from qpgis.parts import Expression, Part
+
+Kernel = Callable[[ZoneSet, Part, Plane], Contributions]
+
+
+def _zone_area(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
+    return polygon_areas(zones.geometry)
+
+
+def _area(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
+    features = np.concatenate([layer.geometry for layer in part.layers])
+    outside = np.concatenate([layer.geometry for layer in part.outside]) if part.outside else None
+    return area_contributions(zones.geometry, features, outside)
+
+
+def _length(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
+    return length_contributions(zones.geometry, part.layers[0].geometry, plane, overlapping=zones.overlapping)
+
+
+def _centreline_length(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
+    roads = part.layers[0]
+    lines, source, weight = split_dual_carriageways(
+        roads.geometry, plane.to_gauss_krueger(roads.geometry), roads.frame, **dict(part.settings)
+    )
+    pieces = length_contributions(zones.geometry, lines, plane, weight=weight, overlapping=zones.overlapping)
+    return Contributions(source[pieces.feature], pieces.zone, pieces.micro, pieces.zones)
+
+
+def _count(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
+    return count_contributions(zones.geometry, part.layers[0].geometry, overlapping=zones.overlapping)
+
+
+KERNELS: Mapping[str, Kernel] = MappingProxyType(
+    {"zone_area": _zone_area, "area": _area, "length": _length, "centreline_length": _centreline_length, "count": _count}
+)
+
+
+class Engine:
+    """Evaluates the parts of one study area serially, each part once.
+
+    Parameters
+    ----------
+    area : StudyArea
+        The zones.
+    """
+
+    def __init__(self, area: StudyArea) -> None:
+        self.area = area
+        self._sums: dict[tuple[str, Part], list[int]] = {}
+        self._surveyed: dict[tuple[str, bytes], list[int]] = {}
+
+    def sums(self, part: Part, zones: ZoneSet) -> list[int]:
+        """The part's sum for each zone of a zone set, in millionths of its unit."""
+        key = (zones.level, part)
+        if key not in self._sums:
+            self._sums[key] = KERNELS[part.kernel](zones, part, self.area.plane).per_zone()
+        return self._sums[key]
+
+    def values(self, expression: Expression, zones: ZoneSet) -> list[int]:
+        """The expression for each zone of a zone set, in millionths."""
+        totals = [0] * len(zones)
+        for sign, part in expression.terms():
+            totals = [total + sign * value for total, value in zip(totals, self.sums(part, zones), strict=True)]
+        return totals
+
+    def zone_areas(self, zones: ZoneSet) -> list[int]:
+        """The area of each zone, in millionths of a square metre."""
+        return self.sums(Part("zone_area", "m2"), zones)
+
+    def surveyed_areas(self, layer: Layer, zones: ZoneSet) -> list[int]:
+        """The area of each zone that lies in the layer's extent, in millionths of a square metre."""
+        if layer.extent is None:
+            return self.zone_areas(zones)
+        key = layer.extent.wkb
+        if (zones.level, key) not in self._surveyed:
+            extent = np.array([layer.extent], dtype=object)
+            self._surveyed[zones.level, key] = area_contributions(zones.geometry, extent).per_zone()
+        return self._surveyed[zones.level, key]

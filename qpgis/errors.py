@@ -1,0 +1,76 @@
+"""The exceptions of qpgis.
+
+::
+
+    QpgisError
+    ├── ConfigError   (ValueError)         qpgis.toml or a setting is wrong; lists every mistake
+    ├── SourceError   (OSError)            a file is missing, unreadable or not what it was declared to be
+    ├── CRSError      (ValueError)         no coordinate reference system, or one that can't be used safely
+    ├── LayerError    (ValueError)         the rows of a layer can't be used as declared
+    ├── ZoneError     (ValueError)         the zones are no usable study area
+    ├── MissingLayer  (LookupError)        an indicator needs a layer that the workspace doesn't have
+    └── OutputError   (OSError)            an output can't be written; the old one is untouched
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class QpgisError(Exception):
+    """Base of every error that qpgis raises on purpose."""
+
+
+class ConfigError(QpgisError, ValueError):
+    """One or more mistakes in a workspace file or a setting, all listed at once."""
+
+    def __init__(self, mistakes: str | Iterable[str], *, file: str | None = None) -> None:
+        self.mistakes = [mistakes] if isinstance(mistakes, str) else list(mistakes)
+        head = f"{file}: " if file else ""
+        if len(self.mistakes) == 1:
+            message = head + self.mistakes[0]
+        else:
+            message = "\n  - ".join([f"{head}{len(self.mistakes)} mistakes", *self.mistakes])
+        super().__init__(message)
+
+
+class SourceError(QpgisError, OSError):
+    """A file is missing, unreadable, or not what it was declared to be."""
+
+
+class CRSError(QpgisError, ValueError):
+    """Coordinates without a reference system, or with one that can't be converted safely."""
+
+
+class LayerError(QpgisError, ValueError):
+    """The rows of a layer can't be used as declared."""
+
+
+class ZoneError(QpgisError, ValueError):
+    """The zones are no usable study area."""
+
+
+class MissingLayer(QpgisError, LookupError):
+    """An indicator needs a layer that the workspace doesn't have."""
+
+    def __init__(self, layer: str) -> None:
+        self.layer = layer
+        super().__init__(f"layer {layer!r} is missing")
+
+
+class OutputError(QpgisError, OSError):
+    """An output can't be written; what stood there before is untouched."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A remedy for a mistyped word.
+
+    >>> did_you_mean("watr", ["water", "roads"])
+    "did you mean 'water'?"
+    >>> did_you_mean("xyz", ["water", "roads"])
+    'known: roads, water'
+    """
+    names = sorted(known)
+    close = get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(names)

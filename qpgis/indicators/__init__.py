@@ -1,0 +1,17 @@
+"""The indicators: one file a theme, one function an indicator, its definitions beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from qpgis.indicators import ecology, roads
+from qpgis.indicators.declaration import Definition, Indicator, indicator
+
+__all__ = ["Definition", "Indicator", "indicator", "registry"]
+
+
+def registry() -> Mapping[str, Indicator]:
+    """Every indicator by its id, in the order of outputs."""
+    declared = [value for module in (ecology, roads) for value in vars(module).values() if isinstance(value, Indicator)]
+    return MappingProxyType({one.id: one for one in declared})

@@ -1,0 +1,191 @@
+"""How an indicator declares itself: its signature says what it needs, the decorator what planners call it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from qpgis.catalogue import Lang
+from qpgis.errors import ConfigError, did_you_mean
+from qpgis.layers import LAYERS
+from qpgis.parts import AnyLayer, Ratio, Zones
+
+Settings = Mapping[str, Any]
+UNITS: Mapping[str, tuple[str, str, int]] = MappingProxyType({"%": ("km2", "km2", 100), "km/km2": ("km", "km2", 1000)})
+"""Unit of a ratio: the units that its sums are shown in, and what a quotient of m2 and m2 (or m and m2) is multiplied by."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A definition (口径): a named preset of an indicator's settings.
+
+    Attributes
+    ----------
+    name : str
+        Stands in every output beside the number.
+    zh, en : str
+        One sentence: what is divided by what.
+    settings : mapping
+        The settings that differ from the function's defaults.
+    source, standing : str
+        Who defines it so, and how well that is established.
+    version, valid_from, approved_by : str
+        Empty until an authority has confirmed it.
+    """
+
+    name: str
+    zh: str
+    en: str
+    settings: Settings = field(default_factory=dict, hash=False)
+    source: str = ""
+    standing: str = ""
+    version: str = "1"
+    valid_from: str = ""
+    approved_by: str = ""
+
+    def text(self, lang: Lang) -> str:
+        """What is divided by what, in a language."""
+        return self.zh if lang == "zh" else self.en
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """A planning indicator: a function from layers and settings to a ratio, and its names.
+
+    Attributes
+    ----------
+    id : str
+        The function's name.
+    unit : str
+        A key of :data:`UNITS`.
+    zh, en, theme : str
+        What planners call it, and where it belongs.
+    function : callable
+        ``zones`` and layers positional, settings keyword-only.
+    definitions : tuple of Definition
+        The first is the default.
+    """
+
+    id: str
+    unit: str
+    zh: str
+    en: str
+    theme: str
+    function: Callable[..., Ratio]
+    definitions: tuple[Definition, ...]
+
+    def title(self, lang: Lang) -> str:
+        """The indicator's name in a language."""
+        return self.zh if lang == "zh" else self.en
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The kinds of layer that the function may read."""
+        return tuple(p.name for p in self._parameters() if p.kind is p.POSITIONAL_OR_KEYWORD)[1:]
+
+    @property
+    def settings(self) -> Settings:
+        """Every setting with its default."""
+        return {p.name: p.default for p in self._parameters() if p.kind is p.KEYWORD_ONLY}
+
+    def _parameters(self) -> tuple[inspect.Parameter, ...]:
+        return tuple(inspect.signature(self.function).parameters.values())
+
+    def definition(self, text: str) -> Definition:
+        """A definition by its name, with settings changed in brackets.
+
+        ``centreline[denominator=land, classes=motorway+trunk]`` is the preset ``centreline`` with two settings changed; the
+        changed settings stay in its name.
+
+        Raises
+        ------
+        ConfigError
+            If the preset or a setting is unknown, or a value is of the wrong type.
+        """
+        match = re.fullmatch(r"\s*([\w.:-]+)\s*(?:\[(.*)\])?\s*", text)
+        known = {d.name: d for d in self.definitions}
+        if match is None or match[1] not in known:
+            raise ConfigError(f"{self.id}: unknown definition {text!r}; {did_you_mean(match[1] if match else text, known)}")
+        preset = known[match[1]]
+        if not match[2]:
+            return preset
+        changed = dict(self._setting(pair) for pair in match[2].split(","))
+        suffix = ", ".join(f"{name}={_as_text(value)}" for name, value in sorted(changed.items()))
+        return Definition(
+            f"{preset.name}[{suffix}]",
+            f"{preset.zh}（{suffix}）",
+            f"{preset.en} ({suffix})",
+            {**preset.settings, **changed},
+            preset.source,
+            preset.standing,
+        )
+
+    def _setting(self, pair: str) -> tuple[str, Any]:
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if name not in self.settings or not equals or not value:
+            raise ConfigError(f"{self.id}: {pair.strip()!r} sets no setting; {did_you_mean(name, self.settings)}")
+        default = self.settings[name]
+        try:
+            return name, tuple(sorted(value.split("+"))) if isinstance(default, tuple) else type(default)(value)
+        except ValueError as error:
+            raise ConfigError(f"{self.id}: {name} = {value!r} is no {type(default).__name__}") from error
+
+    def __call__(self, layers: Mapping[str, AnyLayer], definition: Definition) -> Ratio:
+        """The ratio for a definition, from the layers of a workspace.
+
+        Raises
+        ------
+        MissingLayer
+            If a layer that this definition needs is absent.
+        ConfigError
+            If a setting has a value that the indicator doesn't know.
+        """
+        return self.function(Zones(), *(layers[kind] for kind in self.layers), **definition.settings)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "+".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def indicator(
+    *, unit: str, zh: str, en: str, theme: str, definitions: tuple[Definition, ...]
+) -> Callable[[Callable[..., Ratio]], Indicator]:
+    """Declare a function to be an indicator; it only attaches metadata.
+
+    Parameters
+    ----------
+    unit : str
+        A key of :data:`UNITS`.
+    zh, en, theme : str
+        Names, and the theme it belongs to.
+    definitions : tuple of Definition
+        At least one; the first is the default.
+    """
+
+    def declare(function: Callable[..., Ratio]) -> Indicator:
+        declared = Indicator(function.__name__, unit, zh, en, theme, function, definitions)
+        unknown = [kind for kind in declared.layers if kind not in LAYERS]
+        if unit not in UNITS or unknown or not definitions:
+            raise ConfigError(f"indicator {declared.id!r}: unknown unit {unit!r}, unknown layers {unknown}, or no definition")
+        return declared
+
+    return declare
+
+
+def choose(value: str, known: Mapping[str, Any], *, setting: str) -> Any:
+    """What a setting's value stands for.
+
+    Raises
+    ------
+    ConfigError
+        If the setting doesn't know the value.
+    """
+    if value not in known:
+        raise ConfigError(f"{setting} = {value!r} is not known; {did_you_mean(value, known)}")
+    return known[value]

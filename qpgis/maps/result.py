@@ -1,0 +1,94 @@
+"""From an assessment to the scene that the map draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import geopandas as gpd
+import pandas as pd
+
+from qpgis.assess import Assessment, Row
+from qpgis.catalogue import text
+from qpgis.crs import LONLAT, Plane
+from qpgis.layers import Layer
+from qpgis.maps import Scene, SceneLayer
+from qpgis.provenance import worst
+
+MAP_DECIMALS = {"%": 2, "km/km2": 3}
+"""Decimals of a value on the map, by unit."""
+
+
+def scene_of(assessment: Assessment) -> Scene:
+    """The scene of an assessment: its zones and values, every layer, and the lines at the foot."""
+    workspace = assessment.workspace
+    zones = workspace.area.frame()
+    return Scene(
+        title=text("table_title", assessment.lang, name=workspace.title),
+        zones=zones[zones["zone_id"].isin({row.zone.id for row in assessment.rows})].reset_index(drop=True),
+        values=pd.DataFrame(
+            [_value(assessment, row) for row in assessment.rows if row.indicator in _mapped(assessment)]
+        ),
+        layers=tuple(_scene_layer(layer, workspace.area.plane, assessment) for layer in workspace.layers.values()),
+        footer=tuple(_footer(assessment)),
+        lang=assessment.lang,
+    )
+
+
+def _mapped(assessment: Assessment) -> set[str]:
+    """The indicators that have values by zone, and so are worth a map."""
+    return {indicator for indicator, _ in assessment.definitions}
+
+
+def _value(assessment: Assessment, row: Row) -> dict[str, object]:
+    lang = assessment.lang
+    return {
+        "indicator": row.indicator,
+        "indicator_name": assessment.title(row.indicator),
+        "definition": row.definition,
+        "definition_text": assessment.definition_text(row),
+        "zone_id": row.zone.id,
+        "level": row.zone.level,
+        "value": float("nan") if row.value is None else row.value,
+        "value_text": value_text(row),
+        "unit": row.unit,
+        "status": str(row.status),
+        "status_text": text(f"status_{row.status}", lang),
+        "target_text": row.target.text if row.target else "",
+        "grade": str(row.grade or ""),
+        "grade_said": text(f"grade_{row.grade}", lang) if row.grade else "",
+        "note": row.note,
+    }
+
+
+def value_text(row: Row) -> str:
+    """A value with its unit as a map shows it; empty where it is missing."""
+    if row.value is None:
+        return ""
+    unit = {"%": " %", "km/km2": " km/km²"}.get(row.unit, f" {row.unit}")
+    return f"{row.value:.{MAP_DECIMALS.get(row.unit, 2)}f}{unit}"
+
+
+def _scene_layer(layer: Layer, plane: Plane, assessment: Assessment) -> SceneLayer:
+    columns = [c for c in ("feature_id", "name", "class_", "plan_status") if c in layer.frame]
+    frame = gpd.GeoDataFrame(layer.frame[columns].copy(), geometry=plane.unproject(layer.geometry), crs=LONLAT)
+    grade = layer.source.grade
+    said = text(f"grade_{grade}", assessment.lang)
+    return SceneLayer(layer.kind, text(f"layer_{layer.kind}", assessment.lang), frame, str(grade), said)
+
+
+def _footer(assessment: Assessment) -> Iterator[str]:
+    workspace, lang = assessment.workspace, assessment.lang
+    yield text("footer_period", lang, period=workspace.period, as_of=workspace.state.as_of.isoformat())
+    sources = dict.fromkeys(
+        [str(workspace.area.base.source), *(str(layer.source) for layer in workspace.layers.values())]
+    )
+    yield text("footer_sources", lang, sources="；".join(sources) if lang == "zh" else "; ".join(sources))
+    grades = {workspace.area.base.source.grade, *(layer.source.grade for layer in workspace.layers.values())}
+    to_say = [text(f"grade_{g}", lang) for g in sorted(grades, key=list(type(worst(grades))).index) if g.must_be_said]  # type: ignore[arg-type]
+    if to_say:
+        yield text("footer_grade", lang, grades="、".join(to_say) if lang == "zh" else ", ".join(to_say))
+    yield text("footer_crs", lang)
+    if workspace.map_approval:
+        yield text("footer_approval", lang, number=workspace.map_approval)
+    else:
+        yield text("footer_no_approval", lang)

@@ -1,0 +1,33 @@
+"""Points within zones."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+
+from qpgis.crs import Geometries
+from qpgis.measures.contributions import MICRO, Contributions
+
+
+def count_contributions(zones: Geometries, points: Geometries, *, overlapping: bool = False) -> Contributions:
+    """One for each point in a zone; a point on a shared border goes to the zone that comes first.
+
+    Zones that may overlap (``overlapping``) each count all points that lie in them.
+    """
+    shapely.prepare(zones)
+    point, zone = shapely.STRtree(zones).query(points, predicate="intersects")
+    order = np.lexsort((zone, point))
+    point, zone = point[order], zone[order]
+    if not overlapping and len(point):
+        first = np.append(True, point[1:] != point[:-1])
+        point, zone = point[first], zone[first]
+    return Contributions.of(point, zone, np.ones(len(point)), len(zones))
+
+
+def as_count(micro: int) -> int:
+    """A sum of contributions as a count.
+
+    >>> as_count(3_000_000)
+    3
+    """
+    return micro // MICRO

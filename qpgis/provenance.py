@@ -1,0 +1,131 @@
+"""Where data come from and how good they are; hashes; writing files whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from qpgis.errors import OutputError, SourceError
+
+
+class Grade(StrEnum):
+    """How good data are, best first; the last three are never shown without the word."""
+
+    OFFICIAL = "official"
+    SURVEYED = "surveyed"
+    OPEN = "open"
+    MODELLED = "modelled"
+    SCHEMATIC = "schematic"
+    SYNTHETIC = "synthetic"
+
+    @property
+    def must_be_said(self) -> bool:
+        """True for grades that a map, table or report has to spell out."""
+        return self in (Grade.MODELLED, Grade.SCHEMATIC, Grade.SYNTHETIC)
+
+
+_RANK = {grade: rank for rank, grade in enumerate(Grade)}
+
+
+def worst(grades: Iterable[Grade]) -> Grade | None:
+    """The worst of several grades, ``None`` of none.
+
+    >>> worst([Grade.OPEN, Grade.SCHEMATIC, Grade.OFFICIAL]).value
+    'schematic'
+    """
+    return max(grades, key=_RANK.__getitem__, default=None)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a layer's features come from.
+
+    Attributes
+    ----------
+    file : str
+        The file's name as outputs show it: relative, never an absolute path.
+    grade : Grade
+        How good the data are, as the workspace declares it.
+    name, licence, date : str
+        Title, licence and date of the source, empty where unknown.
+    sha256 : str
+        Hash of the file's bytes.
+    """
+
+    file: str
+    grade: Grade
+    name: str = ""
+    licence: str = ""
+    date: str = ""
+    sha256: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.name or self.file, f"({self.licence})" if self.licence else "") if part)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes; of a shapefile, the bytes of all its parts in order of their suffixes."""
+    digest = hashlib.sha256()
+    for part in _parts_of(path):
+        try:
+            with part.open("rb") as stream:
+                while chunk := stream.read(1 << 20):
+                    digest.update(chunk)
+        except OSError as error:
+            raise SourceError(f"{part}: can't be read ({error.strerror})") from error
+    return digest.hexdigest()
+
+
+def _parts_of(path: Path) -> list[Path]:
+    if path.suffix.lower() != ".shp":
+        return [path]
+    parts = (path.with_suffix(suffix) for suffix in (".cpg", ".dbf", ".prj", ".shp", ".shx"))
+    return [part for part in parts if part.exists()]
+
+
+@contextmanager
+def staged_outputs(folder: Path) -> Iterator[Path]:
+    """A temporary folder inside ``folder`` whose files replace those in ``folder`` only if nothing failed.
+
+    The files are moved one by one in order of their names, ``manifest.json`` last, each by an atomic rename, so a reader
+    finds each file old or new and whole. A leftover of an earlier, killed run is removed first.
+
+    Raises
+    ------
+    OutputError
+        If the folder can't be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(".qpgis-*.partial"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        stage = Path(tempfile.mkdtemp(prefix=".qpgis-", suffix=".partial", dir=folder))
+    except OSError as error:
+        raise OutputError(f"{folder}: can't be written ({error.strerror}); choose another folder with --out") from error
+    try:
+        yield stage
+        for path in sorted(stage.iterdir(), key=lambda p: (p.name == "manifest.json", p.name)):
+            _sync(path)
+            os.replace(path, folder / path.name)
+        _sync(folder)
+    except OSError as error:
+        if isinstance(error, OutputError | SourceError):
+            raise
+        raise OutputError(f"{folder}: writing failed ({error.strerror or error}); the old outputs are untouched") from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Outputs of an assessment. They render; they compute no number."""

@@ -1,0 +1,50 @@
+"""All outputs of a run, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from qpgis.assess import Assessment
+from qpgis.maps import html, planning_map
+from qpgis.maps.result import scene_of
+from qpgis.provenance import staged_outputs
+from qpgis.report.manifest import write_manifest
+from qpgis.report.tables import write_findings_csv, write_gpkg, write_indicators_csv, write_xlsx
+
+Writer = Callable[[Assessment, Path], None]
+
+
+def write_map(assessment: Assessment, path: Path) -> None:
+    """``map.html``: one file that opens anywhere, without a network."""
+    path.write_text(html(planning_map(scene_of(assessment))), encoding="utf-8", newline="\n")
+
+
+OUTPUTS: dict[str, Writer] = {
+    "indicators.csv": write_indicators_csv,
+    "indicators.xlsx": write_xlsx,
+    "indicators.gpkg": write_gpkg,
+    "findings.csv": write_findings_csv,
+    "map.html": write_map,
+}
+"""Every output by its name, in the order of writing."""
+
+
+def write_outputs(
+    assessment: Assessment, folder: Path, *, progress: Callable[[str], None] = lambda stage: None
+) -> tuple[Path, ...]:
+    """Write every output and ``manifest.json`` into a folder.
+
+    Nothing in the folder changes before all files have been written; the manifest comes last.
+
+    Raises
+    ------
+    OutputError
+        If the folder can't be written; the old outputs are untouched.
+    """
+    with staged_outputs(folder) as stage:
+        for name, write in OUTPUTS.items():
+            progress(f"writing {name}")
+            write(assessment, stage / name)
+        write_manifest(assessment, stage)
+    return tuple(folder / name for name in (*OUTPUTS, "manifest.json"))

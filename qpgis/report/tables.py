@@ -1,0 +1,264 @@
+"""Tables of an assessment: CSV, XLSX and GeoPackage, the same numbers in each and the same bytes every time."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qpgis.assess import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, UNITS, Assessment, Row, record, shown
+from qpgis.catalogue import text
+from qpgis.findings import COLUMNS as FINDING_COLUMNS
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.format import Format
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FIXED_TIME = datetime(2000, 1, 1)
+"""Stands wherever a file format insists on a time; outputs know no clock."""
+
+
+def number_text(value: object) -> str:
+    """A number as outputs print it: 12 significant digits, nothing for a missing one.
+
+    >>> number_text(100 / 3), number_text(70.0), number_text(None)
+    ('33.3333333333', '70', '')
+    """
+    if value is None or value != value:
+        return ""
+    return f"{value:.12g}"
+
+
+def exact_text(micro: int | None, unit: str) -> str:
+    """A sum in millionths as an exact decimal in its shown unit.
+
+    >>> exact_text(19_709_696_123_456, "km2")
+    '19.709696123456'
+    """
+    if micro is None:
+        return ""
+    places = PER_MILLIONTH[unit]
+    digits = f"{abs(micro):0{places + 1}d}"
+    decimal = f"{digits[:-places]}.{digits[-places:]}".rstrip("0").rstrip(".")
+    return f"-{decimal}" if micro < 0 else decimal
+
+
+def safe_text(value: object) -> str:
+    """Text that no spreadsheet runs as a formula.
+
+    >>> safe_text("=cmd|x"), safe_text("青浦")
+    ("'=cmd|x", '青浦')
+    """
+    words = "" if value is None else str(value)
+    return f"'{words}" if words.startswith(FORMULA_STARTS) else words
+
+
+def csv_record(row: Row, assessment: Assessment) -> list[str]:
+    """The cells of one row of ``indicators.csv``."""
+    cells = record(row, assessment.workspace)
+    texts = {name: number_text(v) if isinstance(v, int | float) or v is None else safe_text(v) for name, v in cells.items()}
+    if row.numerator is not None:
+        units = UNITS[row.unit]
+        texts["numerator"] = exact_text(row.numerator, units[0])
+        texts["denominator"] = exact_text(row.denominator, units[1])
+    return [texts[column] for column in CSV_COLUMNS]
+
+
+def write_indicators_csv(assessment: Assessment, path: Path) -> None:
+    """``indicators.csv``: UTF-8 with a byte-order mark, one row per zone, indicator and definition; empty means missing."""
+    _write_csv(path, CSV_COLUMNS, (csv_record(row, assessment) for row in assessment.rows))
+
+
+def write_findings_csv(assessment: Assessment, path: Path) -> None:
+    """``findings.csv``: the findings, worst first."""
+    _write_csv(path, FINDING_COLUMNS, ([safe_text(cell) for cell in astuple(f)] for f in assessment.findings))
+
+
+def _write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\r\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def write_xlsx(assessment: Assessment, path: Path) -> None:
+    """``indicators.xlsx``: values, targets, definitions, findings and sources, a sheet each, with real numbers."""
+    import xlsxwriter
+
+    with xlsxwriter.Workbook(path, {"strings_to_formulas": False, "strings_to_urls": False}) as book:
+        book.set_properties({"created": FIXED_TIME, "title": _title(assessment)})
+        for key, columns, rows in _sheets(assessment):
+            _write_sheet(book, text(f"sheet_{key}", assessment.lang), _title(assessment), columns, rows, assessment)
+
+
+def _title(assessment: Assessment) -> str:
+    return text("table_title", assessment.lang, name=assessment.workspace.title)
+
+
+Sheet = tuple[str, tuple[str, ...], Iterator[list[Any]]]
+
+
+def _sheets(a: Assessment) -> Iterator[Sheet]:
+    """Every sheet: its key, the keys of its columns, its rows."""
+    values = ("indicator", "zone", "level", "period", "value", "unit", "target", "property", "progress", "status", "definition")
+    yield "indicators", (*values, "numerator", "denominator", "grade", "note", "source"), (_value_row(a, r) for r in a.rows)
+    if a.workspace.plans:
+        targets = ("number", "domain", "indicator", "unit", "property", "baseline", "value", "target", "progress", "status")
+        yield "targets", (*targets, "definition", "grade", "note"), _target_rows(a)
+    definitions = ("indicator", "definition", "definition_text", "standing", "source")
+    yield "definitions", definitions, _definition_rows(a)
+    found = ("severity", "rule", "layer", "file", "feature", "location", "value", "message", "action")
+    yield "findings", found, ([text(f"severity_{f.severity}", a.lang), *astuple(f)[1:]] for f in a.findings)
+    sources = ("file", "layer", "grade", "rows", "crs", "source", "licence", "date", "sha256")
+    yield "sources", sources, _source_rows(a)
+
+
+def _value_row(a: Assessment, row: Row) -> list[Any]:
+    units = UNITS[row.unit][:2] if row.numerator is not None else ("", "")
+    return [
+        a.title(row.indicator),
+        row.zone.name,
+        level_text(row.zone.level, a.lang),
+        a.workspace.period,
+        _number(row.value),
+        row.unit,
+        row.target.text if row.target else None,
+        row.target.property if row.target else None,
+        row.progress,
+        text(f"status_{row.status}", a.lang),
+        row.definition,
+        shown(row.numerator, units[0]),
+        shown(row.denominator, units[1]),
+        text(f"grade_{row.grade}", a.lang) if row.grade else None,
+        row.note,
+        row.source,
+    ]
+
+
+def _number(value: float | None) -> float | None:
+    """A value with the digits of ``indicators.csv``, so that both read the same."""
+    return None if value is None else float(number_text(value))
+
+
+def level_text(level: str, lang: Any) -> str:
+    """A level's name; levels that a workspace invents keep their own."""
+    from qpgis.catalogue import keys
+
+    return text(f"level_{level}", lang) if f"level_{level}" in keys() else level
+
+
+def _target_rows(a: Assessment) -> Iterator[list[Any]]:
+    """指标体系表: the plans' targets in their order and words, each with the value of its scope."""
+    for plan in a.workspace.plans:
+        for target in plan.targets:
+            for row in a.rows:
+                if (row.indicator, row.zone.id) == (target.indicator, target.zone):
+                    yield [
+                        target.number,
+                        target.domain,
+                        target.name if a.lang == "zh" else target.name_en,
+                        target.unit,
+                        target.property,
+                        row.baseline.value if row.baseline else None,
+                        _number(row.value),
+                        target.text,
+                        row.progress,
+                        text(f"status_{row.status}", a.lang),
+                        row.definition,
+                        text(f"grade_{row.grade}", a.lang) if row.grade else None,
+                        row.note,
+                    ]
+
+
+def _definition_rows(a: Assessment) -> Iterator[list[Any]]:
+    for (indicator, name), definition in a.definitions.items():
+        yield [a.title(indicator), name, definition.text(a.lang), definition.standing, definition.source]
+    if any(row.definition == STATISTICS for row in a.rows):
+        yield [None, STATISTICS, text("definition_statistics", a.lang), None, None]
+
+
+def _source_rows(a: Assessment) -> Iterator[list[Any]]:
+    from qpgis.catalogue import keys
+
+    for i in a.workspace.inputs:
+        role = text(f"layer_{i.role}", a.lang) if f"layer_{i.role}" in keys() else i.role
+        grade = text(f"grade_{i.grade}", a.lang) if i.grade else None
+        yield [i.name, role, grade, i.rows, i.crs, i.source, i.licence, i.date, i.sha256]
+
+
+def _write_sheet(
+    book: Workbook, name: str, title: str, columns: tuple[str, ...], rows: Iterator[list[Any]], a: Assessment
+) -> None:
+    sheet = book.add_worksheet(name)
+    heading = book.add_format({"bold": True, "bg_color": "#E8EFEA", "bottom": 1, "text_wrap": True, "valign": "top"})
+    formats = {"value": "0.00##", "numerator": "0.0000", "denominator": "0.0000", "progress": "0.0%", "baseline": "0.00##"}
+    cells = {column: book.add_format({"num_format": pattern}) for column, pattern in formats.items()}
+    plain = book.add_format()
+    sheet.write_string(0, 0, title, book.add_format({"bold": True, "font_size": 14}))
+    for n, column in enumerate(columns):
+        sheet.write_string(2, n, text(f"column_{column}", a.lang), heading)
+    widths = [8] * len(columns)
+    last = 2
+    for last, row in enumerate(rows, 3):
+        for n, value in enumerate(row):
+            _write_cell(sheet, last, n, value, cells.get(columns[n], plain))
+            widths[n] = max(widths[n], min(_display_width(value), 60))
+    for n, width in enumerate(widths):
+        sheet.set_column(n, n, width + 2)
+    sheet.freeze_panes(3, 1)
+    sheet.autofilter(2, 0, max(last, 3), len(columns) - 1)
+
+
+def _write_cell(sheet: Any, row: int, column: int, value: Any, style: Format) -> None:
+    if isinstance(value, int | float):
+        sheet.write_number(row, column, value, style)
+    elif value:
+        sheet.write_string(row, column, str(value))
+
+
+def _display_width(value: Any) -> int:
+    """Columns that a value takes; a Chinese character takes two."""
+    words = f"{value:.4f}" if isinstance(value, float) else str(value or "")
+    return sum(2 if ord(c) > 0x2E7F else 1 for c in words)
+
+
+def write_gpkg(assessment: Assessment, path: Path) -> None:
+    """``indicators.gpkg``: layer ``zones`` with a column per value, and table ``indicators`` with every row.
+
+    A column is named after its indicator; further definitions of the same indicator are named ``indicator:definition``.
+    """
+    import pyogrio
+
+    zones = assessment.workspace.area.frame()
+    shown_zones = {row.zone.id for row in assessment.rows}
+    zones = zones[zones["zone_id"].isin(shown_zones)].reset_index(drop=True)
+    columns: dict[tuple[str, str], str] = {}
+    for row in assessment.rows:
+        first = row.indicator not in {indicator for indicator, _ in columns}
+        columns.setdefault((row.indicator, row.definition), row.indicator if first else f"{row.indicator}:{row.definition}")
+    values = {(row.indicator, row.definition, row.zone.id): _number(row.value) for row in assessment.rows}
+    for (indicator, definition), column in columns.items():
+        zones[column] = [values.get((indicator, definition, zone)) for zone in zones["zone_id"]]
+        zones[column] = zones[column].astype(float)
+    with fixed_gdal_time():
+        pyogrio.write_dataframe(zones, path, layer="zones", driver="GPKG", promote_to_multi=True)
+        pyogrio.write_dataframe(assessment.table, path, layer="indicators", driver="GPKG", append=True)
+
+
+@contextmanager
+def fixed_gdal_time() -> Iterator[None]:
+    """GDAL writes a fixed date into GeoPackages while this lasts."""
+    import pyogrio
+
+    option = "OGR_CURRENT_DATE"
+    before = pyogrio.get_gdal_config_option(option)
+    pyogrio.set_gdal_config_options({option: FIXED_TIME.strftime("%Y-%m-%dT%H:%M:%S.000Z")})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({option: before})

@@ -1,0 +1,265 @@
+"""OpenStreetMap extracts (``.osm.pbf``, ``.osm``) to layers and administrative boundaries, offline.
+
+Which tags make which layer is a table, ``data/schemes/osm.toml``. Areas are assembled by libosmium from closed ways and from
+multipolygon and boundary relations. What can't be assembled is a finding, never a crash and never silently left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qpgis.catalogue import read_toml
+from qpgis.errors import SourceError
+from qpgis.findings import Findings, Severity
+from qpgis.sources import Bounds, RawFeatures, regular_file
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import osmium
+
+SUFFIXES = (".osm.pbf", ".pbf", ".osm", ".osm.gz", ".osm.bz2")
+_BOOKKEEPING = {"type", "source", "created_by", "note", "fixme"}
+"""Tags that say nothing of what a multipolygon is."""
+
+Tag = tuple[str, str]
+
+
+def is_osm(path: Path) -> bool:
+    """True for the file names of an OpenStreetMap extract."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+@dataclass(frozen=True)
+class OsmRule:
+    """Which objects make a layer, as ``osm.toml`` says it."""
+
+    layer: str
+    geometry: str
+    any_of: frozenset[Tag]
+    none_of: frozenset[Tag] = frozenset()
+    class_key: str = ""
+    classes: tuple[tuple[Tag, str], ...] = ()
+    one_way: frozenset[Tag] = frozenset()
+    one_way_reversed: frozenset[Tag] = frozenset()
+
+    @classmethod
+    def from_table(cls, layer: str, row: Mapping[str, Any]) -> OsmRule:
+        """A rule from one ``[layers.<name>]`` table."""
+
+        def tags(key: str) -> frozenset[Tag]:
+            return frozenset(_tag(t) for t in row.get(key, ()))
+
+        classes = tuple((_tag(t), name) for t, name in row.get("classes", ()))
+        return cls(
+            layer,
+            row["geometry"],
+            tags("any"),
+            tags("none"),
+            row.get("class_key", ""),
+            classes,
+            tags("one_way"),
+            tags("one_way_reversed"),
+        )
+
+    def takes(self, tags: set[Tag]) -> bool:
+        """True if an object with these tags belongs to the layer."""
+        return not tags.isdisjoint(self.any_of) and tags.isdisjoint(self.none_of)
+
+    def class_of(self, tags: dict[str, str]) -> str:
+        """The class of an object of the layer; empty if its tags don't say."""
+        if self.class_key:
+            return tags.get(self.class_key, "")
+        return next((name for (key, value), name in self.classes if tags.get(key) == value), "")
+
+
+def _tag(text: str) -> Tag:
+    key, _, value = text.partition("=")
+    return key, value
+
+
+def rules() -> tuple[OsmRule, ...]:
+    """The rules of ``data/schemes/osm.toml``, in its order."""
+    table = read_toml("schemes", "osm.toml")["layers"]
+    return tuple(OsmRule.from_table(name, row) for name, row in table.items())
+
+
+@dataclass(frozen=True)
+class OsmExtract:
+    """What an extract holds for qpgis.
+
+    Attributes
+    ----------
+    layers : dict of str to RawFeatures
+        One entry a rule, empty frames included: an extract without orchards has measured none.
+    boundaries : GeoDataFrame
+        Assembled ``boundary=administrative`` areas: ``feature_id``, ``name``, ``admin_level``.
+    bounds : tuple or None
+        The extract's stated box, degrees.
+    date : str
+        ISO date of the data: from the file's header, else of its newest object used.
+    """
+
+    layers: Mapping[str, RawFeatures]
+    boundaries: gpd.GeoDataFrame
+    bounds: Bounds | None
+    date: str
+
+
+@dataclass
+class _Rows:
+    """Rows collected while one extract is read."""
+
+    features: dict[str, list[dict[str, Any]]]
+    boundaries: list[dict[str, Any]] = field(default_factory=list)
+    assembled: set[int] = field(default_factory=set)
+    newest: str = ""
+
+
+def read_osm(path: Path, *, name: str, findings: Findings) -> OsmExtract:
+    """Layers and boundaries of an OpenStreetMap extract.
+
+    Parameters
+    ----------
+    path : Path
+        ``.osm.pbf`` or ``.osm`` (also gzipped or bzipped).
+    name : str
+        The file's name for outputs and messages.
+    findings : Findings
+        Takes what couldn't be assembled.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, no OSM file, or damaged.
+    """
+    import osmium
+
+    regular_file(path, what="OSM extract")
+    table = rules()
+    rows = _Rows({rule.layer: [] for rule in table})
+    try:
+        with osmium.io.Reader(str(path)) as reader:
+            header = reader.header()
+        _read_objects(path, name, table, rows, findings)
+        _report_broken_relations(path, name, table, rows, findings)
+    except (RuntimeError, ValueError) as error:
+        raise SourceError(f"OSM extract: {name} can't be read: {error}; it is damaged or no OSM file") from error
+    box = header.box()
+    bounds = (box.bottom_left.lon, box.bottom_left.lat, box.top_right.lon, box.top_right.lat) if box.valid() else None
+    layers = {layer: RawFeatures(_frame(found), name, "OSM", bounds) for layer, found in rows.features.items()}
+    date = (header.get("osmosis_replication_timestamp") or rows.newest)[:10]
+    return OsmExtract(layers, _frame(rows.boundaries), bounds, date)
+
+
+def _read_objects(path: Path, name: str, table: tuple[OsmRule, ...], rows: _Rows, findings: Findings) -> None:
+    import osmium
+
+    keys = sorted({key for rule in table for key, _ in rule.any_of} | {"boundary"})
+    wanted = osmium.filter.KeyFilter(*keys)
+    factory = osmium.geom.WKBFactory()
+    for obj in osmium.FileProcessor(str(path)).with_areas(wanted).with_filter(wanted):
+        if obj.is_node() or obj.is_relation():
+            continue
+        tags = dict(obj.tags)
+        if obj.is_area():
+            if not obj.from_way():
+                rows.assembled.add(obj.orig_id())
+            matching = [r for r in table if r.geometry == "polygon" and r.takes(set(tags.items()))]
+            boundary = tags.get("boundary") == "administrative" and bool(tags.get("admin_level"))
+        else:
+            matching = [r for r in table if r.geometry == "line" and r.takes(set(tags.items()))]
+            boundary = False
+        if not (matching or boundary):
+            continue
+        rows.newest = max(rows.newest, obj.timestamp.isoformat())
+        wkb = _wkb(obj, factory, name, findings)
+        if wkb is None:
+            continue
+        for rule in matching:
+            rows.features[rule.layer].append(_feature(obj, tags, rule, wkb))
+        if boundary:
+            _take_boundary(obj, tags, wkb, name, rows, findings)
+
+
+def _wkb(obj: Any, factory: osmium.geom.WKBFactory, name: str, findings: Findings) -> str | None:
+    """The geometry as hexadecimal WKB; ``None``, with a finding, where nodes are missing."""
+    import osmium
+
+    try:
+        return factory.create_multipolygon(obj) if obj.is_area() else factory.create_linestring(obj)
+    except (osmium.InvalidLocationError, RuntimeError) as error:
+        findings.add(Severity.WARNING, "osm_no_geometry", file=name, feature_id=_osm_id(obj), reason=str(error))
+        return None
+
+
+def _osm_id(obj: Any) -> str:
+    if obj.is_area():
+        return f"{'way' if obj.from_way() else 'relation'}/{obj.orig_id()}"
+    return f"{'way' if obj.is_way() else 'relation'}/{obj.id}"
+
+
+def _feature(obj: Any, tags: dict[str, str], rule: OsmRule, wkb: str) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "feature_id": _osm_id(obj),
+        "name": tags.get("name", ""),
+        "class": rule.class_of(tags),
+        "wkb": wkb,
+    }
+    if rule.one_way:
+        found = set(tags.items())
+        reversed_ = not found.isdisjoint(rule.one_way_reversed)
+        row |= {"ref": tags.get("ref", ""), "oneway": reversed_ or not found.isdisjoint(rule.one_way), "reversed": reversed_}
+    return row
+
+
+def _take_boundary(obj: Any, tags: dict[str, str], wkb: str, name: str, rows: _Rows, findings: Findings) -> None:
+    """Keep an administrative area that has a name; rings without one are parts of a relation."""
+    if not tags.get("name"):
+        findings.add(Severity.INFO, "osm_boundary_without_name", file=name, feature_id=_osm_id(obj), value=tags["admin_level"])
+        return
+    row = {"feature_id": _osm_id(obj), "name": tags["name"], "admin_level": tags["admin_level"], "wkb": wkb}
+    rows.boundaries.append(row)
+
+
+def _frame(rows: list[dict[str, Any]]) -> gpd.GeoDataFrame:
+    import geopandas as gpd
+    import numpy as np
+    import shapely
+
+    from qpgis.crs import LONLAT
+
+    columns = [c for c in rows[0] if c != "wkb"] if rows else ["feature_id", "name", "class", "admin_level"]
+    geometry = shapely.from_wkb(np.array([row["wkb"] for row in rows], dtype=object))
+    if rows and "reversed" in rows[0]:
+        against = np.array([row["reversed"] for row in rows], dtype=bool)
+        geometry[against] = shapely.reverse(geometry[against])
+    data = {c: [row[c] for row in rows] for c in columns if c != "reversed"}
+    return gpd.GeoDataFrame(data, geometry=geometry, crs=LONLAT)
+
+
+def _report_broken_relations(path: Path, name: str, table: tuple[OsmRule, ...], rows: _Rows, findings: Findings) -> None:
+    """Name every relation of interest that has no area, and those that leave their tags to their members."""
+    for relation_id, tags, outers in _area_relations(path):
+        found = set(tags.items())
+        layers = [r.layer for r in table if r.geometry == "polygon" and r.takes(found)]
+        administrative = tags.get("boundary") == "administrative"
+        about = {"file": name, "feature_id": f"relation/{relation_id}"}
+        if set(tags) <= _BOOKKEEPING:
+            findings.add(Severity.WARNING, "osm_relation_without_tags", **about, members=", ".join(outers))
+        elif relation_id not in rows.assembled and (layers or administrative):
+            kind = "; ".join(layers) or f"admin_level={tags.get('admin_level', '?')}"
+            findings.add(Severity.WARNING, "osm_broken_relation", **about, value=kind, name=tags.get("name", ""))
+
+
+def _area_relations(path: Path) -> Iterator[tuple[int, dict[str, str], list[str]]]:
+    """Id, tags and outer members of each multipolygon or boundary relation."""
+    import osmium
+
+    for relation in osmium.FileProcessor(str(path), osmium.osm.RELATION):
+        tags = dict(relation.tags)
+        if tags.get("type") in ("multipolygon", "boundary"):
+            outers = [f"way/{m.ref}" for m in relation.members if m.type == "w" and m.role != "inner"]
+            yield relation.id, tags, outers

@@ -1,0 +1,94 @@
+"""Workspaces: a study area with its layers, plans and tables, from ``qpgis.toml`` or from an OpenStreetMap extract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from qpgis.area import StudyArea
+from qpgis.findings import Finding
+from qpgis.layers import Layer, Ledger, State
+from qpgis.plans import Baseline, Plan, Target, Thresholds
+from qpgis.provenance import Grade
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that was read, as the manifest names it."""
+
+    name: str
+    role: str
+    sha256: str
+    rows: int
+    grade: Grade | None
+    crs: str = ""
+    source: str = ""
+    licence: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A value that no layer gives: from a table of the workspace, with its source."""
+
+    indicator: str
+    zone: str
+    period: str
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Everything that an assessment reads, cleaned and cut to one state.
+
+    Attributes
+    ----------
+    name, title : str
+        What planners call the area; what stands above maps and tables.
+    period : str
+        The period of the data; begins with a year.
+    area : StudyArea
+    layers : mapping of kind to Layer
+    definitions : mapping of indicator to definitions
+        Those that the workspace asks for; the registry's default for the others.
+    plans : tuple of Plan
+    targets : tuple of Target
+        Further targets of the workspace itself (分解目标), each with its document.
+    statistics : tuple of Statistic
+    baselines : mapping of (indicator, zone) to Baseline
+    thresholds : Thresholds
+    state : State
+    inputs : tuple of InputFile
+    ledgers : mapping of kind to Ledger
+        What became of the rows of each file.
+    findings : tuple of Finding
+    map_approval : str
+        审图号, empty until there is one.
+    """
+
+    name: str
+    title: str
+    period: str
+    area: StudyArea
+    layers: Mapping[str, Layer]
+    state: State
+    definitions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    plans: tuple[Plan, ...] = ()
+    targets: tuple[Target, ...] = ()
+    statistics: tuple[Statistic, ...] = ()
+    baselines: Mapping[tuple[str, str], Baseline] = field(default_factory=dict)
+    thresholds: Thresholds = Thresholds()
+    inputs: tuple[InputFile, ...] = ()
+    ledgers: Mapping[str, Ledger] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    map_approval: str = ""
+
+    def __repr__(self) -> str:
+        layers = ", ".join(f"{kind} ({len(layer)}, {layer.source.grade})" for kind, layer in self.layers.items())
+        return f"<Workspace {self.name}, period {self.period}: {len(self.area.base)} zones; layers: {layers or 'none'}>"
+
+    @property
+    def year(self) -> int:
+        """The year of the period."""
+        return int(self.period[:4])

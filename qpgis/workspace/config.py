@@ -1,0 +1,389 @@
+"""``qpgis.toml``: its keys, and every mistake in it with line and remedy."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from qpgis.errors import ConfigError, SourceError, did_you_mean
+from qpgis.indicators import registry
+from qpgis.landuse import scheme
+from qpgis.layers import LAYERS
+from qpgis.provenance import Grade
+
+CONFIG_NAME = "qpgis.toml"
+Positive = Annotated[float, Field(gt=0)]
+Box = tuple[float, float, float, float]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileTable(_Table):
+    """What every file of a workspace says of itself.
+
+    Attributes
+    ----------
+    file : str
+        Path, from the folder of ``qpgis.toml``.
+    grade : Grade
+        How good it is; mandatory.
+    layer, crs : str, optional
+        Layer within the file; coordinate reference system, where the file doesn't name it.
+    source, licence, date : str
+        Title, licence and date of the source.
+    """
+
+    file: str
+    grade: Grade
+    layer: str | None = None
+    crs: str | None = None
+    source: str = ""
+    licence: str = ""
+    date: str = ""
+
+
+class ZonesTable(FileTable):
+    """``[zones]``: the zones that are measured; everything else is a sum of them."""
+
+    id_field: str = "zone_id"
+    name_field: str = "name"
+    level: str = "town"
+    overlapping: bool = False
+    grid_cell_m: Positive | None = None
+
+
+class GroupTable(_Table):
+    """``[[groups]]``: a zone that is the sum of members; ``members = "all"`` takes every zone."""
+
+    id: str
+    name: str
+    level: str = "group"
+    members: list[str] | Literal["all"]
+
+
+class LayerTable(_Table):
+    """``[layers.<kind>]``: a file, or a selection of classes of another layer, or the statement that there is none.
+
+    Attributes
+    ----------
+    file, layer, crs, grade, source, licence, date
+        As in :class:`FileTable`; ``file`` and ``grade`` together.
+    from_ : str
+        ``from``: another layer of the workspace whose classes make up this one.
+    classes : list of str
+        With ``from``: the codes to take, instead of the scheme's own choice.
+    empty_because : str
+        There is no such thing in the area, and why that is known; then the layer is measured and empty.
+    scheme : str
+        Which land-use scheme the codes are of; mandatory for ``landuse``. ``osm`` for an OpenStreetMap extract.
+    extent : "area", "file" or a box in degrees
+        Where the layer was surveyed; by default ``file``: the bounds that the file itself states.
+    *_field : str
+        Which attribute holds what.
+    class_map : table
+        The file's class words to qpgis's.
+    """
+
+    file: str | None = None
+    grade: Grade | None = None
+    layer: str | None = None
+    crs: str | None = None
+    source: str = ""
+    licence: str = ""
+    date: str = ""
+    from_: str | None = Field(None, alias="from")
+    classes: list[str] | None = None
+    empty_because: str | None = None
+    scheme: str | None = None
+    extent: Any = "file"
+    id_field: str | None = None
+    name_field: str | None = None
+    class_field: str | None = None
+    status_field: str | None = None
+    opened_field: str | None = None
+    oneway_field: str | None = None
+    ref_field: str | None = None
+    class_map: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> LayerTable:
+        origins = [key for key, value in (("file", self.file), ("from", self.from_), ("empty_because", self.empty_because)) if value]
+        if len(origins) != 1:
+            raise ValueError(f"needs exactly one of file, from, empty_because; it has {' and '.join(origins) or 'none'}")
+        if self.file and self.grade is None:
+            raise ValueError(f"grade is missing; add grade = one of {', '.join(Grade)}")
+        if self.file is None and self.grade is not None:
+            raise ValueError("grade belongs to a layer with a file of its own; remove it")
+        if self.classes is not None and self.from_ is None:
+            raise ValueError("classes goes with from")
+        return self
+
+    @field_validator("scheme")
+    @classmethod
+    def _known_scheme(cls, value: str | None) -> str | None:
+        if value not in (None, "osm"):
+            scheme(value)
+        return value
+
+    @field_validator("extent")
+    @classmethod
+    def _area_file_or_box(cls, value: Any) -> str | Box:
+        if value in ("area", "file"):
+            return value
+        if isinstance(value, list) and len(value) == 4 and all(isinstance(v, int | float) for v in value):
+            west, south, east, north = (float(v) for v in value)
+            if west < east and south < north:
+                return west, south, east, north
+        raise ValueError('use "area", "file" or [west, south, east, north] in degrees, west < east and south < north')
+
+
+class StateTable(_Table):
+    """``[state]``: which features are there."""
+
+    as_of: date | None = None
+    statuses: list[Literal["existing", "under_construction", "planned", "studied"]] = ["existing"]
+
+
+class TablesTable(_Table):
+    """``[tables]``: CSV files with values that aren't computed from layers."""
+
+    statistics: str | None = None
+    baselines: str | None = None
+    targets: str | None = None
+
+
+class ThresholdsTable(_Table):
+    """``[thresholds]``: settings of judging, see :class:`qpgis.plans.Thresholds`."""
+
+    about_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    path_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class OutputsTable(_Table):
+    """``[outputs]``: what stands on maps and reports."""
+
+    title: str = ""
+    map_approval: str = ""
+
+
+Layers = dict[str, LayerTable]
+
+
+class PeriodTable(_Table):
+    """``[periods.<year>]``: what differs in that period; a layer named here replaces the one of the same name."""
+
+    zones: ZonesTable | None = None
+    groups: list[GroupTable] | None = None
+    layers: Layers = {}
+    state: StateTable | None = None
+
+
+class Config(_Table):
+    """A whole ``qpgis.toml``."""
+
+    name: str
+    period: str
+    zones: ZonesTable
+    groups: list[GroupTable] = []
+    layers: Layers = {}
+    state: StateTable = StateTable()
+    plans: list[str] = []
+    tables: TablesTable = TablesTable()
+    definitions: dict[str, list[str]] = {}
+    thresholds: ThresholdsTable = ThresholdsTable()
+    outputs: OutputsTable = OutputsTable()
+    periods: dict[str, PeriodTable] = {}
+
+    @field_validator("period")
+    @classmethod
+    def _begins_with_a_year(cls, value: str) -> str:
+        if not re.match(r"\d{4}(\D|$)", value):
+            raise ValueError('a period begins with its year, such as "2024" or "2024Q3"')
+        return value
+
+    def at(self, period: str | None) -> Config:
+        """The workspace as it is in one period, by default the one that ``period`` names.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such period.
+        """
+        chosen = period or self.period
+        if chosen not in self.periods:
+            if chosen != self.period:
+                raise ConfigError(f"no period {chosen!r}; {did_you_mean(chosen, {self.period, *self.periods})}")
+            return self
+        own = self.periods[chosen]
+        changes: dict[str, Any] = {"period": chosen, "layers": {**self.layers, **own.layers}}
+        changes |= {key: value for key in ("zones", "groups", "state") if (value := getattr(own, key)) is not None}
+        return self.model_copy(update=changes)
+
+
+def read_config(path: Path) -> Config:
+    """A checked ``qpgis.toml``.
+
+    Raises
+    ------
+    SourceError
+        If it isn't there.
+    ConfigError
+        With every mistake, its line and its remedy.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SourceError(f"{path} doesn't exist; make one with: qpgis init {path.parent}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8 at byte {error.start}; save it as UTF-8", file=str(path)) from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"no TOML: {error}", file=str(path)) from error
+    lines = dict(key_lines(text))
+    mistakes = list(_unknown_names(table, lines))
+    try:
+        config = Config.model_validate(table)
+    except ValidationError as error:
+        mistakes += [_explain(e, table, lines) for e in error.errors()]
+        raise ConfigError(sorted(mistakes, key=_line_number), file=path.name) from error
+    mistakes += _cross_check(config, lines)
+    if mistakes:
+        raise ConfigError(sorted(mistakes, key=_line_number), file=path.name)
+    return config
+
+
+def _line_number(mistake: str) -> int:
+    found = re.match(r"line (\d+): ", mistake)
+    return int(found[1]) if found else 0
+
+
+def _unknown_names(table: Mapping[str, Any], lines: Mapping[tuple[str, ...], int]) -> Iterator[str]:
+    """Layers, indicators and definitions that qpgis doesn't know."""
+    places = [("layers",), *(("periods", period, "layers") for period in _tables(table, "periods"))]
+    for place in places:
+        parent = table if len(place) == 1 else table["periods"][place[1]]
+        for kind in _tables(parent, "layers"):
+            if kind not in LAYERS:
+                yield f"{_line((*place, kind), lines)}unknown layer {kind!r}; {did_you_mean(kind, LAYERS)}"
+    indicators = registry()
+    for name, chosen in _tables(table, "definitions").items():
+        at = _line(("definitions", name), lines)
+        if name not in indicators:
+            yield f"{at}unknown indicator {name!r}; {did_you_mean(name, indicators)}"
+        elif isinstance(chosen, list):
+            for text in chosen or [""]:
+                try:
+                    indicators[name].definition(str(text))
+                except ConfigError as error:
+                    yield at + str(error)
+
+
+def _tables(table: Any, key: str) -> Mapping[str, Any]:
+    found = table.get(key, {}) if isinstance(table, dict) else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _cross_check(config: Config, lines: Mapping[tuple[str, ...], int]) -> Iterator[str]:
+    """Mistakes that only show when layers are seen together."""
+    where: list[tuple[tuple[str, ...], Layers, Layers]] = [(("layers",), config.layers, config.layers)]
+    for period, table in config.periods.items():
+        where.append((("periods", period, "layers"), table.layers, {**config.layers, **table.layers}))
+    for path, layers, every in where:
+        for kind, layer in layers.items():
+            at = _line((*path, kind), lines)
+            yield from (at + m for m in _layer_mistakes(kind, layer, every))
+
+
+def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str]:
+    if kind == "landuse" and layer.file and not layer.scheme:
+        yield "landuse needs scheme = ...: the same code means different things in different schemes"
+    if kind == "landuse" and layer.file and not layer.class_field:
+        yield "landuse needs class_field = ...: the field that holds the land-use code"
+    if layer.from_ and layer.from_ not in every:
+        yield f"{kind}: from = {layer.from_!r} is no layer of this workspace; {did_you_mean(layer.from_, every)}"
+    elif layer.from_ and (every[layer.from_].scheme is None or every[layer.from_].scheme == "osm"):
+        yield f"{kind}: from = {layer.from_!r} needs a layer with a land-use scheme"
+
+
+def _explain(error: Any, table: Mapping[str, Any], lines: Mapping[tuple[str, ...], int]) -> str:
+    """One mistake in a planner's words."""
+    path = tuple(str(part) for part in error["loc"] if not str(part).startswith(("function-", "literal", "tuple", "list")))
+    key, parents = path[-1] if path else "", ".".join(path[:-1])
+    at = _line(path, lines)
+    inside = f" in [{parents}]" if parents else ""
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{at}unknown key {key!r}{inside}; {did_you_mean(key, _known_keys(path[:-1]))}"
+        case "missing":
+            remedy = f"one of {', '.join(Grade)}" if key == "grade" else "..."
+            return f"{at}{key!r} is missing{inside}; add {key} = {remedy}"
+        case "enum" | "literal_error":
+            expected = error["ctx"]["expected"]
+            return f"{at}{key} = {error['input']!r}{inside} is not known; use {expected}"
+    message = error["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(error["input"], dict) else f" = {error['input']!r}"
+    return f"{at}{'.'.join(path)}{given}: {message}"
+
+
+def _known_keys(path: tuple[str, ...]) -> set[str]:
+    """The keys that a table may have."""
+    table: type[BaseModel] = Config
+    steps: dict[str, type[BaseModel]] = {
+        "zones": ZonesTable,
+        "groups": GroupTable,
+        "layers": LayerTable,
+        "state": StateTable,
+        "tables": TablesTable,
+        "thresholds": ThresholdsTable,
+        "outputs": OutputsTable,
+        "periods": PeriodTable,
+    }
+    for part in path:
+        table = steps.get(part, table)
+    return {field.alias or name for name, field in table.model_fields.items()}
+
+
+def _line(path: tuple[str, ...], lines: Mapping[tuple[str, ...], int]) -> str:
+    """``line 12: `` for the key, or for the nearest table around it."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in lines:
+            return f"line {lines[path[:length]]}: "
+    return ""
+
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
+_KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"']+)\s*=")
+
+
+def key_lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Where each key and table of a TOML text stands: its path and its line number.
+
+    >>> dict(key_lines('name = "x"\\n[layers.water]\\nfile = "w"'))
+    {('name',): 1, ('layers', 'water'): 2, ('layers', 'water', 'file'): 3}
+    """
+    table: tuple[str, ...] = ()
+    counts: dict[tuple[str, ...], int] = {}
+    inside_string = False
+    for number, line in enumerate(text.splitlines(), 1):
+        quotes = line.count('"""') + line.count("'" * 3)
+        if inside_string:
+            inside_string = quotes % 2 == 0
+            continue
+        inside_string = quotes % 2 == 1
+        if header := _HEADER.match(line):
+            table = tuple(part.strip(" \"'") for part in header[2].split("."))
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, str(counts[table]))
+            yield table, number
+        elif key := _KEY.match(line):
+            yield (*table, *(part.strip("\"'") for part in key[1].split("."))), number

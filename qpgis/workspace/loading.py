@@ -1,0 +1,332 @@
+"""Opening a workspace: a folder with ``qpgis.toml``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+
+from qpgis.area import Group, StudyArea, study_area
+from qpgis.catalogue import Lang, data_dir
+from qpgis.crs import LONLAT, label, parse
+from qpgis.errors import ConfigError, SourceError, ZoneError, did_you_mean
+from qpgis.findings import Findings, Severity
+from qpgis.landuse import scheme
+from qpgis.layers import Fields, Layer, Ledger, State, prepare
+from qpgis.plans import Thresholds, read_plan
+from qpgis.provenance import Grade, Source, sha256_of
+from qpgis.sources import RawFeatures
+from qpgis.sources.osm import OsmExtract, is_osm, read_osm
+from qpgis.sources.vector import read_vector
+from qpgis.workspace import InputFile, Workspace
+from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, LayerTable, ZonesTable, read_config
+from qpgis.workspace.tables import read_baselines, read_statistics, read_targets
+
+Progress = Callable[[str], None]
+
+
+def silent(stage: str) -> None:
+    """Report no progress."""
+
+
+def embedded_workspace() -> Path:
+    """The folder of the embedded Qingpu workspace."""
+    return Path(str(data_dir())) / "workspaces" / "qingpu"
+
+
+@dataclass
+class Reader:
+    """Reads the files of one workspace, each once, and keeps what the manifest needs."""
+
+    folder: Path
+    findings: Findings
+    progress: Progress
+    inputs: dict[tuple[str, str], InputFile] = field(default_factory=dict)
+    extracts: dict[Path, OsmExtract] = field(default_factory=dict)
+    hashes: dict[Path, str] = field(default_factory=dict)
+
+    def features(self, table: FileTable | LayerTable, role: str) -> tuple[RawFeatures, Source]:
+        """The features and the source of one file of the workspace."""
+        assert table.file is not None
+        path = self.folder / table.file
+        name = _display_name(table.file)
+        self.progress(f"reading {name}")
+        if is_osm(path):
+            extract = self.extract(path, name)
+            if role not in extract.layers:
+                raise ConfigError(f"{role}: OpenStreetMap has no such layer; {did_you_mean(role, extract.layers)}")
+            raw = extract.layers[role]
+        else:
+            raw = read_vector(path, name=name, layer=table.layer, what=f"layer {role!r}" if role != "zones" else "zones")
+        assert table.grade is not None
+        source = Source(name, table.grade, table.source, table.licence, table.date, self.hash(path))
+        self.note(raw, role, source, table.crs)
+        return raw, source
+
+    def extract(self, path: Path, name: str) -> OsmExtract:
+        """An OpenStreetMap extract, read once."""
+        if path not in self.extracts:
+            self.extracts[path] = read_osm(path, name=name, findings=self.findings)
+        return self.extracts[path]
+
+    def hash(self, path: Path) -> str:
+        """The hash of a file, computed once."""
+        if path not in self.hashes:
+            self.hashes[path] = sha256_of(path)
+        return self.hashes[path]
+
+    def note(self, raw: RawFeatures, role: str, source: Source, crs: str | None) -> None:
+        """Enter a file into the list of inputs."""
+        system = crs or raw.frame.crs
+        words = (source.sha256, len(raw.frame), source.grade, label(parse(system, what=raw.file)) if system else "")
+        self.inputs[source.file, role] = InputFile(source.file, role, *words, source.name, source.licence, source.date)
+
+
+def _display_name(file: str) -> str:
+    """A file's name for outputs: never an absolute path."""
+    return Path(file).name if Path(file).is_absolute() else Path(file).as_posix()
+
+
+def open_workspace(
+    folder: str | Path | None = None,
+    *,
+    period: str | None = None,
+    lang: Lang = "zh",
+    zones: ZonesTable | None = None,
+    grid_cell_m: float | None = None,
+    progress: Progress = silent,
+) -> Workspace:
+    """A workspace, read and checked.
+
+    Parameters
+    ----------
+    folder : path, optional
+        A folder with ``qpgis.toml``, or that file; the embedded Qingpu workspace by default.
+    period : str, optional
+        Which of its periods; the one that ``qpgis.toml`` names by default.
+    lang : "zh" or "en"
+        Language of the findings.
+    zones : ZonesTable, optional
+        Zones to use instead of the workspace's own; ``file`` is relative to the current folder.
+    grid_cell_m : float, optional
+        Adds a grid of square cells as a further level.
+    progress : callable, optional
+        Called with the name of each stage.
+
+    Raises
+    ------
+    ConfigError, SourceError, CRSError, LayerError, ZoneError
+        See :mod:`qpgis.errors`.
+    """
+    path = Path(folder) if folder is not None else embedded_workspace()
+    path = path / CONFIG_NAME if path.is_dir() or path.suffix != ".toml" else path
+    config = read_config(path).at(period)
+    _require_files(config, path.parent)
+    reader = Reader(path.parent, Findings(lang), progress)
+    area = _read_area(config, reader, zones, grid_cell_m)
+    state = _state(config)
+    layers, ledgers = _read_layers(config, reader, area, state)
+    tables = _read_tables(config, path.parent, {*area.base.ids, *(g.id for g in area.groups)}, reader)
+    own = InputFile(path.name, "workspace", sha256_of(path), 0, None)
+    return Workspace(
+        name=config.name,
+        title=config.outputs.title or config.name,
+        period=config.period,
+        area=area,
+        layers=layers,
+        state=state,
+        definitions={name: tuple(chosen) for name, chosen in config.definitions.items()},
+        plans=tuple(read_plan(name, folder=path.parent) for name in config.plans),
+        thresholds=Thresholds(**config.thresholds.model_dump()),
+        inputs=(own, *reader.inputs.values()),
+        ledgers=ledgers,
+        findings=tuple(reader.findings),
+        map_approval=config.outputs.map_approval,
+        **tables,
+    )
+
+
+def _require_files(config: Config, folder: Path) -> None:
+    """Every file that the workspace names must be there; all that are missing are named at once."""
+    named = [("zones", config.zones.file), *((f"layers.{kind}", t.file) for kind, t in config.layers.items() if t.file)]
+    named += [(f"tables.{key}", file) for key, file in config.tables.model_dump().items() if file]
+    missing = [f"[{key}] file {file!r} doesn't exist in {folder}" for key, file in named if not (folder / file).exists()]
+    if missing:
+        raise SourceError("; ".join(missing) if len(missing) == 1 else "\n  - ".join([f"{len(missing)} files are missing", *missing]))
+
+
+def _state(config: Config) -> State:
+    as_of = config.state.as_of or date(int(config.period[:4]), 12, 31)
+    return State(as_of, frozenset(config.state.statuses))
+
+
+def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_cell_m: float | None) -> StudyArea:
+    table = config.zones
+    if other is not None:
+        table = other.model_copy(update={"file": str(Path(other.file).absolute())})
+    raw, source = reader.features(table, "zones")
+    id_field, name_field = table.id_field, table.name_field
+    if other is not None:
+        id_field, name_field = _zone_fields(raw, table, {m for g in config.groups for m in g.members if g.members != "all"})
+    ids = sorted({str(v) for v in raw.frame[id_field]}) if id_field in raw.frame else []
+    groups = tuple(
+        Group(g.id, g.name, g.level, tuple(ids) if g.members == "all" else tuple(g.members)) for g in config.groups
+    )
+    return study_area(
+        raw,
+        name=config.name,
+        level=table.level,
+        id_field=id_field,
+        name_field=name_field,
+        source=source,
+        crs=table.crs,
+        findings=reader.findings,
+        groups=groups,
+        grid_cell_m=grid_cell_m or table.grid_cell_m,
+        overlapping=table.overlapping,
+    )
+
+
+def _zone_fields(raw: RawFeatures, table: ZonesTable, members: set[str]) -> tuple[str, str]:
+    """Id and name field of zones that replace the workspace's own: the declared ones, or those that fit its groups."""
+    attributes = [c for c in raw.frame.columns if c != raw.frame.geometry.name]
+    if table.id_field in attributes and table.name_field in attributes:
+        return table.id_field, table.name_field
+    fitting = [c for c in attributes if members and members <= {str(v) for v in raw.frame[c]}]
+    names = [c for c in ("name", "NAME", "XZQMC", "名称") if c in attributes]
+    if not fitting or not names:
+        raise ZoneError(
+            f"zones ({raw.file}): no field holds the ids that the workspace's groups name ({', '.join(sorted(members)[:3])} ...); "
+            f"say which with --zones-id and --zones-name, one of {', '.join(attributes)}"
+        )
+    return fitting[0], names[0]
+
+
+def _read_layers(
+    config: Config, reader: Reader, area: StudyArea, state: State
+) -> tuple[dict[str, Layer], dict[str, Ledger]]:
+    layers: dict[str, Layer] = {}
+    ledgers: dict[str, Ledger] = {}
+    for kind, table in config.layers.items():
+        if table.file:
+            layers[kind], ledgers[kind] = _read_layer(kind, table, reader, area, state)
+        elif table.empty_because:
+            layers[kind] = _empty_layer(kind, table.empty_because, area)
+    for kind, table in config.layers.items():
+        if table.from_:
+            layers[kind] = _selected(kind, table, layers[table.from_], config.layers[table.from_])
+    return {kind: layers[kind] for kind in config.layers}, ledgers
+
+
+def _read_layer(
+    kind: str, table: LayerTable, reader: Reader, area: StudyArea, state: State
+) -> tuple[Layer, Ledger]:
+    raw, source = reader.features(table, kind)
+    layer, ledger = prepare_layer(kind, raw, table, source, area, state, reader.findings)
+    if table.scheme and table.scheme != "osm":
+        _check_codes(layer, table.scheme, reader.findings)
+    return layer, ledger
+
+
+def prepare_layer(
+    kind: str, raw: RawFeatures, table: LayerTable, source: Source, area: StudyArea, state: State, findings: Findings
+) -> tuple[Layer, Ledger]:
+    """A layer from a file's rows, as its table in the workspace says."""
+    from_osm = raw.driver == "OSM"
+    fields = Fields(
+        id=table.id_field,
+        name=table.name_field or ("name" if from_osm else None),
+        class_=table.class_field or ("class" if from_osm else None),
+        plan_status=table.status_field,
+        opened=table.opened_field,
+        oneway=table.oneway_field or ("oneway" if from_osm and "oneway" in raw.frame else None),
+        ref=table.ref_field or ("ref" if from_osm and "ref" in raw.frame else None),
+    )
+    layer, ledger = prepare(
+        raw,
+        kind=kind,
+        fields=fields,
+        source=source,
+        crs=table.crs,
+        plane=area.plane,
+        state=state,
+        findings=findings,
+        class_map=table.class_map,
+        extent=_extent(table.extent, raw, table.crs, area),
+        key=f"{kind}@{source.sha256}#{table.layer or ''}",
+    )
+    _count_outside(layer, ledger, area, findings)
+    if layer.extent is None:
+        findings.add(Severity.INFO, "extent_not_stated", layer=kind, file=raw.file)
+    if kind == "roads" and fields.class_ is None:
+        layer = replace(layer, frame=layer.frame.assign(class_="road"))
+    return layer, ledger
+
+
+def _count_outside(layer: Layer, ledger: Ledger, area: StudyArea, findings: Findings) -> None:
+    """Enter the features that touch no zone into the ledger."""
+    touching = shapely.STRtree(area.base.geometry).query(layer.geometry, predicate="intersects")[0]
+    ledger.outside = len(layer) - len(np.unique(touching))
+    ledger.used -= ledger.outside
+    if ledger.outside:
+        words = {"layer": layer.kind, "file": layer.source.file, "value": str(ledger.outside)}
+        findings.add(Severity.INFO, "features_outside", **words, count=ledger.outside)
+
+
+def _extent(declared: Any, raw: RawFeatures, crs: str | None, area: StudyArea) -> shapely.Geometry | None:
+    """Where a layer was surveyed, in the plane; ``None`` where neither workspace nor file say."""
+    if declared == "area":
+        return area.outline
+    box, system = (raw.bounds, parse(crs or raw.frame.crs, what=raw.file)) if declared == "file" else (declared, LONLAT)
+    if box is None or not (box[0] < box[2] and box[1] < box[3]):
+        return None
+    return area.plane.project(np.array([shapely.box(*box)]), system, what=f"extent of {raw.file}")[0]
+
+
+def _empty_layer(kind: str, reason: str, area: StudyArea) -> Layer:
+    import pandas as pd
+
+    frame = pd.DataFrame({c: pd.Series([], dtype="str") for c in ("feature_id", "name", "class_")})
+    source = Source(CONFIG_NAME, Grade.SURVEYED, reason)
+    return Layer(kind, frame, np.empty(0, dtype=object), source, area.outline, f"{kind}: none, {reason}")
+
+
+def _selected(kind: str, table: LayerTable, whole: Layer, origin: LayerTable) -> Layer:
+    """The features of another layer whose classes make up this one, their codes turned into its classes."""
+    assert origin.scheme is not None
+    found = scheme(origin.scheme).members(kind, sorted(whole.frame["class_"].unique()), table.classes)
+    mask = whole.frame["class_"].isin(found).to_numpy()
+    frame = whole.frame[mask].reset_index(drop=True)
+    frame["class_"] = frame["class_"].map(found).astype("str")
+    chosen = "+".join(table.classes) if table.classes else origin.scheme
+    return replace(
+        whole, kind=kind, frame=frame, geometry=whole.geometry[mask], key=f"{whole.key} | {kind} by {chosen}"
+    )
+
+
+def _check_codes(layer: Layer, scheme_name: str, findings: Findings) -> None:
+    """Name the codes that the declared scheme doesn't have."""
+    table = scheme(scheme_name)
+    for code in sorted(layer.frame["class_"].unique()):
+        if table.lookup(code) is None:
+            rows = layer.frame[layer.frame["class_"] == code]
+            words = {"layer": layer.kind, "file": layer.source.file, "feature_id": "; ".join(rows["feature_id"])}
+            findings.add(Severity.ERROR, "unknown_code", **words, value=code, count=len(rows), scheme=table.title)
+
+
+def _read_tables(config: Config, folder: Path, zones: set[str], reader: Reader) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    readers = {"statistics": read_statistics, "baselines": read_baselines, "targets": read_targets}
+    for key, file in config.tables.model_dump().items():
+        if file is None:
+            continue
+        path = folder / file
+        found[key] = readers[key](path, zones)  # type: ignore[operator]
+        name = _display_name(file)
+        reader.inputs[name, key] = InputFile(name, key, sha256_of(path), len(found[key]), None)
+    return found
