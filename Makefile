@@ -3,7 +3,7 @@ PYTHON ?= python3
 ENV ?= .qpgis-env
 BIN := $(ENV)/bin
 
-.PHONY: run test lint types notebooks clean
+.PHONY: run test lint types clean
 
 run: $(ENV)/.installed
 	@$(BIN)/qpgis run --out maps
@@ -11,7 +11,6 @@ run: $(ENV)/.installed
 
 test: $(ENV)/.installed-dev lint types
 	@$(BIN)/python -m pytest
-	@$(BIN)/python scripts/run_notebooks.py notebooks
 
 lint: $(ENV)/.installed-dev
 	@$(BIN)/ruff check --quiet .
@@ -20,8 +19,6 @@ lint: $(ENV)/.installed-dev
 types: $(ENV)/.installed-dev
 	@$(BIN)/mypy --no-error-summary
 
-notebooks: $(ENV)/.installed-dev
-	@$(BIN)/python scripts/run_notebooks.py notebooks
 
 $(ENV)/.installed: setup.cfg
 	@$(PYTHON) -c 'import sys; sys.exit("qpgis needs Python 3.11 or later: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'

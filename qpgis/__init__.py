@@ -1,2 +1,40 @@
-"""qpgis."""
+"""qpgis: planning indicators, held against the plan's targets. Exact, traceable, offline.
+
+>>> import qpgis as qp
+>>> ws = qp.open_workspace()
+>>> ws.name
+'青浦区'
+
+The names below are imported when they are first used, so that ``import qpgis`` and ``qpgis --help`` are instant.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qpgis.notebook import Result, assess
+    from qpgis.workspace.loading import open_workspace
+    from qpgis.workspace.osm import osm_workspace
+
 __version__ = "0.1.0"
+__all__ = ["Result", "assess", "open_workspace", "osm_workspace"]
+
+_HOMES = {
+    "Result": "qpgis.notebook",
+    "assess": "qpgis.notebook",
+    "open_workspace": "qpgis.workspace.loading",
+    "osm_workspace": "qpgis.workspace.osm",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'qpgis' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from qpgis.sources import RawFeatures
 
 
+HAIR_M = 1e-5
+"""A border that lies on a grid line may miss it by this much; such slivers are no cells."""
+
+
 @dataclass(frozen=True)
 class ZoneSet:
     """Zones of one level that are measured by themselves.
@@ -87,7 +91,9 @@ class StudyArea:
 
     def __repr__(self) -> str:
         groups = f", {len(self.groups)} groups" if self.groups else ""
-        return f"<StudyArea {self.name}: {len(self.base)} zones of level {self.base.level!r}{groups}, plane {self.plane}>"
+        return (
+            f"<StudyArea {self.name}: {len(self.base)} zones of level {self.base.level!r}{groups}, plane {self.plane}>"
+        )
 
     @property
     def zone_sets(self) -> tuple[ZoneSet, ...]:
@@ -210,7 +216,9 @@ def _zone_polygon(
     if not whole:
         raise ZoneError(f"{what}: zone {zone!r} has no area; give it a polygon or remove it")
     if len(parts) > 1:
-        findings.add(Severity.INFO, "zone_rows_merged", layer="zones", file=file, feature_id=zone, value=str(len(parts)))
+        findings.add(
+            Severity.INFO, "zone_rows_merged", layer="zones", file=file, feature_id=zone, value=str(len(parts))
+        )
     return whole[0] if len(whole) == 1 else shapely.union_all(whole)
 
 
@@ -222,7 +230,11 @@ def _check_groups(groups: tuple[Group, ...], ids: tuple[str, ...]) -> None:
         if member not in ids
     ]
     empty = [f"group {group.id!r} has no members" for group in groups if not group.members]
-    seen = [f"{group.id!r} is the id of two zones or groups" for n, group in enumerate(groups) if group.id in (*ids, *(g.id for g in groups[:n]))]
+    seen = [
+        f"{group.id!r} is the id of two zones or groups"
+        for n, group in enumerate(groups)
+        if group.id in (*ids, *(g.id for g in groups[:n]))
+    ]
     if wrong or empty or seen:
         raise ConfigError([*wrong, *empty, *seen])
 
@@ -251,8 +263,8 @@ def report_zone_overlaps(zones: ZoneSet, plane: Plane, findings: Findings) -> No
 def with_grid(area: StudyArea, cell_m: float) -> StudyArea:
     """The area with a regular grid as a further zone set.
 
-    Cells are squares of the 3-degree Gauss-Krueger zone (EPSG:4549 in Qingpu), their corners on multiples of the cell size,
-    cut at the area's border. A cell's id names the size and its south-west corner: ``1000mE604000N3448000``.
+    Cells are squares of the 3-degree Gauss-Krueger zone (EPSG:4549 in Qingpu), their corners on multiples of the cell
+    size, cut at the area's border. A cell's id names the size and its south-west corner: ``1000mE604000N3448000``.
 
     Raises
     ------
@@ -265,14 +277,14 @@ def with_grid(area: StudyArea, cell_m: float) -> StudyArea:
     system = gauss_krueger(area.plane.lon_deg)
     to_grid = area.plane.to_gauss_krueger(np.array([outline]))
     west, south, east, north = shapely.total_bounds(to_grid)
-    columns = np.arange(np.floor(west / cell_m), np.ceil(east / cell_m)) * cell_m
-    lines = np.arange(np.floor(south / cell_m), np.ceil(north / cell_m)) * cell_m
+    columns = np.arange(np.floor((west + HAIR_M) / cell_m), np.ceil((east - HAIR_M) / cell_m)) * cell_m
+    lines = np.arange(np.floor((south + HAIR_M) / cell_m), np.ceil((north - HAIR_M) / cell_m)) * cell_m
     if len(columns) * len(lines) > 1_000_000:
         raise ConfigError(f"a grid of {cell_m} m would have {len(columns) * len(lines):,} cells; take larger ones")
     x, y = (a.ravel() for a in np.meshgrid(columns, lines))
     cells = area.plane.project(shapely.box(x, y, x + cell_m, y + cell_m), system, what="grid")
     cut = shapely.intersection(cells, outline)
-    inside = shapely.area(cut) > 0
+    inside = shapely.area(cut) > HAIR_M * cell_m
     cut = np.array([_polygons(g) for g in cut[inside]], dtype=object)
     ids = [f"{cell_m:g}mE{e:.0f}N{n:.0f}" for e, n in zip(x[inside], y[inside], strict=True)]
     order = np.argsort(ids)

@@ -18,7 +18,7 @@ from qpgis import __version__
 from qpgis.errors import ConfigError, OutputError, QpgisError
 
 if TYPE_CHECKING:
-    from qpgis.assess import Assessment
+    from qpgis.assessment import Assessment
     from qpgis.workspace import Workspace
 
 GOOD, FINDINGS, BAD_USAGE = 0, 1, 2
@@ -75,26 +75,40 @@ def _add_command(commands: Any, name: str, function: Any, summary: str) -> argpa
 
 def _add_workspace(parser: argparse.ArgumentParser) -> None:
     """What to compute on: a workspace, or an OpenStreetMap extract, and how."""
-    parser.add_argument("workspace", nargs="?", type=Path, metavar="WORKSPACE", help="folder with qpgis.toml (default: the embedded 青浦 one)")
+    parser.add_argument(
+        "workspace",
+        nargs="?",
+        type=Path,
+        metavar="WORKSPACE",
+        help="folder with qpgis.toml (default: the embedded 青浦 one)",
+    )
     parser.add_argument("--period", help="which period of the workspace")
-    parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="language of everything planners read (default: zh)")
+    parser.add_argument(
+        "--lang", choices=("zh", "en"), default="zh", help="language of everything planners read (default: zh)"
+    )
     parser.add_argument("--grid-m", type=float, metavar="M", help="add a grid of square cells, M metres wide")
     osm = parser.add_argument_group("any place from an OpenStreetMap extract alone")
-    osm.add_argument("--osm", type=Path, metavar="FILE", help=".osm.pbf or .osm; its administrative boundaries are the zones")
+    osm.add_argument(
+        "--osm", type=Path, metavar="FILE", help=".osm.pbf or .osm; its administrative boundaries are the zones"
+    )
     osm.add_argument("--zones-level", type=int, metavar="N", help="admin_level of the zones, e.g. 8")
     osm.add_argument("--groups-level", type=int, metavar="N", help="admin_level of the groups over them, e.g. 6")
     zones = parser.add_argument_group("other zones for the same workspace")
     zones.add_argument("--zones", type=Path, metavar="FILE", help="vector file that replaces the workspace's zones")
     zones.add_argument("--zones-id", metavar="FIELD", help="its id field (default: the one that fits the groups)")
     zones.add_argument("--zones-name", metavar="FIELD", help="its name field")
-    zones.add_argument("--zones-grade", metavar="GRADE", help="its grade: official, surveyed, open, modelled, schematic, synthetic")
+    zones.add_argument(
+        "--zones-grade", metavar="GRADE", help="its grade: official, surveyed, open, modelled, schematic, synthetic"
+    )
 
 
 def _add_run(commands: Any) -> None:
     parser = _add_command(commands, "run", _run, "compute all indicators and write map, tables and manifest")
     _add_workspace(parser)
     parser.add_argument("--out", type=Path, default=Path("maps"), metavar="DIR", help="where to write (default: maps)")
-    parser.add_argument("--definitions", choices=("default", "all"), default="default", help="all: every definition side by side")
+    parser.add_argument(
+        "--definitions", choices=("default", "all"), default="default", help="all: every definition side by side"
+    )
     parser.add_argument("--strict", action="store_true", help="exit 1 if a target is breached")
     parser.add_argument("--json", action="store_true", help="print what was written and found as JSON")
 
@@ -108,8 +122,12 @@ def _add_check(commands: Any) -> None:
 def _add_map(commands: Any) -> None:
     parser = _add_command(commands, "map", _map, "compute and write the map only")
     _add_workspace(parser)
-    parser.add_argument("--out", type=Path, default=Path("map.html"), metavar="FILE", help="HTML file (default: map.html)")
-    parser.add_argument("--definitions", choices=("default", "all"), default="default", help="all: every definition side by side")
+    parser.add_argument(
+        "--out", type=Path, default=Path("map.html"), metavar="FILE", help="HTML file (default: map.html)"
+    )
+    parser.add_argument(
+        "--definitions", choices=("default", "all"), default="default", help="all: every definition side by side"
+    )
 
 
 def _add_list(commands: Any) -> None:
@@ -163,11 +181,11 @@ def _zones_table(options: argparse.Namespace) -> Any:
         raise ConfigError(f"--zones-grade {grade!r} is not known; {did_you_mean(grade, list(Grade))}")
     fields = {"id_field": options.zones_id, "name_field": options.zones_name}
     given = {key: value for key, value in fields.items() if value}
-    return ZonesTable(file=str(options.zones), grade=grade, **given)
+    return ZonesTable(file=str(options.zones), grade=Grade(grade), **given)
 
 
 def _assessment(options: argparse.Namespace, progress: _Progress) -> Assessment:
-    from qpgis.assess import assess
+    from qpgis.assessment import assess
     from qpgis.indicators import registry
 
     workspace = _workspace(options, progress)
@@ -200,7 +218,11 @@ def _report_run(assessment: Assessment, written: Sequence[Path], as_json: bool) 
     counts = ", ".join(f"{number} {name}" for name, number in sorted(statuses.items()))
     _say(f"{assessment.workspace.name} {assessment.workspace.period}: {len(assessment.rows)} values ({counts})")
     if found:
-        _say("findings: " + ", ".join(f"{found[s]} {s}" for s in ("error", "warning", "info") if found[s]) + ", see findings.csv")
+        _say(
+            "findings: "
+            + ", ".join(f"{found[s]} {s}" for s in ("error", "warning", "info") if found[s])
+            + ", see findings.csv"
+        )
     for path in written:
         sys.stdout.write(f"{path}\n")
 
@@ -256,7 +278,10 @@ def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
     from qpgis.plans import read_plan, shipped_plans
 
     if topic == "layers":
-        return [{"id": kind, "title": text(f"layer_{kind}", lang), "geometry": geometry} for kind, geometry in LAYERS.items()]
+        return [
+            {"id": kind, "title": text(f"layer_{kind}", lang), "geometry": geometry}
+            for kind, geometry in LAYERS.items()
+        ]
     if topic == "plans":
         plans = [read_plan(name) for name in shipped_plans()]
         return [{"id": p.id, "title": p.title, "document": p.document, "scope": p.scope_name} for p in plans]

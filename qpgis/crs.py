@@ -36,7 +36,7 @@ _SAME_DATUM = (
     *("ETRS89", "ETRS_1989", "European Terrestrial Reference System 1989"),
 )
 _NO_PARAMETERS = ("Beijing", "Xian", "Xi'an")
-"""Datums of old Chinese systems: their parameters aren't public, and what PROJ has is a null one or another region's."""
+"""Old Chinese datums: their parameters aren't public, and what PROJ has is a null one or another region's."""
 
 
 def parse(crs: Any, *, what: str) -> CRS:
@@ -78,8 +78,8 @@ def lonlat(geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
     Raises
     ------
     CRSError
-        If coordinates lie beyond the globe, or if PROJ knows only a null operation from the system's datum (Beijing 1954
-        and Xian 1980 would silently stay tens of metres off).
+        If coordinates lie beyond the globe, or if PROJ knows only a null operation from the system's datum (Beijing
+        1954 and Xian 1980 would silently stay tens of metres off).
     """
     transformer = _to_lonlat(crs.to_wkt(), what)
 
@@ -109,8 +109,8 @@ def _to_lonlat(wkt: str, what: str) -> Transformer | None:
             return None
         return Transformer.from_crs(crs, geodetic if _is_degrees(geodetic) else LONLAT, always_xy=True)
     refusal = CRSError(
-        f"{what}: there is no true operation from {geodetic.name!r} to CGCS2000, and a null one would be metres to hundreds "
-        "of metres off; convert the file with your official parameters first"
+        f"{what}: there is no true operation from {geodetic.name!r} to CGCS2000, and a null one would be metres to "
+        "hundreds of metres off; convert the file with your official parameters first"
     )
     if geodetic.name.startswith(_NO_PARAMETERS):
         raise refusal
@@ -268,13 +268,14 @@ class Plane:
         same = index[:-1] == index[1:]
         a, b = degrees[:-1][same], degrees[1:][same]
         metres = GRS80.inv(a[:, 0], a[:, 1], b[:, 0], b[:, 1])[2]
-        return np.bincount(owner[index[:-1][same]], metres, minlength=len(lines))
+        return np.bincount(owner[index[:-1][same]], metres, minlength=len(lines)).astype(float)
 
 
 def gauss_krueger(lon: float) -> CRS:
     """The 3-degree Gauss-Krueger zone for a longitude, for buffers and networks.
 
-    Within China the CGCS2000 zones EPSG:4534 to 4554 (120 degrees east is EPSG:4549), elsewhere the same projection on GRS80.
+    Within China the CGCS2000 zones EPSG:4534 to 4554 (120 degrees east is EPSG:4549), elsewhere the same projection
+    on GRS80.
 
     >>> gauss_krueger(121.1).to_epsg()
     4549

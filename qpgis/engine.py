@@ -48,7 +48,13 @@ def _count(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
 
 
 KERNELS: Mapping[str, Kernel] = MappingProxyType(
-    {"zone_area": _zone_area, "area": _area, "length": _length, "centreline_length": _centreline_length, "count": _count}
+    {
+        "zone_area": _zone_area,
+        "area": _area,
+        "length": _length,
+        "centreline_length": _centreline_length,
+        "count": _count,
+    }
 )
 
 

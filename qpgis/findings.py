@@ -58,7 +58,7 @@ COLUMNS = tuple(f.name for f in fields(Finding))
 
 
 class Findings:
-    """Collects findings while data are read; the words come from the catalogue (``finding_<rule>``, ``action_<rule>``)."""
+    """Collects findings; their words are ``finding_<rule>`` and ``action_<rule>`` of the catalogue."""
 
     def __init__(self, lang: Lang = "zh") -> None:
         self.lang: Lang = lang

@@ -98,7 +98,9 @@ def scheme(name: str) -> Scheme:
     if name not in schemes():
         raise ConfigError(f"unknown land-use scheme {name!r}; {did_you_mean(name, schemes())}")
     table = read_toml("schemes", f"{name}.toml")
-    rows = {r["code"]: LandClass(r["code"], r["name"], r["layer"], r["class"], r["construction"]) for r in table["classes"]}
+    rows = {
+        r["code"]: LandClass(r["code"], r["name"], r["layer"], r["class"], r["construction"]) for r in table["classes"]
+    }
     return Scheme(name, table["scheme"]["title"], table["scheme"].get("edition", ""), MappingProxyType(rows))
 
 

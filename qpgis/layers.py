@@ -164,7 +164,7 @@ class AbsentLayer:
 
 @dataclass
 class Ledger:
-    """What became of each row of a file: read = used + outside every zone + in another state + dropped with a finding."""
+    """What became of each row: read = used + outside every zone + in another state + dropped with a finding."""
 
     read: int = 0
     used: int = 0
@@ -212,7 +212,9 @@ def prepare(
     what = f"layer {kind!r} ({raw.file})"
     system = parse(crs if crs is not None else raw.frame.crs, what=what)
     table = _standard_columns(raw.frame, fields, what)
-    report = _Report(kind, raw.file, table["feature_id"].to_numpy(dtype=object), raw.frame.geometry.to_numpy(), system, findings)
+    report = _Report(
+        kind, raw.file, table["feature_id"].to_numpy(dtype=object), raw.frame.geometry.to_numpy(), system, findings
+    )
     ledger = Ledger(read=len(table))
     geometry, keep = _clean(raw.frame.geometry.to_numpy(), LAYERS[kind], report)
     ledger.dropped = int((~keep).sum())
@@ -334,7 +336,7 @@ def _repair(geometry: Geometries, wanted: GeometryType, keep: np.ndarray, report
 
 
 def _only(collection: Geometry, wanted: GeometryType) -> Geometry:
-    """The parts of a collection that have the wanted dimension, as one geometry; the collection itself if it has none."""
+    """The parts of a collection that have the wanted dimension, as one geometry; the collection if it has none."""
     parts = shapely.get_parts(shapely.get_parts(collection))
     fitting = parts[shapely.get_dimensions(parts) == _DIMENSION[wanted]]
     if not len(fitting):
@@ -344,7 +346,7 @@ def _only(collection: Geometry, wanted: GeometryType) -> Geometry:
 
 
 def _still_valid(geometry: Geometries, wanted: GeometryType) -> Geometries:
-    """Mend what projection alone made invalid: a ring that touched an edge may cross it by a fraction of a millimetre."""
+    """Mend what projection alone made invalid: a ring that touched an edge may cross it by less than a millimetre."""
     if wanted != "polygon":
         return geometry
     broken = np.flatnonzero(~shapely.is_valid(geometry))

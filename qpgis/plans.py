@@ -176,14 +176,17 @@ class Baseline:
 def holds(target: Target, value: float, thresholds: Thresholds) -> bool:
     """Whether the target's operator holds for a value.
 
-    "About" holds from the tolerance below the target on where more is better, up to the tolerance above it where less is.
+    "About" holds from the tolerance below the target on where more is better, up to the tolerance above it where less
+    is.
     """
     goal = _number(target)
     if target.operator.startswith("about"):
         slack = thresholds.about_tolerance * abs(goal)
         return value >= goal - slack if target.direction == "up" else value <= goal + slack
     compare = target.operator.partition("_")[0]
-    return {"ge": value >= goal, "gt": value > goal, "le": value <= goal, "lt": value < goal}.get(compare, value >= goal)
+    return {"ge": value >= goal, "gt": value > goal, "le": value <= goal, "lt": value < goal}.get(
+        compare, value >= goal
+    )
 
 
 def judge(
@@ -191,8 +194,8 @@ def judge(
 ) -> Status:
     """The status of a value in a year against its target.
 
-    ``met`` where the operator holds. Else ``breached`` from the target year on, or at once where the target is a line to hold;
-    before that ``on_path`` or ``behind`` the straight line from the baseline, ``unmet`` without one.
+    ``met`` where the operator holds. Else ``breached`` from the target year on, or at once where the target is a line
+    to hold; before that ``on_path`` or ``behind`` the straight line from the baseline, ``unmet`` without one.
     """
     if value is None:
         return Status.NOT_COMPUTABLE
@@ -215,8 +218,9 @@ def judge(
 def progress(target: Target | None, value: float | None, baseline: Baseline | None) -> float | None:
     """How much of the way to the target is done, by the target's kind; ``None`` where that can't be said.
 
-    stock (存量型): ``(value - baseline) / (target - baseline)``; cumulative (累计型): ``value / target``; floor (底线型): the margin
-    to the limit, ``(value - target) / |target|``, negative once it is crossed; growth and words have none.
+    stock (存量型): ``(value - baseline) / (target - baseline)``; cumulative (累计型): ``value / target``; floor
+    (底线型): the margin to the limit, ``(value - target) / |target|``, negative once it is crossed; growth and words
+    have none.
     """
     if value is None or target is None or target.value is None:
         return None

@@ -94,8 +94,8 @@ def _parts_of(path: Path) -> list[Path]:
 def staged_outputs(folder: Path) -> Iterator[Path]:
     """A temporary folder inside ``folder`` whose files replace those in ``folder`` only if nothing failed.
 
-    The files are moved one by one in order of their names, ``manifest.json`` last, each by an atomic rename, so a reader
-    finds each file old or new and whole. A leftover of an earlier, killed run is removed first.
+    The files are moved one by one in order of their names, ``manifest.json`` last, each by an atomic rename, so a
+    reader finds each file old or new and whole. A leftover of an earlier, killed run is removed first.
 
     Raises
     ------
@@ -113,12 +113,14 @@ def staged_outputs(folder: Path) -> Iterator[Path]:
         yield stage
         for path in sorted(stage.iterdir(), key=lambda p: (p.name == "manifest.json", p.name)):
             _sync(path)
-            os.replace(path, folder / path.name)
+            path.replace(folder / path.name)
         _sync(folder)
     except OSError as error:
         if isinstance(error, OutputError | SourceError):
             raise
-        raise OutputError(f"{folder}: writing failed ({error.strerror or error}); the old outputs are untouched") from error
+        raise OutputError(
+            f"{folder}: writing failed ({error.strerror or error}); the old outputs are untouched"
+        ) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 

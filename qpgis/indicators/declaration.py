@@ -16,7 +16,7 @@ from qpgis.parts import AnyLayer, Ratio, Zones
 
 Settings = Mapping[str, Any]
 UNITS: Mapping[str, tuple[str, str, int]] = MappingProxyType({"%": ("km2", "km2", 100), "km/km2": ("km", "km2", 1000)})
-"""Unit of a ratio: the units that its sums are shown in, and what a quotient of m2 and m2 (or m and m2) is multiplied by."""
+"""Unit of a ratio: the units that its sums are shown in, and the factor from a quotient in m and m2 to the value."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class Indicator:
     def definition(self, text: str) -> Definition:
         """A definition by its name, with settings changed in brackets.
 
-        ``centreline[denominator=land, classes=motorway+trunk]`` is the preset ``centreline`` with two settings changed; the
-        changed settings stay in its name.
+        ``centreline[denominator=land, classes=motorway+trunk]`` is the preset ``centreline`` with two settings changed;
+        the changed settings stay in its name.
 
         Raises
         ------
@@ -109,7 +109,9 @@ class Indicator:
         match = re.fullmatch(r"\s*([\w.:-]+)\s*(?:\[(.*)\])?\s*", text)
         known = {d.name: d for d in self.definitions}
         if match is None or match[1] not in known:
-            raise ConfigError(f"{self.id}: unknown definition {text!r}; {did_you_mean(match[1] if match else text, known)}")
+            raise ConfigError(
+                f"{self.id}: unknown definition {text!r}; {did_you_mean(match[1] if match else text, known)}"
+            )
         preset = known[match[1]]
         if not match[2]:
             return preset
@@ -172,7 +174,9 @@ def indicator(
         declared = Indicator(function.__name__, unit, zh, en, theme, function, definitions)
         unknown = [kind for kind in declared.layers if kind not in LAYERS]
         if unit not in UNITS or unknown or not definitions:
-            raise ConfigError(f"indicator {declared.id!r}: unknown unit {unit!r}, unknown layers {unknown}, or no definition")
+            raise ConfigError(
+                f"indicator {declared.id!r}: unknown unit {unit!r}, unknown layers {unknown}, or no definition"
+            )
         return declared
 
     return declare

@@ -22,20 +22,20 @@ BLUE_GREEN = ("farmland", "forest", "grass", "orchard", "park", "water", "wetlan
         Definition(
             "non_built_and_parks",
             "水域、湿地、耕地、园地、林地、草地和公园绿地、防护绿地的合并面积（重叠只算一次）÷ 区域总面积（含水域）",
-            "Dissolved area of water, wetland, farmland, orchard, forest, grass and park green ÷ total area including water",
+            "Dissolved area of water, wetland, farmland, orchard, forest, grass and park green ÷ total area with water",
             standing=_NO_LEGAL_DEFINITION,
         ),
         Definition(
             "non_built",
             "水域、湿地、耕地、园地、林地和草地的合并面积（不含城市公园绿地）÷ 区域总面积（含水域）",
-            "Dissolved area of water, wetland, farmland, orchard, forest and grass, without urban parks ÷ total area incl. water",
+            "Dissolved area of water, wetland, farmland, orchard, forest and grass, no parks ÷ total area with water",
             {"counted": ("farmland", "forest", "grass", "orchard", "water", "wetland")},
             standing=_NO_LEGAL_DEFINITION,
         ),
         Definition(
             "ecological_only",
             "水域、湿地、林地、草地和公园绿地的合并面积（不含耕地、园地）÷ 区域总面积（含水域）；仅作敏感性对照",
-            "Dissolved area of water, wetland, forest, grass and park green, without farmland and orchard ÷ total area incl. water",
+            "Dissolved area of water, wetland, forest, grass and park green ÷ total area with water; comparison only",
             {"counted": ("forest", "grass", "park", "water", "wetland")},
             standing=_NO_LEGAL_DEFINITION,
         ),
@@ -55,8 +55,9 @@ def blue_green_share(
 ) -> Ratio:
     """Share of blue and green space in the zone's total area (蓝绿空间占比), in %.
 
-    Formula: ``100 * area(union of the counted layers, within the zone) / area(zone)``. A park under a forest polygon counts
-    once. Range 0 to 100. Control overlays (永久基本农田, 生态保护红线, 蓝线, 绿线) are no land classes and never enter.
+    Formula: ``100 * area(union of the counted layers, within the zone) / area(zone)``. A park under a forest polygon
+    counts once. Range 0 to 100. Control overlays (永久基本农田, 生态保护红线, 蓝线, 绿线) are no land classes, so they
+    never enter.
 
     Parameters
     ----------
@@ -65,8 +66,8 @@ def blue_green_share(
 
     Notes
     -----
-    No legal definition was found. That farmland counts follows from arithmetic: water and forest of the demonstration zone
-    together are a third of its area, and its target is 66 %.
+    No legal definition was found. That farmland counts follows from arithmetic: water and forest of the demonstration
+    zone together are a third of its area, and its target is 66 %.
     """
     by_name = {
         "water": water,
@@ -107,8 +108,8 @@ def forest_cover_of_land(
 ) -> Ratio:
     """Forest on land over land area (陆域森林覆盖率), in %.
 
-    Formula: ``100 * area(forest outside inland water) / (area(zone) - area(inland water))``. Range 0 to 100; missing where the
-    zone is all water.
+    Formula: ``100 * area(forest outside inland water) / (area(zone) - area(inland water))``. Range 0 to 100; missing
+    where the zone is all water.
 
     Parameters
     ----------
@@ -164,9 +165,7 @@ def forest_cover(zones: Zones, forest: AnyLayer) -> Ratio:
         Definition("all_water", "全部水域面积 ÷ 区域总面积", "All water ÷ total area", {"water_classes": "all"}),
     ),
 )
-def water_surface_share(
-    zones: Zones, water: AnyLayer, *, water_classes: str = "rivers_lakes_reservoirs"
-) -> Ratio:
+def water_surface_share(zones: Zones, water: AnyLayer, *, water_classes: str = "rivers_lakes_reservoirs") -> Ratio:
     """Water surface over total area (河湖水面率), in %.
 
     Formula: ``100 * area(water of the classes) / area(zone)``. Range 0 to 100.

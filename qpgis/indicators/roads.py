@@ -31,7 +31,7 @@ CLASSES = (
         Definition(
             "centreline",
             "道路中心线长度（双向分离的两幅路各算一半；不含匝道、小区内部路、田间路和步道）÷ 区域总面积（含水域）",
-            "Centreline length (two carriageways count half each; no ramps, service roads, tracks or paths) ÷ total area",
+            "Centreline length (two carriageways count half each; no ramps, service roads, tracks, paths) ÷ total area",
             standing=_STANDING,
         ),
         Definition(
@@ -57,8 +57,8 @@ def road_density(
 ) -> Ratio:
     """Length of roads over area (路网密度), in km/km2.
 
-    Formula: ``length(roads of the classes) / area(denominator)``; geodesic length, a stretch on a border half to each side. Only
-    roads that are there (现状) count.
+    Formula: ``length(roads of the classes) / area(denominator)``; geodesic length, a stretch on a border half to each
+    side. Only roads that are there (现状) count.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def road_density(
     denominator : str
         ``total`` (the zone), ``land`` (without the water of ``water_classes``) or ``construction`` (建设用地).
     measure : str
-        ``centreline``: the part of a one-way road within ``opposite_within_m`` of an opposite one-way of the same class, and of the
-        same ref or name where both have one, counts half. ``carriageway``: every line counts whole.
+        ``centreline``: the part of a one-way road within ``opposite_within_m`` of an opposite one-way of the same
+        class, and of the same ref or name where both have one, counts half. ``carriageway``: every line counts whole.
     water_classes : str
         Which water is not land, for the denominator ``land``.
     opposite_within_m : float

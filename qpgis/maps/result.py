@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import geopandas as gpd
 import pandas as pd
 
-from qpgis.assess import Assessment, Row
+from qpgis.assessment import Assessment, Row
 from qpgis.catalogue import text
 from qpgis.crs import LONLAT, Plane
+from qpgis.indicators import registry
 from qpgis.layers import Layer
 from qpgis.maps import Scene, SceneLayer
-from qpgis.provenance import worst
+from qpgis.provenance import Grade
 
 MAP_DECIMALS = {"%": 2, "km/km2": 3}
 """Decimals of a value on the map, by unit."""
@@ -25,18 +26,18 @@ def scene_of(assessment: Assessment) -> Scene:
     return Scene(
         title=text("table_title", assessment.lang, name=workspace.title),
         zones=zones[zones["zone_id"].isin({row.zone.id for row in assessment.rows})].reset_index(drop=True),
-        values=pd.DataFrame(
-            [_value(assessment, row) for row in assessment.rows if row.indicator in _mapped(assessment)]
-        ),
+        values=pd.DataFrame([_value(assessment, row) for row in _mapped(assessment)]),
         layers=tuple(_scene_layer(layer, workspace.area.plane, assessment) for layer in workspace.layers.values()),
         footer=tuple(_footer(assessment)),
         lang=assessment.lang,
     )
 
 
-def _mapped(assessment: Assessment) -> set[str]:
-    """The indicators that have values by zone, and so are worth a map."""
-    return {indicator for indicator, _ in assessment.definitions}
+def _mapped(assessment: Assessment) -> list[Row]:
+    """The rows of indicators that have values by zone; those with any value first, so that the map opens on one."""
+    rows = [row for row in assessment.rows if (row.indicator, row.definition) in assessment.definitions]
+    filled = {row.indicator for row in rows if row.value is not None}
+    return sorted(rows, key=lambda row: row.indicator not in filled)
 
 
 def _value(assessment: Assessment, row: Row) -> dict[str, object]:
@@ -51,6 +52,7 @@ def _value(assessment: Assessment, row: Row) -> dict[str, object]:
         "value": float("nan") if row.value is None else row.value,
         "value_text": value_text(row),
         "unit": row.unit,
+        "theme": registry()[row.indicator].theme,
         "status": str(row.status),
         "status_text": text(f"status_{row.status}", lang),
         "target_text": row.target.text if row.target else "",
@@ -84,7 +86,7 @@ def _footer(assessment: Assessment) -> Iterator[str]:
     )
     yield text("footer_sources", lang, sources="；".join(sources) if lang == "zh" else "; ".join(sources))
     grades = {workspace.area.base.source.grade, *(layer.source.grade for layer in workspace.layers.values())}
-    to_say = [text(f"grade_{g}", lang) for g in sorted(grades, key=list(type(worst(grades))).index) if g.must_be_said]  # type: ignore[arg-type]
+    to_say = [text(f"grade_{grade}", lang) for grade in Grade if grade in grades and grade.must_be_said]
     if to_say:
         yield text("footer_grade", lang, grades="、".join(to_say) if lang == "zh" else ", ".join(to_say))
     yield text("footer_crs", lang)

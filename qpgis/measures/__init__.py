@@ -1,13 +1,13 @@
 """The exact kernels, eager: frames or paths in, one value per zone out, on the zones' index.
 
-For whoever computes more than the indicators. Areas are ellipsoidal (GRS80), lengths geodesic; every frame is brought into
-the zones' equal-area plane first, whatever system it is in.
+For whoever computes more than the indicators. Areas are ellipsoidal (GRS80), lengths geodesic; every frame is brought
+into the zones' equal-area plane first, whatever system it is in.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import shapely
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
-    Frame = gpd.GeoDataFrame | gpd.GeoSeries | str | Path
+    Frame: TypeAlias = gpd.GeoDataFrame | gpd.GeoSeries | str | Path
 
 __all__ = ["area_within", "count_within", "length_within"]
 
@@ -90,7 +90,9 @@ def _zones(zones: Frame) -> tuple[gpd.GeoDataFrame | gpd.GeoSeries, Plane, Geome
 
 def _projected(frame: Frame, plane: Plane) -> tuple[gpd.GeoDataFrame | gpd.GeoSeries, Geometries]:
     read = _read(frame)
-    return read, plane.project(shapely.force_2d(read.geometry.to_numpy()), parse(read.crs, what="features"), what="features")
+    return read, plane.project(
+        shapely.force_2d(read.geometry.to_numpy()), parse(read.crs, what="features"), what="features"
+    )
 
 
 def _polygons(frame: Frame, plane: Plane) -> Geometries:

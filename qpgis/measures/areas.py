@@ -18,8 +18,8 @@ Ints = NDArray[np.int64]
 def area_contributions(zones: Geometries, features: Geometries, outside: Geometries | None = None) -> Contributions:
     """Area of each feature within each zone (m2), overlaps counted once, nothing of what ``outside`` covers.
 
-    All in one equal-area plane. Where features overlap, the larger one keeps the common area (then the one further west,
-    further south). This order depends on the shapes alone, so the file's order can't change a digit.
+    All in one equal-area plane. Where features overlap, the larger one keeps the common area (then the one further
+    west, further south). This order depends on the shapes alone, so the file's order can't change a digit.
 
     Parameters
     ----------

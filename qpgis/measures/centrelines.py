@@ -22,9 +22,9 @@ def split_dual_carriageways(
 ) -> tuple[Geometries, NDArray[np.int64], NDArray[np.float64]]:
     """Lines cut where a parallel carriageway begins and ends, with the weight of each piece.
 
-    A stretch of a one-way road weighs a half if an opposite one-way road of the same class lies within ``opposite_within_m``
-    of it, and if the two have the same ``ref`` or the same ``name`` wherever both have one. Distances are exact (no buffers):
-    each pair of opposite segments gives one interval on the first.
+    A stretch of a one-way road weighs a half if an opposite one-way road of the same class lies within
+    ``opposite_within_m`` of it, and if the two have the same ``ref`` or the same ``name`` wherever both have one.
+    Distances are exact (no buffers): each pair of opposite segments gives one interval on the first.
 
     Parameters
     ----------
@@ -133,7 +133,10 @@ def _in_strip(a0: NDArray, a1: NDArray, b0: NDArray, b1: NDArray, half_width: fl
     along = (b1 - b0) / length[:, None]
     across = np.column_stack([-along[:, 1], along[:, 0]])
     low, high = np.zeros(len(a0)), np.ones(len(a0))
-    for axis, minimum, maximum in ((along, np.zeros(len(a0)), length), (across, -half_width + 0 * length, half_width + 0 * length)):
+    for axis, minimum, maximum in (
+        (along, np.zeros(len(a0)), length),
+        (across, -half_width + 0 * length, half_width + 0 * length),
+    ):
         begin, finish = ((a0 - b0) * axis).sum(1), ((a1 - b0) * axis).sum(1)
         slope = finish - begin
         with np.errstate(divide="ignore", invalid="ignore"):

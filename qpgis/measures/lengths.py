@@ -11,12 +11,17 @@ from qpgis.measures.contributions import Contributions
 
 
 def length_contributions(
-    zones: Geometries, lines: Geometries, plane: Plane, *, weight: NDArray[np.float64] | None = None, overlapping: bool = False
+    zones: Geometries,
+    lines: Geometries,
+    plane: Plane,
+    *,
+    weight: NDArray[np.float64] | None = None,
+    overlapping: bool = False,
 ) -> Contributions:
     """Length of each line within each zone (m), measured along the ellipsoid.
 
-    A stretch on the border of two zones counts half to each, on the border of one zone wholly to it. Zones that may overlap
-    (``overlapping``) each take all that lies in them.
+    A stretch on the border of two zones counts half to each, on the border of one zone wholly to it. Zones that may
+    overlap (``overlapping``) each take all that lies in them.
 
     Parameters
     ----------

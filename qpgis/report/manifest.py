@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import qpgis
-from qpgis.assess import Assessment
+from qpgis.assessment import Assessment
 from qpgis.provenance import sha256_of
 
 DECIDING = ("geopandas", "numpy", "osmium", "pandas", "pyogrio", "pyproj", "shapely")
@@ -27,7 +27,13 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
     """
     workspace = assessment.workspace
     definitions = [
-        {"indicator": indicator, "definition": name, "version": d.version, "settings": dict(d.settings), "text": d.text("zh")}
+        {
+            "indicator": indicator,
+            "definition": name,
+            "version": d.version,
+            "settings": dict(d.settings),
+            "text": d.text("zh"),
+        }
         for (indicator, name), d in assessment.definitions.items()
     ]
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from qpgis.assess import Assessment
+from qpgis.assessment import Assessment
 from qpgis.maps import html, planning_map
 from qpgis.maps.result import scene_of
 from qpgis.provenance import staged_outputs

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qpgis.assess import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, UNITS, Assessment, Row, record, shown
+from qpgis.assessment import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, UNITS, Assessment, Row, record, shown
 from qpgis.catalogue import text
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
 
@@ -61,7 +61,9 @@ def safe_text(value: object) -> str:
 def csv_record(row: Row, assessment: Assessment) -> list[str]:
     """The cells of one row of ``indicators.csv``."""
     cells = record(row, assessment.workspace)
-    texts = {name: number_text(v) if isinstance(v, int | float) or v is None else safe_text(v) for name, v in cells.items()}
+    texts = {
+        name: number_text(v) if isinstance(v, int | float) or v is None else safe_text(v) for name, v in cells.items()
+    }
     if row.numerator is not None:
         units = UNITS[row.unit]
         texts["numerator"] = exact_text(row.numerator, units[0])
@@ -70,7 +72,7 @@ def csv_record(row: Row, assessment: Assessment) -> list[str]:
 
 
 def write_indicators_csv(assessment: Assessment, path: Path) -> None:
-    """``indicators.csv``: UTF-8 with a byte-order mark, one row per zone, indicator and definition; empty means missing."""
+    """``indicators.csv``: UTF-8 with byte-order mark, one row per zone, indicator and definition; empty is missing."""
     _write_csv(path, CSV_COLUMNS, (csv_record(row, assessment) for row in assessment.rows))
 
 
@@ -105,10 +107,37 @@ Sheet = tuple[str, tuple[str, ...], Iterator[list[Any]]]
 
 def _sheets(a: Assessment) -> Iterator[Sheet]:
     """Every sheet: its key, the keys of its columns, its rows."""
-    values = ("indicator", "zone", "level", "period", "value", "unit", "target", "property", "progress", "status", "definition")
-    yield "indicators", (*values, "numerator", "denominator", "grade", "note", "source"), (_value_row(a, r) for r in a.rows)
+    values = (
+        "indicator",
+        "zone",
+        "level",
+        "period",
+        "value",
+        "unit",
+        "target",
+        "property",
+        "progress",
+        "status",
+        "definition",
+    )
+    yield (
+        "indicators",
+        (*values, "numerator", "denominator", "grade", "note", "source"),
+        (_value_row(a, r) for r in a.rows),
+    )
     if a.workspace.plans:
-        targets = ("number", "domain", "indicator", "unit", "property", "baseline", "value", "target", "progress", "status")
+        targets = (
+            "number",
+            "domain",
+            "indicator",
+            "unit",
+            "property",
+            "baseline",
+            "value",
+            "target",
+            "progress",
+            "status",
+        )
         yield "targets", (*targets, "definition", "grade", "note"), _target_rows(a)
     definitions = ("indicator", "definition", "definition_text", "standing", "source")
     yield "definitions", definitions, _definition_rows(a)
@@ -196,7 +225,13 @@ def _write_sheet(
 ) -> None:
     sheet = book.add_worksheet(name)
     heading = book.add_format({"bold": True, "bg_color": "#E8EFEA", "bottom": 1, "text_wrap": True, "valign": "top"})
-    formats = {"value": "0.00##", "numerator": "0.0000", "denominator": "0.0000", "progress": "0.0%", "baseline": "0.00##"}
+    formats = {
+        "value": "0.00##",
+        "numerator": "0.0000",
+        "denominator": "0.0000",
+        "progress": "0.0%",
+        "baseline": "0.00##",
+    }
     cells = {column: book.add_format({"num_format": pattern}) for column, pattern in formats.items()}
     plain = book.add_format()
     sheet.write_string(0, 0, title, book.add_format({"bold": True, "font_size": 14}))
@@ -240,7 +275,9 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
     columns: dict[tuple[str, str], str] = {}
     for row in assessment.rows:
         first = row.indicator not in {indicator for indicator, _ in columns}
-        columns.setdefault((row.indicator, row.definition), row.indicator if first else f"{row.indicator}:{row.definition}")
+        columns.setdefault(
+            (row.indicator, row.definition), row.indicator if first else f"{row.indicator}:{row.definition}"
+        )
     values = {(row.indicator, row.definition, row.zone.id): _number(row.value) for row in assessment.rows}
     for (indicator, definition), column in columns.items():
         zones[column] = [values.get((indicator, definition, zone)) for zone in zones["zone_id"]]

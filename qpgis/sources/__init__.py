@@ -21,19 +21,22 @@ class RawFeatures:
     Attributes
     ----------
     frame : GeoDataFrame
-        One row a feature, a fresh 0..n-1 index, the column ``feature_id`` (text) added where the file has ids of its own.
+        One row a feature, a fresh 0..n-1 index; the column ``feature_id`` (text) holds the file's own ids.
     file : str
         The file's name as outputs show it.
     driver : str
         What the file was read as.
     bounds : tuple or None
         West, south, east, north as the file *states* them, in its own system; never computed from the features.
+    remarks : tuple of str
+        What the reading library warned of, in its own words.
     """
 
     frame: gpd.GeoDataFrame
     file: str
     driver: str
     bounds: Bounds | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def regular_file(path: Path, *, what: str) -> Path:

@@ -1,7 +1,7 @@
 """OpenStreetMap extracts (``.osm.pbf``, ``.osm``) to layers and administrative boundaries, offline.
 
-Which tags make which layer is a table, ``data/schemes/osm.toml``. Areas are assembled by libosmium from closed ways and from
-multipolygon and boundary relations. What can't be assembled is a finding, never a crash and never silently left out.
+Which tags make which layer is a table, ``data/schemes/osm.toml``. Areas are assembled by libosmium from closed ways and
+from multipolygon and boundary relations. What can't be assembled is a finding, never a crash, never silently left out.
 """
 
 from __future__ import annotations
@@ -160,7 +160,8 @@ def _read_objects(path: Path, name: str, table: tuple[OsmRule, ...], rows: _Rows
     keys = sorted({key for rule in table for key, _ in rule.any_of} | {"boundary"})
     wanted = osmium.filter.KeyFilter(*keys)
     factory = osmium.geom.WKBFactory()
-    for obj in osmium.FileProcessor(str(path)).with_areas(wanted).with_filter(wanted):
+    objects: Iterator[Any] = iter(osmium.FileProcessor(str(path)).with_areas(wanted).with_filter(wanted))
+    for obj in objects:
         if obj.is_node() or obj.is_relation():
             continue
         tags = dict(obj.tags)
@@ -211,14 +212,20 @@ def _feature(obj: Any, tags: dict[str, str], rule: OsmRule, wkb: str) -> dict[st
     if rule.one_way:
         found = set(tags.items())
         reversed_ = not found.isdisjoint(rule.one_way_reversed)
-        row |= {"ref": tags.get("ref", ""), "oneway": reversed_ or not found.isdisjoint(rule.one_way), "reversed": reversed_}
+        row |= {
+            "ref": tags.get("ref", ""),
+            "oneway": reversed_ or not found.isdisjoint(rule.one_way),
+            "reversed": reversed_,
+        }
     return row
 
 
 def _take_boundary(obj: Any, tags: dict[str, str], wkb: str, name: str, rows: _Rows, findings: Findings) -> None:
     """Keep an administrative area that has a name; rings without one are parts of a relation."""
     if not tags.get("name"):
-        findings.add(Severity.INFO, "osm_boundary_without_name", file=name, feature_id=_osm_id(obj), value=tags["admin_level"])
+        findings.add(
+            Severity.INFO, "osm_boundary_without_name", file=name, feature_id=_osm_id(obj), value=tags["admin_level"]
+        )
         return
     row = {"feature_id": _osm_id(obj), "name": tags["name"], "admin_level": tags["admin_level"], "wkb": wkb}
     rows.boundaries.append(row)
@@ -240,7 +247,9 @@ def _frame(rows: list[dict[str, Any]]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(data, geometry=geometry, crs=LONLAT)
 
 
-def _report_broken_relations(path: Path, name: str, table: tuple[OsmRule, ...], rows: _Rows, findings: Findings) -> None:
+def _report_broken_relations(
+    path: Path, name: str, table: tuple[OsmRule, ...], rows: _Rows, findings: Findings
+) -> None:
     """Name every relation of interest that has no area, and those that leave their tags to their members."""
     for relation_id, tags, outers in _area_relations(path):
         found = set(tags.items())
@@ -258,7 +267,8 @@ def _area_relations(path: Path) -> Iterator[tuple[int, dict[str, str], list[str]
     """Id, tags and outer members of each multipolygon or boundary relation."""
     import osmium
 
-    for relation in osmium.FileProcessor(str(path), osmium.osm.RELATION):
+    relations: Iterator[Any] = iter(osmium.FileProcessor(str(path), osmium.osm.RELATION))
+    for relation in relations:
         tags = dict(relation.tags)
         if tags.get("type") in ("multipolygon", "boundary"):
             outers = [f"way/{m.ref}" for m in relation.members if m.type == "w" and m.role != "inner"]

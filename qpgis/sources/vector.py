@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +44,18 @@ def read_vector(path: Path, *, name: str, layer: str | None = None, what: str) -
     """
     driver = DRIVERS.get(path.suffix.lower())
     if driver is None:
-        raise SourceError(f"{what}: {name}: qpgis doesn't read {path.suffix!r} files; use one of {', '.join(sorted(DRIVERS))}")
+        raise SourceError(
+            f"{what}: {name}: qpgis doesn't read {path.suffix!r} files; use one of {', '.join(sorted(DRIVERS))}"
+        )
     regular_file(path, what=what)
-    frame, bounds = _read_parquet(path, name, what) if driver == "Parquet" else _read_ogr(path, name, layer, driver, what)
-    return RawFeatures(frame, name, driver, bounds)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if driver == "Parquet":
+            frame, bounds = _read_parquet(path, name, what)
+        else:
+            frame, bounds = _read_ogr(path, name, layer, driver, what)
+    remarks = dict.fromkeys(str(w.message).replace(str(path), name) for w in caught)
+    return RawFeatures(frame, name, driver, bounds, tuple(remarks))
 
 
 def _read_parquet(path: Path, name: str, what: str) -> tuple[gpd.GeoDataFrame, Bounds | None]:
@@ -62,7 +71,9 @@ def _read_parquet(path: Path, name: str, what: str) -> tuple[gpd.GeoDataFrame, B
     return frame.reset_index(drop=True), _flat_bounds(column.get("bbox"))
 
 
-def _read_ogr(path: Path, name: str, layer: str | None, driver: str, what: str) -> tuple[gpd.GeoDataFrame, Bounds | None]:
+def _read_ogr(
+    path: Path, name: str, layer: str | None, driver: str, what: str
+) -> tuple[gpd.GeoDataFrame, Bounds | None]:
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError
 
@@ -90,7 +101,9 @@ def _only_layer(path: Path, name: str, what: str) -> str:
 
     layers = [row[0] for row in pyogrio.list_layers(path)]
     if len(layers) != 1:
-        raise SourceError(f"{what}: {name} holds {len(layers)} layers ({', '.join(layers)}); say which with layer = \"...\"")
+        raise SourceError(
+            f'{what}: {name} holds {len(layers)} layers ({", ".join(layers)}); say which with layer = "..."'
+        )
     return layers[0]
 
 

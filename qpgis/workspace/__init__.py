@@ -78,7 +78,7 @@ class Workspace:
     targets: tuple[Target, ...] = ()
     statistics: tuple[Statistic, ...] = ()
     baselines: Mapping[tuple[str, str], Baseline] = field(default_factory=dict)
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds = field(default_factory=Thresholds)
     inputs: tuple[InputFile, ...] = ()
     ledgers: Mapping[str, Ledger] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()

@@ -23,7 +23,7 @@ Box = tuple[float, float, float, float]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class FileTable(_Table):
@@ -115,9 +115,15 @@ class LayerTable(_Table):
 
     @model_validator(mode="after")
     def _one_origin(self) -> LayerTable:
-        origins = [key for key, value in (("file", self.file), ("from", self.from_), ("empty_because", self.empty_because)) if value]
+        origins = [
+            key
+            for key, value in (("file", self.file), ("from", self.from_), ("empty_because", self.empty_because))
+            if value
+        ]
         if len(origins) != 1:
-            raise ValueError(f"needs exactly one of file, from, empty_because; it has {' and '.join(origins) or 'none'}")
+            raise ValueError(
+                f"needs exactly one of file, from, empty_because; it has {' and '.join(origins) or 'none'}"
+            )
         if self.file and self.grade is None:
             raise ValueError(f"grade is missing; add grade = one of {', '.join(Grade)}")
         if self.file is None and self.grade is not None:
@@ -316,7 +322,9 @@ def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str
 
 def _explain(error: Any, table: Mapping[str, Any], lines: Mapping[tuple[str, ...], int]) -> str:
     """One mistake in a planner's words."""
-    path = tuple(str(part) for part in error["loc"] if not str(part).startswith(("function-", "literal", "tuple", "list")))
+    path = tuple(
+        str(part) for part in error["loc"] if not str(part).startswith(("function-", "literal", "tuple", "list"))
+    )
     key, parents = path[-1] if path else "", ".".join(path[:-1])
     at = _line(path, lines)
     inside = f" in [{parents}]" if parents else ""
@@ -365,9 +373,9 @@ _KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"']+)\s*=")
 
 
 def key_lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Where each key and table of a TOML text stands: its path and its line number.
+    r"""Where each key and table of a TOML text stands: its path and its line number.
 
-    >>> dict(key_lines('name = "x"\\n[layers.water]\\nfile = "w"'))
+    >>> dict(key_lines('name = "x"\n[layers.water]\nfile = "w"'))
     {('name',): 1, ('layers', 'water'): 2, ('layers', 'water', 'file'): 3}
     """
     table: tuple[str, ...] = ()

@@ -62,10 +62,14 @@ class Reader:
                 raise ConfigError(f"{role}: OpenStreetMap has no such layer; {did_you_mean(role, extract.layers)}")
             raw = extract.layers[role]
         else:
-            raw = read_vector(path, name=name, layer=table.layer, what=f"layer {role!r}" if role != "zones" else "zones")
+            raw = read_vector(
+                path, name=name, layer=table.layer, what=f"layer {role!r}" if role != "zones" else "zones"
+            )
         assert table.grade is not None
         source = Source(name, table.grade, table.source, table.licence, table.date, self.hash(path))
         self.note(raw, role, source, table.crs)
+        for remark in raw.remarks:
+            self.findings.add(Severity.WARNING, "reader_remark", layer=role, file=name, value=remark)
         return raw, source
 
     def extract(self, path: Path, name: str) -> OsmExtract:
@@ -155,9 +159,13 @@ def _require_files(config: Config, folder: Path) -> None:
     """Every file that the workspace names must be there; all that are missing are named at once."""
     named = [("zones", config.zones.file), *((f"layers.{kind}", t.file) for kind, t in config.layers.items() if t.file)]
     named += [(f"tables.{key}", file) for key, file in config.tables.model_dump().items() if file]
-    missing = [f"[{key}] file {file!r} doesn't exist in {folder}" for key, file in named if not (folder / file).exists()]
+    missing = [
+        f"[{key}] file {file!r} doesn't exist in {folder}" for key, file in named if not (folder / file).exists()
+    ]
     if missing:
-        raise SourceError("; ".join(missing) if len(missing) == 1 else "\n  - ".join([f"{len(missing)} files are missing", *missing]))
+        raise SourceError(
+            "; ".join(missing) if len(missing) == 1 else "\n  - ".join([f"{len(missing)} files are missing", *missing])
+        )
 
 
 def _state(config: Config) -> State:
@@ -172,7 +180,9 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
     raw, source = reader.features(table, "zones")
     id_field, name_field = table.id_field, table.name_field
     if other is not None:
-        id_field, name_field = _zone_fields(raw, table, {m for g in config.groups for m in g.members if g.members != "all"})
+        id_field, name_field = _zone_fields(
+            raw, table, {m for g in config.groups for m in g.members if g.members != "all"}
+        )
     ids = sorted({str(v) for v in raw.frame[id_field]}) if id_field in raw.frame else []
     groups = tuple(
         Group(g.id, g.name, g.level, tuple(ids) if g.members == "all" else tuple(g.members)) for g in config.groups
@@ -201,8 +211,9 @@ def _zone_fields(raw: RawFeatures, table: ZonesTable, members: set[str]) -> tupl
     names = [c for c in ("name", "NAME", "XZQMC", "名称") if c in attributes]
     if not fitting or not names:
         raise ZoneError(
-            f"zones ({raw.file}): no field holds the ids that the workspace's groups name ({', '.join(sorted(members)[:3])} ...); "
-            f"say which with --zones-id and --zones-name, one of {', '.join(attributes)}"
+            f"zones ({raw.file}): no field holds the ids that the workspace's groups name "
+            f"({', '.join(sorted(members)[:3])} ...); say which with --zones-id and --zones-name, "
+            f"one of {', '.join(attributes)}"
         )
     return fitting[0], names[0]
 
@@ -223,9 +234,7 @@ def _read_layers(
     return {kind: layers[kind] for kind in config.layers}, ledgers
 
 
-def _read_layer(
-    kind: str, table: LayerTable, reader: Reader, area: StudyArea, state: State
-) -> tuple[Layer, Ledger]:
+def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, state: State) -> tuple[Layer, Ledger]:
     raw, source = reader.features(table, kind)
     layer, ledger = prepare_layer(kind, raw, table, source, area, state, reader.findings)
     if table.scheme and table.scheme != "osm":
@@ -260,6 +269,8 @@ def prepare_layer(
         extent=_extent(table.extent, raw, table.crs, area),
         key=f"{kind}@{source.sha256}#{table.layer or ''}",
     )
+    if not ledger.read and not from_osm:
+        findings.add(Severity.WARNING, "empty_layer", layer=kind, file=raw.file)
     _count_outside(layer, ledger, area, findings)
     if layer.extent is None:
         findings.add(Severity.INFO, "extent_not_stated", layer=kind, file=raw.file)
@@ -326,7 +337,7 @@ def _read_tables(config: Config, folder: Path, zones: set[str], reader: Reader) 
         if file is None:
             continue
         path = folder / file
-        found[key] = readers[key](path, zones)  # type: ignore[operator]
+        found[key] = readers[key](path, zones)
         name = _display_name(file)
         reader.inputs[name, key] = InputFile(name, key, sha256_of(path), len(found[key]), None)
     return found

@@ -101,7 +101,9 @@ def _osm_area(
     zones = _at_level(boundaries, zones_level)
     if not len(zones):
         levels = ", ".join(sorted(set(boundaries["admin_level"]))) or "none at all"
-        raise ZoneError(f"{source.file}: no whole boundary of admin_level {zones_level}; whole ones are there of level {levels}")
+        raise ZoneError(
+            f"{source.file}: no whole boundary of admin_level {zones_level}; whole ones are there of level {levels}"
+        )
     groups: list[Group] = []
     if groups_level is not None:
         groups = _groups(zones, _at_level(boundaries, groups_level), source.file, groups_level, findings)
@@ -140,7 +142,9 @@ def _groups(
     best = shares.argmax(axis=1)
     share = shares.max(axis=1)
     for row in np.flatnonzero(share <= MOSTLY):
-        findings.add(Severity.WARNING, "zone_in_no_group", layer="zones", file=file, feature_id=zones["feature_id"][row])
+        findings.add(
+            Severity.WARNING, "zone_in_no_group", layer="zones", file=file, feature_id=zones["feature_id"][row]
+        )
     for row in np.flatnonzero((share > MOSTLY) & (share < WHOLLY)):
         words = {"layer": "zones", "file": file, "feature_id": zones["feature_id"][row], "value": f"{share[row]:.1%}"}
         findings.add(Severity.WARNING, "zone_partly_in_group", **words, group=candidates["name"][best[row]])

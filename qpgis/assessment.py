@@ -129,7 +129,8 @@ class Assessment:
 
     def __repr__(self) -> str:
         judged = sum(row.target is not None for row in self.rows)
-        return f"<Assessment of {self.workspace.name}, {self.workspace.period}: {len(self.rows)} values, {judged} with a target>"
+        of = f"{self.workspace.name}, {self.workspace.period}"
+        return f"<Assessment of {of}: {len(self.rows)} values, {judged} with a target>"
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -256,7 +257,10 @@ def assess(
             rows += run.rows(indicator, definition)
     rows += _statistic_rows(workspace, judging, findings, lang)
     kept = tuple(row for row in rows if level in (None, row.zone.level))
-    everything = sorted({*workspace.findings, *findings}, key=lambda f: (list(Severity).index(f.severity), f.rule, f.layer, f.feature_id))
+    everything = sorted(
+        {*workspace.findings, *findings},
+        key=lambda f: (list(Severity).index(f.severity), f.rule, f.layer, f.feature_id),
+    )
     return Assessment(workspace, kept, tuple(everything), used, lang)
 
 
@@ -351,7 +355,7 @@ class _Run:
 
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
         """The rows of one indicator and definition, for every zone of every level."""
-        layers = {kind: self.workspace.layers.get(kind) or AbsentLayer(kind) for kind in indicator.layers}
+        layers = {kind: self.workspace.layers.get(kind, AbsentLayer(kind)) for kind in indicator.layers}
         try:
             ratio = indicator(layers, definition)
         except MissingLayer as missing:
@@ -379,13 +383,23 @@ class _Run:
         numerator = self.engine.values(ratio.numerator, zones)
         denominator = self.engine.values(ratio.denominator, zones)
         areas = self.engine.zone_areas(zones)
-        inside = {layer.key: self.engine.surveyed_areas(layer, zones) for layer in ratio.layers() if layer.extent is not None}
+        stated = [layer for layer in ratio.layers() if layer.extent is not None]
+        inside = {layer.key: self.engine.surveyed_areas(layer, zones) for layer in stated}
+        for layer in stated:
+            self._report_unsurveyed(layer, zones, inside[layer.key], areas)
         return {
             Zone(zones.ids[n], zones.names[n], zones.level): _Sums(
                 numerator[n], denominator[n], areas[n], {key: values[n] for key, values in inside.items()}
             )
             for n in range(len(zones))
         }
+
+    def _report_unsurveyed(self, layer: Layer, zones: ZoneSet, inside: list[int], areas: list[int]) -> None:
+        """Name the zones that a layer's extent doesn't wholly cover."""
+        for zone, part, whole in zip(zones.ids, inside, areas, strict=True):
+            if part < whole * _SURVEYED_WHOLLY:
+                words = {"layer": layer.kind, "file": layer.source.file, "feature_id": zone}
+                self.findings.add(Severity.WARNING, "partly_surveyed", **words, value=f"{part / whole:.2%}")
 
     def _row(self, indicator: Indicator, definition: Definition, zone: Zone, sums: _Sums, ratio: Ratio) -> Row:
         layers = ratio.layers()
@@ -401,14 +415,16 @@ class _Run:
             note="; ".join(self._layer_notes(layers)),
             source="; ".join(sources),
         )
-        if sums.surveyed <= 0:
+        if sums.surveyed <= 1 - _SURVEYED_WHOLLY:
             return self._missing(row, "note_outside_extent")
         if sums.denominator <= 0:
             return self._missing(row, "note_zero_denominator")
         value = float(Fraction(sums.numerator * UNITS[indicator.unit][2], sums.denominator))
         row = replace(row, value=value, numerator=sums.numerator, denominator=sums.denominator)
         if sums.surveyed < _SURVEYED_WHOLLY:
-            row = replace(row, note=self._with_note(row, text("note_surveyed", self.lang, share=f"{sums.surveyed:.2%}")))
+            row = replace(
+                row, note=self._with_note(row, text("note_surveyed", self.lang, share=f"{sums.surveyed:.2%}"))
+            )
         return self.judging.judged(row)
 
     def _missing(self, row: Row, note: str) -> Row:
@@ -424,7 +440,11 @@ class _Run:
                 words = {"layer": text(f"layer_{layer.kind}", self.lang), "count": layer.unclassified}
                 yield text("note_unclassified", self.lang, **words)
                 self.findings.add(
-                    Severity.WARNING, "unclassified", layer=layer.kind, file=layer.source.file, value=str(layer.unclassified)
+                    Severity.WARNING,
+                    "unclassified",
+                    layer=layer.kind,
+                    file=layer.source.file,
+                    value=str(layer.unclassified),
                 )
 
 
@@ -453,7 +473,9 @@ def _statistic_rows(workspace: Workspace, judging: _Judging, findings: Findings,
     planned = {target.indicator for plan in workspace.plans for target in plan.targets}
     for (name, zone), statistic in given.items():
         if name not in planned:
-            rows.append(judging.judged(Row(name, STATISTICS, "", zones[zone], statistic.value, source=statistic.source)))
+            rows.append(
+                judging.judged(Row(name, STATISTICS, "", zones[zone], statistic.value, source=statistic.source))
+            )
     return rows
 
 

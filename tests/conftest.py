@@ -1,0 +1,81 @@
+"""Fixtures small enough to count by hand: a district of four towns, each a kilometre square."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import geopandas as gpd
+import pytest
+from shapely import Geometry, box
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+EAST, NORTH = 600_000, 3_450_000
+"""South-west corner of the four towns in EPSG:4549; near Qingpu."""
+
+
+def square(x: float, y: float, width: float = 1000, height: float | None = None) -> Geometry:
+    """A rectangle in EPSG:4549, metres from the south-west corner of the four towns."""
+    west, south = EAST + x, NORTH + y
+    return box(west, south, west + width, south + (width if height is None else height))
+
+
+def frame(geometries: list[Geometry | None], crs: str | None = "EPSG:4549", **columns: list) -> gpd.GeoDataFrame:
+    """A frame of geometries with columns."""
+    return gpd.GeoDataFrame(columns, geometry=geometries, crs=crs)
+
+
+def four_towns() -> gpd.GeoDataFrame:
+    """Towns a b (south) and c d (north), one kilometre square each."""
+    squares = [square(0, 0), square(1000, 0), square(0, 1000), square(1000, 1000)]
+    return frame(squares, zone_id=["a", "b", "c", "d"], name=["甲", "乙", "丙", "丁"])
+
+
+HEAD = """
+name = "四镇"
+period = "2024"
+[zones]
+file = "towns.gpkg"
+grade = "surveyed"
+[[groups]]
+id = "south"
+name = "南片"
+members = ["a", "b"]
+[[groups]]
+id = "all"
+name = "全区"
+level = "district"
+members = "all"
+"""
+
+Maker = Callable[..., Path]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Maker:
+    """Writes a workspace of the four towns: ``workspace("[layers...]", water=frame)`` returns its folder."""
+
+    def make(
+        toml: str = "", *, head: str = HEAD, towns: gpd.GeoDataFrame | None = None, **layers: gpd.GeoDataFrame
+    ) -> Path:
+        folder = tmp_path / "workspace"
+        folder.mkdir(exist_ok=True)
+        (folder / "qpgis.toml").write_text(head + toml, encoding="utf-8")
+        write(folder, {"towns": towns if towns is not None else four_towns(), **layers})
+        return folder
+
+    return make
+
+
+def write(folder: Path, layers: Mapping[str, gpd.GeoDataFrame]) -> None:
+    """Write each frame to ``<name>.gpkg``."""
+    for name, layer in layers.items():
+        path = folder / f"{name}.gpkg"
+        path.unlink(missing_ok=True)
+        layer.to_file(path, layer=name, driver="GPKG")
+
+
+def layer(kind: str, *extra: str) -> str:
+    """The TOML of a layer in ``<kind>.gpkg``, surveyed over the whole area."""
+    lines = [f"[layers.{kind}]", f'file = "{kind}.gpkg"', 'grade = "surveyed"', 'extent = "area"', *extra]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,102 @@
+"""Targets, statuses and progress, worked by hand from design.md section 5 and reference.md section E."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import pytest
+
+from qpgis.plans import Baseline, Status, Target, Thresholds, attainment, judge, progress, read_plan, shipped_plans
+from tests.conftest import SHARED_DATA
+
+TARGET = Target("x", "zone", "70", "ge", 70.0, 2025, "a document")
+BASE = Baseline(60.0, 2020, "yearbook")
+EXACT = Thresholds()
+
+
+@pytest.mark.parametrize(
+    ("value", "year", "baseline", "status"),
+    [
+        (70.0, 2021, None, Status.MET),
+        (69.9, 2025, BASE, Status.BREACHED),
+        (69.9, 2026, None, Status.BREACHED),
+        (69.9, 2024, None, Status.UNMET),
+        (64.0, 2022, BASE, Status.ON_PATH),  # the line is at 60 + 10 * 2/5 = 64
+        (63.9, 2022, BASE, Status.BEHIND),
+        (None, 2022, BASE, Status.NOT_COMPUTABLE),
+    ],
+)
+def test_status_of_a_stock(value: float | None, year: int, baseline: Baseline | None, status: Status) -> None:
+    assert judge(TARGET, value, year, baseline, EXACT) is status
+
+
+def test_a_line_to_hold_is_breached_before_the_target_year() -> None:
+    floor = replace(TARGET, kind="floor")
+    assert judge(floor, 69.9, 2021, BASE, EXACT) is Status.BREACHED
+    assert judge(replace(floor, operator="le", direction="down"), 70.1, 2021, BASE, EXACT) is Status.BREACHED
+    assert judge(replace(floor, operator="le", direction="down"), 70.0, 2021, BASE, EXACT) is Status.MET
+
+
+def test_less_is_better() -> None:
+    fewer = replace(TARGET, operator="le", value=50.0, direction="down")
+    assert judge(fewer, 56.0, 2022, BASE, EXACT) is Status.ON_PATH  # the line is at 60 - 10 * 2/5 = 56
+    assert judge(fewer, 56.1, 2022, BASE, EXACT) is Status.BEHIND
+
+
+def test_words_are_no_target() -> None:
+    assert judge(replace(TARGET, value=None, operator="user"), 5.0, 2025, None, EXACT) is Status.NO_TARGET
+    assert judge(None, 5.0, 2025, None, EXACT) is Status.NO_TARGET
+
+
+def test_about_has_a_tolerance() -> None:
+    about = replace(TARGET, operator="about", value=8.0)
+    assert judge(about, 7.6, 2025, None, EXACT) is Status.MET  # 8 - 5 %
+    assert judge(about, 7.59, 2025, None, EXACT) is Status.BREACHED
+    assert judge(about, 7.59, 2025, None, Thresholds(about_tolerance=0.1)) is Status.MET
+
+
+def test_progress_by_kind() -> None:
+    assert progress(TARGET, 65.0, BASE) == 0.5
+    assert progress(TARGET, 65.0, None) is None
+    assert progress(replace(TARGET, value=60.0), 65.0, BASE) is None  # target = baseline
+    assert progress(replace(TARGET, kind="cumulative", value=800.0), 200.0, None) == 0.25
+    assert progress(replace(TARGET, kind="floor"), 77.0, None) == pytest.approx(0.1)
+    assert progress(replace(TARGET, kind="floor"), 63.0, None) == pytest.approx(-0.1)
+    assert progress(replace(TARGET, kind="growth"), 8.0, BASE) is None
+    assert progress(replace(TARGET, value=None), 8.0, BASE) is None
+    assert attainment(TARGET, 35.0) == 0.5
+
+
+def test_the_plan_has_its_twenty_targets_at_its_scope() -> None:
+    plan = read_plan("qingxi_2021_2025")
+    assert shipped_plans() == ("qingxi_2021_2025",)
+    assert [t.number for t in plan.targets] == list(range(1, 21))
+    assert {(t.zone, t.year) for t in plan.targets} == {("qingxi", 2025)}
+    by_id = {t.indicator: t for t in plan.targets}
+    assert (by_id["blue_green_share"].value, by_id["blue_green_share"].property) == (70, "约束性")
+    assert (by_id["forest_cover_of_land"].value, by_id["road_density"].value) == (12, 2.23)
+    assert by_id["road_density"].operator_inferred
+    assert not by_id["water_quality_good_share"].operator_inferred  # 70 以上
+    assert by_id["energy_intensity_reduction"].value is None
+
+
+def test_the_plan_says_what_the_table_of_facts_says() -> None:
+    path = SHARED_DATA.parent / "facts" / "plan_targets.csv"
+    if not path.exists():
+        pytest.skip("the table of facts is not beside this checkout")
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    ours = read_plan("qingxi_2021_2025").targets
+    said = [(t.name, t.property, t.text, t.operator, t.value) for t in ours]
+    facts = [
+        (
+            r["indicator"],
+            r["property"],
+            r["target_text"],
+            r["operator"],
+            float(r["target_value"]) if r["target_value"] else None,
+        )
+        for r in rows
+    ]
+    assert said == facts
