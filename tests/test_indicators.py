@@ -76,7 +76,7 @@ def test_water_surface_share(green: qp.Result) -> None:
 
 
 def test_road_density(workspace: Maker) -> None:
-    # a dual carriageway 20 m apart through a and b, whose northern half ends after 1200 m; one road on the border of a and c
+    # a dual carriageway 20 m apart through a and b, its northern lane 1200 m long; a road on the border of a and c
     roads = frame(
         [
             line((0, 500), (2000, 500)),
@@ -102,7 +102,8 @@ def test_road_density(workspace: Maker) -> None:
     toml += (
         '[definitions]\nroad_density = ["centreline", "carriageway", "centreline[denominator=land, water_classes=all]"'
     )
-    toml += ', "carriageway[classes=secondary]", "centreline[denominator=construction]", "centreline[opposite_within_m=10]"]\n'
+    toml += ', "carriageway[classes=secondary]", "centreline[denominator=construction]"'
+    toml += ', "centreline[opposite_within_m=10]"]\n'
     water, built = frame([square(0, 0, 1000, 200)], kind=["river"]), frame([square(0, 0, 500)])
     result = qp.assess(qp.open_workspace(workspace(toml, roads=roads, water=water, construction=built)))
 

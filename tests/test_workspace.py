@@ -181,7 +181,7 @@ def test_a_layer_that_is_not_there_can_be_stated(workspace: Maker) -> None:
 
 
 def test_layers_from_land_use_codes(workspace: Maker) -> None:
-    # 1101 is a river in the survey's scheme; 0301 forest; 1109 is construction, no water; 0301K keeps its class; 05X is unknown
+    # 1101 is a river here; 0301 forest; 1109 is construction, no water; 0301K is forest too; 9X is unknown
     parcels = frame([square(250 * n, 0, 250, 1000) for n in range(5)], code=["1101", "0301", "1109", "0301K", "9X"])
     toml = layer("landuse", 'class_field = "code"', 'scheme = "sandiao"')
     toml += "".join(f'[layers.{kind}]\nfrom = "landuse"\n' for kind in ("water", "forest", "construction"))
@@ -282,7 +282,8 @@ def test_targets_are_judged_at_their_scope_only(workspace: Maker) -> None:
         forest=frame([square(0, 0, 500, 2000)]),
     )
     (folder / "targets.csv").write_text(
-        "indicator,zone,year,operator,value,text,property,document\nforest_cover,south,2025,ge,50,50,约束性,某文件 第3条\n",
+        "indicator,zone,year,operator,value,text,property,document\n"
+        "forest_cover,south,2025,ge,50,50,约束性,某文件 第3条\n",
         "utf-8",
     )
     (folder / "baselines.csv").write_text(

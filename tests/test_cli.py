@@ -1,0 +1,211 @@
+"""The command line: what it writes, says and returns."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from shapely import LineString
+
+from qpgis.cli import main
+from tests.conftest import SHARED_DATA, Maker, four_towns, frame, layer, square
+
+OUTPUTS = {"map.html", "indicators.csv", "indicators.xlsx", "indicators.gpkg", "findings.csv", "manifest.json"}
+
+
+def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A qpgis command in a process of its own."""
+    command = [sys.executable, "-W", "error", "-m", "qpgis", *arguments]
+    return subprocess.run(command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_main_job_without_arguments(tmp_path: Path) -> None:
+    done = run("run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert set(contents(tmp_path / "maps")) == OUTPUTS
+    assert "maps/map.html" in done.stdout
+    assert "青浦区 2024" in done.stderr
+
+
+def test_two_runs_give_the_same_bytes(workspace: Maker, tmp_path: Path) -> None:
+    folder = workspace(layer("forest"), forest=frame([square(0, 0, 500, 1000), square(100, 0, 500, 1000)]))
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    elsewhere = there / "别的 folder"
+    folder_copy = elsewhere / "w"
+    elsewhere.mkdir()
+    subprocess.run(["cp", "-r", str(folder), str(folder_copy)], check=True)
+    first = run("run", str(folder), "--out", "one", cwd=here, PYTHONHASHSEED="1", TZ="Asia/Shanghai")
+    second = run(
+        "run", "w", "--out", "two", cwd=elsewhere, PYTHONHASHSEED="7", LC_ALL="C", TZ="UTC", OMP_NUM_THREADS="8"
+    )
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert contents(here / "one") == contents(elsewhere / "two")
+
+
+def test_two_runs_on_an_extract_give_the_same_bytes(tmp_path: Path) -> None:
+    extract = SHARED_DATA / "liechtenstein.osm.pbf"
+    if not extract.exists():
+        pytest.skip("the shared data are not beside this checkout")
+    arguments = ("run", "--osm", str(extract), "--zones-level", "8", "--groups-level", "6", "--out")
+    for seed in ("0", "9"):
+        assert run(*arguments, str(tmp_path / seed), cwd=tmp_path, PYTHONHASHSEED=seed).returncode == 0
+    assert contents(tmp_path / "0") == contents(tmp_path / "9")
+
+
+def test_an_input_folder_is_left_as_it_was(workspace: Maker, tmp_path: Path) -> None:
+    folder = workspace(layer("forest"), forest=frame([square(0, 0, 500, 1000)]))
+    before = contents(folder)
+    assert main(["run", str(folder), "--out", str(tmp_path / "out")]) == 0
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nowhere"], "nowhere/qpgis.toml doesn't exist" if os.sep == "/" else ""),
+        (["run", "--osm", "nowhere.osm.pbf", "--zones-level", "8"], "file nowhere.osm.pbf doesn't exist"),
+        (["run", "--osm", "x.osm.pbf"], "--osm needs --zones-level"),
+        (["run", "--zones-level", "8"], "--zones-level goes with --osm"),
+        (["run", "--osm", "x.osm.pbf", "--zones-level", "8", "w"], "--osm stands alone"),
+        (["run", "--zones", "z.gpkg", "--zones-grade", "god"], "--zones-grade 'god' is not known"),
+        (["run", "--period", "1999"], "no period '1999'"),
+        (["run", "--grid-m", "-5"], "must be a positive number of metres"),
+    ],
+)
+def test_bad_usage_is_told_in_one_line(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unreadable_extract_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    extract = tmp_path / "broken.osm.pbf"
+    extract.write_bytes(b"this is no extract")
+    assert main(["run", "--osm", str(extract), "--zones-level", "8", "--out", str(tmp_path / "out")]) == 2
+    assert "broken.osm.pbf can't be read" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_level_that_the_extract_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    extract = SHARED_DATA / "liechtenstein.osm.pbf"
+    if not extract.exists():
+        pytest.skip("the shared data are not beside this checkout")
+    assert main(["run", "--osm", str(extract), "--zones-level", "9", "--out", str(tmp_path / "out")]) == 2
+    assert "no whole boundary of admin_level 9; whole ones are there of level 2, 6, 8" in capsys.readouterr().err
+
+
+def test_error_findings_end_with_status_one(workspace: Maker, tmp_path: Path) -> None:
+    towns = four_towns()
+    towns.loc[1, "geometry"] = square(900, 0, 1100, 1000)
+    folder = workspace(towns=towns)
+    assert main(["check", str(folder)]) == 1
+    assert main(["run", str(folder), "--out", str(tmp_path / "out")]) == 1
+    assert set(contents(tmp_path / "out")) == OUTPUTS
+
+
+def test_strict_fails_where_a_target_is_breached(workspace: Maker, tmp_path: Path) -> None:
+    folder = workspace(layer("forest") + '[tables]\ntargets = "t.csv"\n', forest=frame([square(0, 0, 500, 1000)]))
+    rows = "indicator,zone,year,operator,value,text,property,document\nforest_cover,a,2024,ge,{},x,约束性,文件\n"
+    for goal, status in (("40", 0), ("60", 1)):
+        (folder / "t.csv").write_text(rows.format(goal), "utf-8")
+        assert main(["run", str(folder), "--strict", "--out", str(tmp_path / goal)]) == status
+        assert main(["run", str(folder), "--out", str(tmp_path / goal)]) == 0
+
+
+def test_check_as_json(workspace: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = workspace(layer("forest"), forest=frame([square(0, 0), square(0, 0)]))
+    assert main(["check", str(folder), "--json", "--lang", "en"]) == 0
+    (finding,) = json.loads(capsys.readouterr().out)
+    assert finding["rule"] == "duplicate_geometry"
+    assert finding["message"] == "The same shape stands more than once in the layer"
+
+
+def test_run_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--json", "--out", str(tmp_path / "out")]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert {Path(p).name for p in summary["written"]} == OUTPUTS
+
+
+@pytest.mark.parametrize("topic", ["indicators", "layers", "plans", "schemes"])
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_list(topic: str, lang: str, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = {"indicators": "road_density", "layers": "water", "plans": "qingxi_2021_2025", "schemes": "sandiao"}
+    assert main(["list", topic, "--lang", lang]) == 0
+    assert expected[topic] in capsys.readouterr().out
+    assert main(["list", topic, "--lang", lang, "--json"]) == 0
+    assert expected[topic] in {row["id"] for row in json.loads(capsys.readouterr().out)}
+
+
+def test_a_new_workspace_tells_what_to_fill_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(tmp_path / "mine")]) == 0
+    assert main(["init", str(tmp_path / "mine")]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main(["check", str(tmp_path / "mine")]) == 2
+    assert "3 files are missing" in capsys.readouterr().err
+
+
+def test_a_new_workspace_runs_when_filled_in(tmp_path: Path) -> None:
+    assert main(["init", str(tmp_path / "mine")]) == 0
+    data = tmp_path / "mine" / "data"
+    four_towns().to_file(data / "towns.gpkg")
+    frame([square(0, 0), square(1000, 0)], DLBM=["0101", "0301"]).to_file(data / "dltb.gpkg")
+    frame([LineString(square(0, 500).exterior.coords)], **{"class": ["县道"]}).to_file(data / "roads.gpkg")
+    assert main(["run", str(tmp_path / "mine"), "--out", str(tmp_path / "out")]) == 0
+
+
+def test_map_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["map"]) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["map.html"]
+
+
+def test_a_failed_run_leaves_the_old_outputs(workspace: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import qpgis.report.outputs as outputs
+
+    out = tmp_path / "out"
+    assert main(["run", str(workspace()), "--out", str(out)]) == 0
+    before = contents(out)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(outputs.OUTPUTS, "map.html", fail)
+    assert main(["run", str(workspace(layer("forest"), forest=frame([square(0, 0)]))), "--out", str(out)]) == 2
+    assert contents(out) == before
+
+
+def test_an_unwritable_place_is_told(workspace: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("x")
+    assert main(["run", str(workspace()), "--out", str(tmp_path / "file" / "out")]) == 2
+    assert "can't be written" in capsys.readouterr().err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom qpgis.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'numpy', 'pandas', 'shapely', 'geopandas', 'folium', 'pydantic'} & set(sys.modules)\n"
+        "print(sorted(heavy), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "run" in done.stdout
