@@ -170,7 +170,8 @@ def study_area(
     chosen = tuple(groups)
     _check_groups(chosen, ids)
     if not overlapping:
-        report_zone_overlaps(base, plane, findings)
+        _report_overlaps(base, plane, findings)
+        _report_gaps(base, plane, findings)
     area = StudyArea(name, plane, base, chosen)
     return with_grid(area, grid_cell_m) if grid_cell_m else area
 
@@ -239,7 +240,7 @@ def _check_groups(groups: tuple[Group, ...], ids: tuple[str, ...]) -> None:
         raise ConfigError([*wrong, *empty, *seen])
 
 
-def report_zone_overlaps(zones: ZoneSet, plane: Plane, findings: Findings) -> None:
+def _report_overlaps(zones: ZoneSet, plane: Plane, findings: Findings) -> None:
     """Name every pair of zones that overlap by more than a millimetre along their shared length."""
     tree = shapely.STRtree(zones.geometry)
     first, second = tree.query(zones.geometry, predicate="intersects")
@@ -248,16 +249,25 @@ def report_zone_overlaps(zones: ZoneSet, plane: Plane, findings: Findings) -> No
             continue
         common = shapely.intersection(zones.geometry[a], zones.geometry[b])
         if common.area > 1e-3 * (1 + common.length):
-            lon, lat = shapely.get_coordinates(plane.unproject(np.array([shapely.point_on_surface(common)])))[0]
-            findings.add(
-                Severity.ERROR,
-                "zones_overlap",
-                layer="zones",
-                file=zones.source.file,
-                feature_id=f"{zones.ids[a]}; {zones.ids[b]}",
-                location=f"{lon:.6f} {lat:.6f}",
-                value=f"{common.area:.1f} m2",
-            )
+            words = {"layer": "zones", "file": zones.source.file, "feature_id": f"{zones.ids[a]}; {zones.ids[b]}"}
+            words |= {"location": _place(common, plane), "value": f"{common.area:.1f} m2"}
+            findings.add(Severity.ERROR, "zones_overlap", **words)
+
+
+def _report_gaps(zones: ZoneSet, plane: Plane, findings: Findings) -> None:
+    """Name every hole between zones that is wider than a millimetre."""
+    for part in shapely.get_parts(shapely.union_all(zones.geometry)):
+        for ring in part.interiors:
+            hole = shapely.Polygon(ring)
+            if hole.area > 1e-3 * (1 + hole.length):
+                words = {"layer": "zones", "file": zones.source.file, "location": _place(hole, plane)}
+                findings.add(Severity.WARNING, "zones_gap", **words, value=f"{hole.area:.1f} m2")
+
+
+def _place(shape: shapely.Geometry, plane: Plane) -> str:
+    """A point on a shape as findings write it."""
+    lon, lat = shapely.get_coordinates(plane.unproject(np.array([shapely.point_on_surface(shape)])))[0]
+    return f"{lon:.6f} {lat:.6f}"
 
 
 def with_grid(area: StudyArea, cell_m: float) -> StudyArea:

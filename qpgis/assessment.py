@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qpgis.area import ZoneSet
 from qpgis.catalogue import Lang, text
 from qpgis.engine import Engine
-from qpgis.errors import ConfigError, MissingLayer, did_you_mean
+from qpgis.errors import ConfigError, MissingLayer, NotComputable, did_you_mean
 from qpgis.findings import Finding, Findings, Severity
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import UNITS, Definition, Indicator
@@ -289,10 +289,12 @@ class _Judging:
 
     @cached_property
     def targets(self) -> dict[tuple[str, str], Target]:
-        """The target of each indicator and zone; the first plan that has one decides."""
+        """The target of each indicator and zone: the first plan's, words filled in by the workspace's own number."""
         found: dict[tuple[str, str], Target] = {}
         for target in (*(t for plan in self.workspace.plans for t in plan.targets), *self.workspace.targets):
-            found.setdefault((target.indicator, target.zone), target)
+            first = found.setdefault((target.indicator, target.zone), target)
+            if first.value is None and target.value is not None:
+                found[target.indicator, target.zone] = replace(target, text=first.text, property=first.property)
         return found
 
     def judged(self, row: Row) -> Row:
@@ -305,13 +307,19 @@ class _Judging:
         done = progress(target, row.value, baseline)
         return replace(row, target=target, baseline=baseline, progress=done, status=status, note=note)
 
+    @cached_property
+    def _plan_documents(self) -> frozenset[str]:
+        return frozenset(target.document for plan in self.workspace.plans for target in plan.targets)
+
     def _notes(self, target: Target | None, value: float | None, baseline: Baseline | None) -> Iterator[str]:
         if target is None:
             return
         if target.value is None:
             yield text("note_words_only", self.lang)
             return
-        if target.operator_inferred:
+        if target.document not in self._plan_documents:
+            yield text("note_target_document", self.lang, document=target.document)
+        elif target.operator_inferred:
             yield text("note_operator_inferred", self.lang)
         if target.operator.startswith("about"):
             yield text("note_about", self.lang, tolerance=f"{self.workspace.thresholds.about_tolerance:.0%}")
@@ -358,9 +366,10 @@ class _Run:
         layers = {kind: self.workspace.layers.get(kind, AbsentLayer(kind)) for kind in indicator.layers}
         try:
             ratio = indicator(layers, definition)
-        except MissingLayer as missing:
-            words = {"layer": text(f"layer_{missing.layer}", self.lang), "kind": missing.layer}
-            note = text("note_missing_layer", self.lang, **words)
+        except NotComputable as reason:
+            words = {"layer": text(f"layer_{reason.layer}", self.lang), "kind": reason.layer}
+            key = "note_missing_layer" if isinstance(reason, MissingLayer) else "note_missing_classes"
+            note = text(key, self.lang, **words)
             blank = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None, note=note)
             return [self.judging.judged(replace(blank, zone=zone)) for zone in _zones(self.workspace)]
         sums = self._sums(ratio)

@@ -8,7 +8,9 @@
     ├── CRSError      (ValueError)         no coordinate reference system, or one that can't be used safely
     ├── LayerError    (ValueError)         the rows of a layer can't be used as declared
     ├── ZoneError     (ValueError)         the zones are no usable study area
-    ├── MissingLayer  (LookupError)        an indicator needs a layer that the workspace doesn't have
+    ├── NotComputable (LookupError)        a value can't be computed; the reason goes into the row's note
+    │   ├── MissingLayer                   an indicator needs a layer that the workspace doesn't have
+    │   └── MissingClasses                 a definition chooses by class, but the layer has none
     └── OutputError   (OSError)            an output can't be written; the old one is untouched
 """
 
@@ -51,12 +53,26 @@ class ZoneError(QpgisError, ValueError):
     """The zones are no usable study area."""
 
 
-class MissingLayer(QpgisError, LookupError):
+class NotComputable(QpgisError, LookupError):
+    """A value can't be computed from what there is."""
+
+    def __init__(self, layer: str, message: str) -> None:
+        self.layer = layer
+        super().__init__(message)
+
+
+class MissingLayer(NotComputable):
     """An indicator needs a layer that the workspace doesn't have."""
 
     def __init__(self, layer: str) -> None:
-        self.layer = layer
-        super().__init__(f"layer {layer!r} is missing")
+        super().__init__(layer, f"layer {layer!r} is missing")
+
+
+class MissingClasses(NotComputable):
+    """A definition chooses by class, but no feature of the layer has one."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(layer, f"no feature of layer {layer!r} has a class; name its class_field")
 
 
 class OutputError(QpgisError, OSError):

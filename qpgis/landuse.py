@@ -123,6 +123,19 @@ def water_group(name: str) -> frozenset[str]:
 
 
 @cache
+def class_words(kind: str) -> MappingProxyType[str, str]:
+    """The words for the classes of a kind of layer and the class that each means; empty where any word will do.
+
+    >>> class_words("roads")["高速公路"], class_words("water")["湖泊"], len(class_words("rail"))
+    ('motorway', 'lake', 0)
+    """
+    if kind not in ("roads", "water"):
+        return MappingProxyType({})
+    table = read_toml("schemes", f"{kind}.toml")["classes"]
+    return MappingProxyType({word: name for name, words in table.items() for word in (name, *words)})
+
+
+@cache
 def _statuses() -> MappingProxyType[str, str]:
     table = read_toml("schemes", "status.toml")
     return MappingProxyType({word: status for status, words in table.items() for word in words})

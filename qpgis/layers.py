@@ -11,9 +11,9 @@ import numpy as np
 import shapely
 
 from qpgis.crs import Geometries, Plane, lonlat, parse
-from qpgis.errors import ConfigError, LayerError, MissingLayer, did_you_mean
+from qpgis.errors import LayerError, MissingClasses, MissingLayer, did_you_mean
 from qpgis.findings import Findings, Severity
-from qpgis.landuse import plan_status_of, water_group
+from qpgis.landuse import class_words, plan_status_of, water_group
 from qpgis.provenance import Source
 
 if TYPE_CHECKING:
@@ -133,12 +133,19 @@ class Layer:
         ----------
         classes : str or iterable of str
             Class names, or the name of a group of water classes (``data/schemes/water.toml``).
+
+        Raises
+        ------
+        MissingClasses
+            If the layer has features, and none has a class: nothing can be chosen, which isn't the same as none.
         """
         if classes == "all":
             return self
         wanted = water_group(classes) if isinstance(classes, str) else frozenset(classes)
         mask = self.frame["class_"].isin(wanted).to_numpy()
         unknown = int((self.frame["class_"] == "").sum())
+        if unknown and unknown == len(self):
+            raise MissingClasses(self.kind)
         return self._select(mask, f"class in {'+'.join(sorted(wanted))}", unclassified=self.unclassified + unknown)
 
     def _select(self, mask: np.ndarray, why: str, **changes: Any) -> Layer:
@@ -221,8 +228,7 @@ def prepare(
     table, geometry = table[keep].reset_index(drop=True), geometry[keep]
     _report_repetitions(table, geometry, report, keep)
     projected = _still_valid(plane.project(geometry, system, what=what), LAYERS[kind])
-    if class_map:
-        table["class_"] = table["class_"].map(lambda c: class_map.get(c, c))
+    _name_classes(table, class_map or {}, report)
     layer = Layer(kind, table, projected, source, extent, key or f"{kind}@{source.sha256 or raw.file}")
     cut = _at_state(layer, state, report)
     ledger.other_state = len(layer) - len(cut)
@@ -253,6 +259,17 @@ def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.
     if "oneway" in table:
         table["oneway"] = _as_text(table["oneway"]).str.lower().isin(["true", "1", "1.0", "yes", "y", "t", "是"])
     return table
+
+
+def _name_classes(table: pd.DataFrame, class_map: Mapping[str, str], report: _Report) -> None:
+    """The file's class words turned into the classes of the kind; words that nothing knows are named and cleared."""
+    table["class_"] = table["class_"].map(lambda word: class_map.get(word, word)).astype("str")
+    known = class_words(report.layer)
+    if not known:
+        return
+    for word in sorted(set(table["class_"]) - set(known) - {""}):
+        _count(report, Severity.ERROR, "unknown_class", table[(table["class_"] == word).to_numpy()], word)
+    table["class_"] = table["class_"].map(lambda word: known.get(word, "")).astype("str")
 
 
 def _as_text(column: pd.Series) -> pd.Series:
@@ -423,16 +440,3 @@ def _date_of(value: Any) -> date | None:
         except ValueError:
             continue
     return None
-
-
-def layer_kind(name: str) -> str:
-    """The name, if it is a kind of layer.
-
-    Raises
-    ------
-    ConfigError
-        With the nearest kind, if it isn't.
-    """
-    if name not in LAYERS:
-        raise ConfigError(f"unknown layer {name!r}; {did_you_mean(name, LAYERS)}")
-    return name

@@ -18,7 +18,7 @@ class Result(Assessment):
     """An :class:`~qpgis.assessment.Assessment` with a map and files."""
 
     def map(self) -> folium.Map:
-        """The map of all zones, indicators and layers; it shows itself in a notebook, ``.save(...)`` writes one file."""
+        """The map of all zones, indicators and layers; it shows itself in a notebook, ``.save()`` writes a file."""
         from qpgis.maps import planning_map
         from qpgis.maps.result import scene_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import geopandas as gpd
@@ -101,7 +102,8 @@ def test_no_crs_is_an_error_until_declared(workspace: Maker) -> None:
         qp.open_workspace(folder)
     declared = workspace(toml + 'crs = "EPSG:4549"\n')
     frame([square(0, 0)], crs=None).to_parquet(declared / "water.parquet")
-    assert qp.assess(qp.open_workspace(declared))["water_surface_share"]["value"].notna().all()
+    result = qp.assess(qp.open_workspace(declared), definitions={"water_surface_share": ["all_water"]})
+    assert result["water_surface_share"].set_index("zone_id").loc["a", "value"] == pytest.approx(100, rel=1e-3)
 
 
 def test_metres_declared_as_degrees_are_refused(workspace: Maker) -> None:
@@ -173,6 +175,34 @@ def test_missing_layers_are_named(workspace: Maker) -> None:
     assert set(result.table["status"]) == {"not_computable"}
     assert result.table["value"].isna().all()
     assert "layer 'forest' is missing; add [layers.forest]" in result["forest_cover"]["note"].iloc[0]
+
+
+def test_water_without_classes_is_not_taken_for_none(workspace: Maker) -> None:
+    result = qp.assess(qp.open_workspace(workspace(layer("water"), water=frame([square(0, 0)]))), lang="en")
+    rows = result["water_surface_share"]
+    assert set(rows["status"]) == {"not_computable"}
+    assert "layer 'water' has no classes" in rows["note"].iloc[0]
+
+
+def test_unknown_class_words_are_named_and_mapped_on_request(workspace: Maker) -> None:
+    water = frame([square(0, 0, 500, 1000), square(500, 0, 500, 1000)], kind=["湖泊", "浜"])
+    toml = layer("water", 'class_field = "kind"')
+    ws = qp.open_workspace(workspace(toml, water=water))
+    (unknown,) = [f for f in ws.findings if f.rule == "unknown_class"]
+    assert (unknown.severity, unknown.value) == ("error", "浜")
+    row = qp.assess(ws, lang="en")["water_surface_share"].set_index("zone_id").loc["a"]
+    assert row["value"] == pytest.approx(50, rel=1e-3)
+    assert "1 features of 'Water' have no class" in row["note"]
+    mapped = qp.open_workspace(workspace(toml + 'class_map = {"浜" = "river"}\n', water=water))
+    row = qp.assess(mapped)["water_surface_share"].set_index("zone_id").loc["a"]
+    assert row["value"] == pytest.approx(100, rel=1e-3)
+
+
+def test_a_gap_between_zones_is_named(workspace: Maker) -> None:
+    towns = four_towns()
+    towns.loc[0, "geometry"] = square(0, 0).difference(square(900, 900, 100, 100))
+    (gap,) = [f for f in qp.open_workspace(workspace(towns=towns)).findings if f.rule == "zones_gap"]
+    assert float(gap.value.removesuffix(" m2")) == pytest.approx(100 * 100, rel=1e-3)
 
 
 def test_a_layer_that_is_not_there_can_be_stated(workspace: Maker) -> None:
@@ -302,6 +332,27 @@ def test_targets_are_judged_at_their_scope_only(workspace: Maker) -> None:
     assert table.loc[("forest_cover", "all")]["status"] == "no_target"
     trips = table.loc[("green_trips", "all")]
     assert (trips["value"], trips["source"], trips["definition"]) == (61.5, "交通局", "statistics")
+
+
+def test_a_target_of_words_takes_the_number_that_a_document_gives(tmp_path: Path) -> None:
+    from qpgis.workspace.loading import embedded_workspace
+
+    folder = tmp_path / "data" / "workspaces" / "qingpu"
+    shutil.copytree(embedded_workspace().parents[1], tmp_path / "data")
+    config = folder / "qpgis.toml"
+    config.write_text(config.read_text("utf-8") + '[tables]\ntargets = "t.csv"\nstatistics = "s.csv"\n', "utf-8")
+    (folder / "t.csv").write_text(
+        "indicator,zone,year,operator,value,text,property,document\n"
+        "energy_intensity_reduction,qingxi,2025,ge,14,14,约束性,区发改委 2022 年分解文件\n",
+        "utf-8",
+    )
+    (folder / "s.csv").write_text(
+        "indicator,zone,period,value,source\nenergy_intensity_reduction,qingxi,2024,15,统计局\n", "utf-8"
+    )
+    row = qp.assess(qp.open_workspace(folder))["energy_intensity_reduction"].iloc[0]
+    assert (row["value"], row["target"], row["status"]) == (15, 14, "met")
+    assert row["target_text"] == "完成区下达目标"
+    assert "区发改委 2022 年分解文件" in row["note"]
 
 
 @pytest.mark.parametrize(

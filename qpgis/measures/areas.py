@@ -62,6 +62,11 @@ def _disjoint(shapes: Geometries, outside: Geometries) -> Geometries:
     shapely.prepare(shapes)
     common = ~shapely.touches(shapes[later], covers[earlier])
     later, earlier = later[common], earlier[common]
+    shapely.prepare(covers)
+    hidden = np.zeros(len(shapes), dtype=bool)
+    hidden[later[shapely.covers(covers[earlier], shapes[later])]] = True
+    pieces[hidden] = shapely.Polygon()
+    later, earlier = later[~hidden[later]], earlier[~hidden[later]]
     if not len(later):
         return pieces
     grouping = np.lexsort((earlier, later))
