@@ -14,6 +14,11 @@ from pathlib import Path
 
 from qpgis.errors import OutputError, SourceError
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: there, don't run twice into one folder at once
+    fcntl = None  # type: ignore[assignment]
+
 
 class Grade(StrEnum):
     """How good data are, best first; the last three are never shown without the word."""
@@ -95,7 +100,8 @@ def staged_outputs(folder: Path) -> Iterator[Path]:
     """A temporary folder inside ``folder`` whose files replace those in ``folder`` only if nothing failed.
 
     The files are moved one by one in order of their names, ``manifest.json`` last, each by an atomic rename, so a
-    reader finds each file old or new and whole. A leftover of an earlier, killed run is removed first.
+    reader finds each file old or new and whole. Runs into the same folder move their files one after the other. What a
+    killed run left behind is removed first.
 
     Raises
     ------
@@ -104,24 +110,26 @@ def staged_outputs(folder: Path) -> Iterator[Path]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(".qpgis-*.partial"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        stage = Path(tempfile.mkdtemp(prefix=".qpgis-", suffix=".partial", dir=folder))
+        with _locked(folder):
+            _remove_leftovers(folder)
+            stage = Path(tempfile.mkdtemp(prefix=".qpgis-", suffix=".partial", dir=folder))
+            claim = _claim(stage)
     except OSError as error:
         raise OutputError(f"{folder}: can't be written ({error.strerror}); choose another folder with --out") from error
     try:
         yield stage
-        for path in sorted(stage.iterdir(), key=lambda p: (p.name == "manifest.json", p.name)):
-            _sync(path)
-            path.replace(folder / path.name)
-        _sync(folder)
+        with _locked(folder):
+            for path in sorted(stage.iterdir(), key=lambda p: (p.name == "manifest.json", p.name)):
+                _sync(path)
+                path.replace(folder / path.name)
+            _sync(folder)
     except OSError as error:
         if isinstance(error, OutputError | SourceError):
             raise
-        raise OutputError(
-            f"{folder}: writing failed ({error.strerror or error}); the old outputs are untouched"
-        ) from error
+        reason = error.strerror or error
+        raise OutputError(f"{folder}: writing failed ({reason}); the old outputs are untouched") from error
     finally:
+        os.close(claim)
         shutil.rmtree(stage, ignore_errors=True)
 
 
@@ -131,3 +139,34 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, waiting for it; the system frees it if the process dies."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _claim(stage: Path) -> int:
+    """Lock a temporary folder for as long as the returned handle is open: its owner lives."""
+    handle = os.open(stage, os.O_RDONLY)
+    if fcntl is not None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary folders whose owners are dead."""
+    for leftover in folder.glob(".qpgis-*.partial"):
+        try:
+            handle = _claim(leftover)
+        except OSError:
+            continue  # another run is at work in it
+        os.close(handle)
+        shutil.rmtree(leftover, ignore_errors=True)

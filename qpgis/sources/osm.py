@@ -144,9 +144,11 @@ def read_osm(path: Path, *, name: str, findings: Findings) -> OsmExtract:
         with osmium.io.Reader(str(path)) as reader:
             header = reader.header()
         _read_objects(path, name, table, rows, findings)
-        _report_broken_relations(path, name, table, rows, findings)
+        relations = list(_area_relations(path))
     except (RuntimeError, ValueError) as error:
         raise SourceError(f"OSM extract: {name} can't be read: {error}; it is damaged or no OSM file") from error
+    _report_broken_relations(relations, name, table, rows, findings)
+    _drop_rings_of_relations(relations, name, rows, findings)
     box = header.box()
     bounds = (box.bottom_left.lon, box.bottom_left.lat, box.top_right.lon, box.top_right.lat) if box.valid() else None
     layers = {layer: RawFeatures(_frame(found), name, "OSM", bounds) for layer, found in rows.features.items()}
@@ -182,7 +184,10 @@ def _read_objects(path: Path, name: str, table: tuple[OsmRule, ...], rows: _Rows
         for rule in matching:
             rows.features[rule.layer].append(_feature(obj, tags, rule, wkb))
         if boundary:
-            _take_boundary(obj, tags, wkb, name, rows, findings)
+            name_of = tags.get("name", "")
+            rows.boundaries.append(
+                {"feature_id": _osm_id(obj), "name": name_of, "admin_level": tags["admin_level"], "wkb": wkb}
+            )
 
 
 def _wkb(obj: Any, factory: osmium.geom.WKBFactory, name: str, findings: Findings) -> str | None:
@@ -220,17 +225,6 @@ def _feature(obj: Any, tags: dict[str, str], rule: OsmRule, wkb: str) -> dict[st
     return row
 
 
-def _take_boundary(obj: Any, tags: dict[str, str], wkb: str, name: str, rows: _Rows, findings: Findings) -> None:
-    """Keep an administrative area that has a name; rings without one are parts of a relation."""
-    if not tags.get("name"):
-        findings.add(
-            Severity.INFO, "osm_boundary_without_name", file=name, feature_id=_osm_id(obj), value=tags["admin_level"]
-        )
-        return
-    row = {"feature_id": _osm_id(obj), "name": tags["name"], "admin_level": tags["admin_level"], "wkb": wkb}
-    rows.boundaries.append(row)
-
-
 def _frame(rows: list[dict[str, Any]]) -> gpd.GeoDataFrame:
     import geopandas as gpd
     import numpy as np
@@ -247,29 +241,53 @@ def _frame(rows: list[dict[str, Any]]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(data, geometry=geometry, crs=LONLAT)
 
 
-def _report_broken_relations(
-    path: Path, name: str, table: tuple[OsmRule, ...], rows: _Rows, findings: Findings
-) -> None:
-    """Name every relation of interest that has no area, and those that leave their tags to their members."""
-    for relation_id, tags, outers in _area_relations(path):
-        found = set(tags.items())
-        layers = [r.layer for r in table if r.geometry == "polygon" and r.takes(found)]
-        administrative = tags.get("boundary") == "administrative"
-        about = {"file": name, "feature_id": f"relation/{relation_id}"}
-        if set(tags) <= _BOOKKEEPING:
-            findings.add(Severity.WARNING, "osm_relation_without_tags", **about, members=", ".join(outers))
-        elif relation_id not in rows.assembled and (layers or administrative):
-            kind = "; ".join(layers) or f"admin_level={tags.get('admin_level', '?')}"
-            findings.add(Severity.WARNING, "osm_broken_relation", **about, value=kind, name=tags.get("name", ""))
+@dataclass(frozen=True)
+class _AreaRelation:
+    """A multipolygon or boundary relation: what it says of itself, and its outer members."""
+
+    id: int
+    tags: dict[str, str]
+    outers: tuple[int, ...]
+
+    @property
+    def administrative(self) -> bool:
+        """True for an administrative boundary."""
+        return self.tags.get("boundary") == "administrative"
 
 
-def _area_relations(path: Path) -> Iterator[tuple[int, dict[str, str], list[str]]]:
-    """Id, tags and outer members of each multipolygon or boundary relation."""
+def _area_relations(path: Path) -> Iterator[_AreaRelation]:
     import osmium
 
     relations: Iterator[Any] = iter(osmium.FileProcessor(str(path), osmium.osm.RELATION))
     for relation in relations:
         tags = dict(relation.tags)
         if tags.get("type") in ("multipolygon", "boundary"):
-            outers = [f"way/{m.ref}" for m in relation.members if m.type == "w" and m.role != "inner"]
-            yield relation.id, tags, outers
+            outers = tuple(m.ref for m in relation.members if m.type == "w" and m.role != "inner")
+            yield _AreaRelation(relation.id, tags, outers)
+
+
+def _report_broken_relations(
+    relations: list[_AreaRelation], name: str, table: tuple[OsmRule, ...], rows: _Rows, findings: Findings
+) -> None:
+    """Name every relation of interest that has no area, and those that leave their tags to their members."""
+    for relation in relations:
+        found = set(relation.tags.items())
+        layers = [r.layer for r in table if r.geometry == "polygon" and r.takes(found)]
+        about = {"file": name, "feature_id": f"relation/{relation.id}"}
+        if set(relation.tags) <= _BOOKKEEPING:
+            members = ", ".join(f"way/{ref}" for ref in relation.outers)
+            findings.add(Severity.WARNING, "osm_relation_without_tags", **about, members=members)
+        elif relation.id not in rows.assembled and (layers or relation.administrative):
+            kind = "; ".join(layers) or f"admin_level={relation.tags.get('admin_level', '?')}"
+            words = {"value": kind, "name": relation.tags.get("name", "")}
+            findings.add(Severity.WARNING, "osm_broken_relation", **about, **words)
+
+
+def _drop_rings_of_relations(relations: list[_AreaRelation], name: str, rows: _Rows, findings: Findings) -> None:
+    """Leave out closed ways that are rings of an administrative relation: the relation is the zone."""
+    rings = {f"way/{ref}" for relation in relations if relation.administrative for ref in relation.outers}
+    for row in rows.boundaries:
+        if row["feature_id"] in rings:
+            words = {"file": name, "feature_id": row["feature_id"], "value": row["admin_level"]}
+            findings.add(Severity.INFO, "osm_boundary_ring", **words)
+    rows.boundaries = [row for row in rows.boundaries if row["feature_id"] not in rings]
