@@ -83,7 +83,9 @@ class Scheme:
 def schemes() -> tuple[str, ...]:
     """The ids of the land-use schemes that qpgis ships."""
     names = (f.name.removesuffix(".toml") for f in data_dir().joinpath("schemes").iterdir() if f.name.endswith(".toml"))
-    return tuple(sorted(name for name in names if "classes" in read_toml("schemes", f"{name}.toml")))
+    return tuple(
+        sorted(name for name in names if isinstance(read_toml("schemes", f"{name}.toml").get("classes"), list))
+    )
 
 
 @cache
