@@ -13,6 +13,7 @@ from qpgis.crs import LONLAT, Geometries, Plane, gauss_krueger, lonlat, parse
 from qpgis.errors import ConfigError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.provenance import Source
+from qpgis.shapes import polygonal, repaired, still_valid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -164,8 +165,7 @@ def study_area(
     ids, names, geometry = _read_zones(raw, id_field, name_field, what, findings)
     degrees = lonlat(geometry, system, what=what)
     plane = Plane.around(degrees)
-    planar = plane.project(geometry, system, what=what)
-    planar = np.where(shapely.is_valid(planar), planar, shapely.buffer(planar, 0))
+    planar = still_valid(plane.project(geometry, system, what=what))
     base = ZoneSet(level, ids, names, degrees, planar, source, overlapping)
     chosen = tuple(groups)
     _check_groups(chosen, ids)
@@ -213,7 +213,8 @@ def _zone_polygon(
         if not p.is_valid:
             reason = shapely.is_valid_reason(p)
             findings.add(Severity.WARNING, "invalid_geometry", layer="zones", file=file, feature_id=zone, value=reason)
-    whole = [g for p in polygons for g in shapely.get_parts(shapely.get_parts(shapely.make_valid(p))) if g.area > 0]
+    mended = repaired(np.array(polygons, dtype=object))
+    whole = [part for p in mended for part in shapely.get_parts(p) if part.area > 0]
     if not whole:
         raise ZoneError(f"{what}: zone {zone!r} has no area; give it a polygon or remove it")
     if len(parts) > 1:
@@ -295,16 +296,9 @@ def with_grid(area: StudyArea, cell_m: float) -> StudyArea:
     cells = area.plane.project(shapely.box(x, y, x + cell_m, y + cell_m), system, what="grid")
     cut = shapely.intersection(cells, outline)
     inside = shapely.area(cut) > HAIR_M * cell_m
-    cut = np.array([_polygons(g) for g in cut[inside]], dtype=object)
+    cut = np.array([polygonal(g) for g in cut[inside]], dtype=object)
     ids = [f"{cell_m:g}mE{e:.0f}N{n:.0f}" for e, n in zip(x[inside], y[inside], strict=True)]
     order = np.argsort(ids)
     names = tuple(ids[i] for i in order)
     grid = ZoneSet("grid", names, names, area.plane.unproject(cut[order]), cut[order], area.base.source)
     return StudyArea(area.name, area.plane, area.base, area.groups, grid)
-
-
-def _polygons(geometry: shapely.Geometry) -> shapely.Geometry:
-    """The polygons of what an intersection left, without points and lines."""
-    parts = shapely.get_parts(shapely.get_parts(geometry))
-    polygons = parts[shapely.get_dimensions(parts) == 2]
-    return polygons[0] if len(polygons) == 1 else shapely.multipolygons(polygons)

@@ -55,6 +55,8 @@ CSV_COLUMNS = (
 
 STATISTICS = "statistics"
 _SURVEYED_WHOLLY = 1 - 1e-6
+NO_AREA = 10**7
+"""A denominator under the ten-millionth part of its zone is what rounding leaves of nothing."""
 
 
 @dataclass(frozen=True)
@@ -426,7 +428,7 @@ class _Run:
         )
         if sums.surveyed <= 1 - _SURVEYED_WHOLLY:
             return self._missing(row, "note_outside_extent")
-        if sums.denominator <= 0:
+        if sums.denominator <= sums.area // NO_AREA:
             return self._missing(row, "note_zero_denominator")
         value = float(Fraction(sums.numerator * UNITS[indicator.unit][2], sums.denominator))
         row = replace(row, value=value, numerator=sums.numerator, denominator=sums.denominator)

@@ -8,6 +8,7 @@ operation between them but a null one, and planning maps are not that accurate.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -26,10 +27,13 @@ Floats = NDArray[np.float64]
 
 LONLAT = CRS.from_epsg(4326)
 GRS80 = Geod(ellps="GRS80")
-MAX_EDGE_M = 200.0
-"""Longer edges get points before they are projected: an edge is straight in the file's system, not in the plane."""
+STRAIGHT_WITHIN_M = 5e-6
+"""An edge is straight in its file's system, not in the plane: it gets points until it strays by less than this."""
+COINCIDENT_M = 2e-5
+"""Lines and borders that lie this close are the same: each strays a little when it is projected by itself."""
+MOST_PIECES = 100_000
+"""Into how many pieces one edge is cut at most."""
 
-METRES_PER_DEGREE = 111_319.49
 _SAME_DATUM = (
     *("WGS 84", "WGS84", "WGS_1984", "World Geodetic System 1984"),
     *("CGCS2000", "China Geodetic Coordinate System 2000", "China_2000"),
@@ -87,13 +91,15 @@ def lonlat(geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
         return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])) if transformer else xy
 
     converted = shapely.transform(geometries, convert, include_z=False)
-    bounds = shapely.total_bounds(converted)
-    if np.isinf(shapely.get_coordinates(converted)).any():
+    xy = shapely.get_coordinates(converted)
+    if np.isinf(xy).any():
         raise CRSError(f"{what}: some coordinates lie outside the domain of {label(crs)}; is it the right one?")
-    if (np.abs(bounds) > np.array([180, 90, 180, 90]) + 1e-9).any():
+    beyond = (np.abs(xy) > np.array([180, 90]) + 1e-9).any(axis=1)
+    if beyond.any():
+        x, y = shapely.get_coordinates(geometries)[beyond.argmax()]
         raise CRSError(
-            f"{what}: coordinates such as ({bounds[0]:.6g}, {bounds[1]:.6g}) are no degrees, although the system is "
-            f'{label(crs)}; declare the system they are in, e.g. crs = "EPSG:4549"'
+            f"{what}: coordinates such as ({x:.10g}, {y:.10g}) are no degrees, although the system is {label(crs)}; "
+            'declare the system they are in, e.g. crs = "EPSG:4549"'
         )
     return converted
 
@@ -129,37 +135,34 @@ def _is_degrees(crs: CRS) -> bool:
     return all(axis.unit_name.startswith("degree") for axis in crs.axis_info)
 
 
-def densify(geometries: Geometries, crs: CRS, *, max_edge_m: float = MAX_EDGE_M) -> Geometries:
-    """Points on every edge that is longer than ``max_edge_m``, evenly spaced and the same from either side.
+_RAGGED = (1, 3, 5, 6)
+"""Types of geometry that have edges: LineString, Polygon, MultiLineString, MultiPolygon."""
+
+
+def densify(geometries: Geometries, convert: Callable[[Floats], Floats]) -> Geometries:
+    """Points on every edge that ``convert`` would bend, evenly spaced and the same from either side.
 
     Two polygons that share an edge share its new points to the last bit, whichever way their rings run.
 
     Parameters
     ----------
     geometries : array of shapely geometries
-        In the coordinates of ``crs``; missing ones stay missing.
-    crs : CRS
-        Where the edges are straight: the file's own system.
-    max_edge_m : float
-        Longest edge that is left alone, in metres (estimated on a sphere for degrees).
+        In the system where their edges are straight: the file's own. Missing ones stay missing.
+    convert : callable
+        Coordinates of that system to the plane, in metres.
     """
     out = geometries.copy()
     types = shapely.get_type_id(geometries)
-    for type_id in np.unique(types[types > 0]):
-        index = np.flatnonzero(types == type_id)
-        if type_id in _RAGGED:
-            out[index] = _densify_one_type(geometries[index], crs, max_edge_m)
+    for type_id in _RAGGED:
+        index = np.flatnonzero((types == type_id) & ~shapely.is_empty(geometries))
+        if len(index):
+            out[index] = _densify_one_type(geometries[index], convert)
     return out
 
 
-_RAGGED = {1: "LineString", 3: "Polygon", 5: "MultiLineString", 6: "MultiPolygon"}
-
-
-def _densify_one_type(geometries: Geometries, crs: CRS, max_edge_m: float) -> Geometries:
+def _densify_one_type(geometries: Geometries, convert: Callable[[Floats], Floats]) -> Geometries:
     kind, xy, offsets = shapely.to_ragged_array(geometries, include_z=False)
-    if len(xy) < 2:
-        return geometries
-    pieces = _pieces(xy, crs, max_edge_m)
+    pieces = _pieces(xy, convert)
     starts = offsets[0]
     pieces[starts[(starts > 0) & (starts < len(xy))] - 1] = 1
     if (pieces == 1).all():
@@ -178,16 +181,15 @@ def _densify_one_type(geometries: Geometries, crs: CRS, max_edge_m: float) -> Ge
     return shapely.from_ragged_array(kind, new, (moved, *offsets[1:]))
 
 
-def _pieces(xy: Floats, crs: CRS, max_edge_m: float) -> NDArray[np.int64]:
-    """Into how many pieces each edge between consecutive coordinates is cut."""
-    delta = np.abs(np.diff(xy, axis=0))
-    if crs.is_geographic:
-        middle = np.radians(xy[:-1, 1] + xy[1:, 1]) / 2
-        delta *= METRES_PER_DEGREE * np.column_stack([np.cos(middle), np.ones(len(middle))])
-    else:
-        delta *= crs.axis_info[0].unit_conversion_factor
-    length = np.hypot(delta[:, 0], delta[:, 1])
-    return np.maximum(np.ceil(np.nan_to_num(length) / max_edge_m), 1).astype(np.int64)
+def _pieces(xy: Floats, convert: Callable[[Floats], Floats]) -> NDArray[np.int64]:
+    """Into how many pieces each edge between consecutive coordinates is cut.
+
+    How far an edge strays is seen at its middle, and falls with the square of the number of pieces.
+    """
+    ends, middles = convert(xy), convert((xy[:-1] + xy[1:]) / 2)
+    strays = np.linalg.norm(middles - (ends[:-1] + ends[1:]) / 2, axis=1)
+    wanted = np.ceil(np.sqrt(np.nan_to_num(strays, posinf=0) / STRAIGHT_WITHIN_M))
+    return np.clip(wanted, 1, MOST_PIECES).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -240,9 +242,15 @@ class Plane:
         return np.column_stack(self._transformer.transform(corrected[:, 0], corrected[:, 1], direction="INVERSE"))
 
     def project(self, geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
-        """Geometries of a file's system in this plane, their long edges given points first."""
-        in_degrees = lonlat(densify(geometries, crs), crs, what=what)
-        return shapely.transform(in_degrees, self.forward)
+        """Geometries of a file's system in this plane; edges get points where they would no longer be straight."""
+        lonlat(geometries, crs, what=what)
+        transformer = _to_lonlat(crs.to_wkt(), what)
+
+        def convert(xy: Floats) -> Floats:
+            degrees = np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])) if transformer else xy
+            return self.forward(degrees)
+
+        return shapely.transform(densify(geometries, convert), convert)
 
     def unproject(self, geometries: Geometries) -> Geometries:
         """Geometries of this plane in longitude and latitude."""
@@ -250,13 +258,16 @@ class Plane:
 
     def to_gauss_krueger(self, geometries: Geometries) -> Geometries:
         """Geometries of this plane in the Gauss-Krueger zone of its centre, vertex by vertex."""
-        transformer = Transformer.from_crs(LONLAT, gauss_krueger(self.lon_deg), always_xy=True)
 
         def convert(xy: Floats) -> Floats:
             degrees = self.inverse(xy)
-            return np.column_stack(transformer.transform(degrees[:, 0], degrees[:, 1]))
+            return np.column_stack(self._gauss_krueger.transform(degrees[:, 0], degrees[:, 1]))
 
         return shapely.transform(geometries, convert)
+
+    @cached_property
+    def _gauss_krueger(self) -> Transformer:
+        return Transformer.from_crs(LONLAT, gauss_krueger(self.lon_deg), always_xy=True)
 
     def lengths(self, lines: Geometries) -> Floats:
         """Geodesic length of each line of this plane, in metres; 0 for what is no line or empty."""

@@ -15,6 +15,7 @@ from qpgis.errors import LayerError, MissingClasses, MissingLayer, did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.landuse import class_words, plan_status_of, water_group
 from qpgis.provenance import Source
+from qpgis.shapes import repaired, still_valid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -227,7 +228,8 @@ def prepare(
     ledger.dropped = int((~keep).sum())
     table, geometry = table[keep].reset_index(drop=True), geometry[keep]
     _report_repetitions(table, geometry, report, keep)
-    projected = _still_valid(plane.project(geometry, system, what=what), LAYERS[kind])
+    projected = plane.project(geometry, system, what=what)
+    projected = still_valid(projected) if LAYERS[kind] == "polygon" else projected
     _name_classes(table, class_map or {}, report)
     layer = Layer(kind, table, projected, source, extent, key or f"{kind}@{source.sha256 or raw.file}")
     cut = _at_state(layer, state, report)
@@ -345,7 +347,7 @@ def _repair(geometry: Geometries, wanted: GeometryType, keep: np.ndarray, report
         invalid = np.flatnonzero(keep & ~shapely.is_valid(geometry))
         reasons = shapely.is_valid_reason(geometry[invalid])
         report.rows(Severity.WARNING, "invalid_geometry", invalid, reasons)
-        geometry[invalid] = shapely.make_valid(geometry[invalid], method="linework")
+        geometry = repaired(geometry)
     collections = np.flatnonzero(keep & (shapely.get_type_id(geometry) == 7))
     for row in collections:
         geometry[row] = _only(geometry[row], wanted)
@@ -360,17 +362,6 @@ def _only(collection: Geometry, wanted: GeometryType) -> Geometry:
         return collection
     build = {"polygon": shapely.multipolygons, "line": shapely.multilinestrings, "point": shapely.multipoints}
     return build[wanted](fitting)
-
-
-def _still_valid(geometry: Geometries, wanted: GeometryType) -> Geometries:
-    """Mend what projection alone made invalid: a ring that touched an edge may cross it by less than a millimetre."""
-    if wanted != "polygon":
-        return geometry
-    broken = np.flatnonzero(~shapely.is_valid(geometry))
-    if len(broken):
-        geometry = geometry.copy()
-        geometry[broken] = [_only(g, wanted) for g in shapely.make_valid(geometry[broken])]
-    return geometry
 
 
 def _report_repetitions(table: pd.DataFrame, geometry: Geometries, report: _Report, keep: np.ndarray) -> None:

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "qpgis"
 ORDER = [
     "errors",
     "crs",
+    "shapes",
     "provenance",
     "catalogue",
     "findings",

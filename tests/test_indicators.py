@@ -70,7 +70,8 @@ def test_forest_cover(green: qp.Result) -> None:
 
 
 def test_water_surface_share(green: qp.Result) -> None:
-    assert value(green, "water_surface_share", "b", "rivers_lakes_reservoirs") == 0
+    # the river of a ends at the border of b; a sliver of micrometres may lie beyond it
+    assert value(green, "water_surface_share", "b", "rivers_lakes_reservoirs") == pytest.approx(0, abs=1e-6)
     assert value(green, "water_surface_share", "b", "with_ponds") == pytest.approx(50, rel=PLANAR)
     assert value(green, "water_surface_share", "south", "all_water") == pytest.approx(35, rel=PLANAR)
 

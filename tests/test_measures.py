@@ -1,7 +1,7 @@
 """The eager kernels on four cells of a hundredth of a degree, worked by hand.
 
-A box between two meridians and two parallels has a closed-form area on the ellipsoid, and a slice of its longitudes has just that
-share of it. So every expected area is a fraction of a cell, and every expected length a fraction of an arc.
+A box between two meridians and two parallels has a closed-form area on the ellipsoid, and a slice of its longitudes
+has just that share of it. So every expected area is a fraction of a cell, every expected length a fraction of an arc.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ A, F = 6378137.0, 1 / 298.257222101
 E2 = F * (2 - F)
 E = sqrt(E2)
 WEST, SOUTH, STEP = 121.0, 31.0, 0.01
-EXACT = 1e-8
+EXACT = 1e-6
+EDGE_M2 = 0.1
+"""A tenth of a millimetre beside an edge of a kilometre (reliability.md, additivity)."""
 LENGTH = 1e-9
+BORDER_M = 2e-3
+"""A road on a border with other vertices lies there as well as numbers can tell: a millimetre may be lost at an end."""
 
 
-def cell_m2(row: int) -> float:
+def cell_m2(row: float, height: float = 1) -> float:
     """Area of a cell of the given row: a**2 / 2 * (width) * (q(north) - q(south)), with q the authalic function."""
 
     def q(latitude: float) -> float:
@@ -35,7 +39,7 @@ def cell_m2(row: int) -> float:
         return (1 - E2) * (s / (1 - E2 * s * s) + atanh(E * s) / E)
 
     south = SOUTH + row * STEP
-    return A * A / 2 * radians(STEP) * (q(south + STEP) - q(south))
+    return A * A / 2 * radians(STEP) * (q(south + height * STEP) - q(south))
 
 
 def meridian_m(south: float, north: float) -> float:
@@ -75,10 +79,10 @@ def zones() -> gpd.GeoDataFrame:
 
 
 def assert_areas(found: pd.Series, **shares: float) -> None:
-    """Shares of a cell; the zones that aren't named have exactly none."""
+    """Shares of a cell; the zones that aren't named have none but what spills over an edge."""
     for zone, value in found.items():
         expected = shares.get(str(zone), 0) * cell_m2(0 if zone in "ab" else 1)
-        assert value == pytest.approx(expected, rel=EXACT, abs=0), zone
+        assert value == pytest.approx(expected, rel=EXACT, abs=EDGE_M2), zone
 
 
 # Areas ---------------------------------------------------------------------------------------------------------------
@@ -114,17 +118,30 @@ def test_outside_the_features_changes_nothing(zones: gpd.GeoDataFrame) -> None:
 
 
 def test_a_hole_is_no_area(zones: gpd.GeoDataFrame) -> None:
-    # the hole spans a and b: 0.5 of each, and an island fills half of b's part
+    # the hole is the middle half of the height and spans half of a and half of b; an island is half of b's part
+    ring = Polygon(cells(0, 0, 2).exterior.coords, [cells(0.5, 0.25, 1, 0.5).exterior.coords])
+    found = area_within(zones, frame(ring))
+    hole = cell_m2(0.25, 0.5) / 2
+    assert found.tolist() == pytest.approx([cell_m2(0) - hole] * 2 + [0, 0], rel=EXACT, abs=EDGE_M2)
+    island = area_within(zones, frame(ring, cells(1, 0.25, 0.25, 0.5)))
+    assert island["b"] == pytest.approx(cell_m2(0) - hole / 2, rel=EXACT)
+
+
+def test_a_hole_that_shares_edges_with_its_shell(zones: gpd.GeoDataFrame) -> None:
+    # an invalid way to draw two halves: by even-odd a has its western, b its eastern half
     ring = Polygon(cells(0, 0, 2).exterior.coords, [cells(0.5, 0, 1).exterior.coords])
     assert_areas(area_within(zones, frame(ring)), a=0.5, b=0.5)
-    assert_areas(area_within(zones, frame(ring, cells(1, 0, 0.25))), a=0.5, b=0.75)
+    # the same as a zone
+    found = area_within(frame(ring, cells(0.5, 0, 1)), zones)
+    assert found.tolist() == pytest.approx([cell_m2(0), cell_m2(0)], rel=EXACT)
 
 
 def test_a_zone_with_a_hole_and_a_zone_in_it() -> None:
-    inner = cells(0.25, 0, 0.5)
+    inner = cells(0.25, 0.25, 0.5, 0.5)
     outer = Polygon(cells(0, 0).exterior.coords, [inner.exterior.coords])
     found = area_within(frame(outer, inner), frame(cells(0, 0, 0.5)))
-    assert found.tolist() == pytest.approx([0.25 * cell_m2(0)] * 2, rel=EXACT)
+    hole = cell_m2(0.25, 0.5) / 4
+    assert found.tolist() == pytest.approx([cell_m2(0) / 2 - hole, hole], rel=EXACT)
 
 
 def test_parts_of_a_multipolygon_count_each(zones: gpd.GeoDataFrame) -> None:
@@ -202,7 +219,7 @@ def test_a_line_with_other_vertices_than_the_border(zones: gpd.GeoDataFrame) -> 
     # all along the middle meridian and beyond both ends, its vertices anywhere but on the zones' corners
     found = length_within(zones, frame(line((1, -0.4), (1, 0.3), (1, 2.7))))
     south, north = (meridian_m(SOUTH + row * STEP, SOUTH + (row + 1) * STEP) / 2 for row in (0, 1))
-    assert found.tolist() == pytest.approx([south, south, north, north], rel=LENGTH, abs=0)
+    assert found.tolist() == pytest.approx([south, south, north, north], rel=LENGTH, abs=BORDER_M)
 
 
 def test_a_border_against_two_zones() -> None:
@@ -210,13 +227,14 @@ def test_a_border_against_two_zones() -> None:
     three = frame(cells(0, 0, 1, 2), cells(1, 0), cells(1, 1))
     found = length_within(three, frame(line((1, 0), (1, 2))))
     south, north = (meridian_m(SOUTH + row * STEP, SOUTH + (row + 1) * STEP) / 2 for row in (0, 1))
-    assert found.tolist() == pytest.approx([south + north, south, north], rel=LENGTH, abs=0)
+    assert found.tolist() == pytest.approx([south + north, south, north], rel=LENGTH, abs=BORDER_M)
 
 
 def test_a_line_beside_a_border_is_not_on_it(zones: gpd.GeoDataFrame) -> None:
     # 1e-5 degrees are a metre
-    found = length_within(zones, frame(line((1.001, 0), (1.001, 1))))
-    assert found.tolist() == pytest.approx([0, meridian_m(SOUTH, SOUTH + STEP), 0, 0], rel=LENGTH, abs=0)
+    found = length_within(zones, frame(line((1.001, 0.1), (1.001, 0.9))))
+    expected = meridian_m(SOUTH + 0.1 * STEP, SOUTH + 0.9 * STEP)
+    assert found.tolist() == pytest.approx([0, expected, 0, 0], rel=LENGTH, abs=0)
 
 
 def test_every_line_counts_and_so_does_every_part(zones: gpd.GeoDataFrame) -> None:
@@ -234,7 +252,7 @@ def test_lines_outside_count_nowhere(zones: gpd.GeoDataFrame) -> None:
 
 
 def test_points_count_once(zones: gpd.GeoDataFrame) -> None:
-    # inside a; on the edge of a and b; on the corner of all four; on the edge of b and d; on the outer corner of d; outside
+    # inside a; on the edge of a and b; on the corner of all; on the edge of b and d; on the outer corner of d; outside
     points = [(0.5, 0.5), (1, 0.5), (1, 1), (1.5, 1), (2, 2), (2.001, 2)]
     found = count_within(zones, frame(*(Point(at(*p)) for p in points)))
     assert found.tolist() == [3, 1, 0, 1]
@@ -334,5 +352,5 @@ def test_metres_declared_as_degrees_are_an_error(zones: gpd.GeoDataFrame) -> Non
 
 
 def test_a_path_that_is_not_there_is_an_error(zones: gpd.GeoDataFrame, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="nowhere.gpkg"):
+    with pytest.raises(SourceError, match=r"nowhere\.gpkg"):
         area_within(zones, tmp_path / "nowhere.gpkg")

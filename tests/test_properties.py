@@ -1,6 +1,6 @@
 """What must hold whatever the ground looks like: of the kernels, and of whole small workspaces.
 
-The ground is drawn in whole metres of EPSG:4549 on four towns of a kilometre square, so that a case can be counted by hand.
+The ground is drawn in whole metres of EPSG:4549 on four towns of a kilometre square: cases that can be counted by hand.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ from shapely import LineString, MultiPolygon, Point, Polygon, affinity, box
 import qpgis as qp
 from qpgis.measures import area_within, count_within, length_within
 from qpgis.report.tables import write_findings_csv, write_indicators_csv
-from tests.conftest import EAST, HEAD, NORTH, four_towns, frame, layer, square, write
+from tests.conftest import EAST, HEAD, NORTH, four_towns, frame, layer
 
 GEOD = Geod(ellps="GRS80")
+GEODESIC_M2 = 1e-3
+"""What pyproj's own area of a small polygon is good for."""
 EDGE_M = 1e-4
 """Metres: how far a straight edge may lie beside itself once it has other vertices (reliability.md, additivity)."""
+BORDER_M = 2e-3
+"""Metres: what of a road on a border may be lost at its ends, where the border has other vertices."""
 
 kernels = settings(max_examples=50, deadline=None, derandomize=True)
 workspaces = settings(
@@ -115,7 +119,7 @@ def test_areas_add_up_over_a_tiling(tiles: list[Polygon], ground: list[Polygon])
     whole = area_within(put(WHOLE), features).iloc[0]
     tiled = area_within(put(tiles), features).sum()
     assert tiled == pytest.approx(whole, rel=1e-9, abs=EDGE_M * total_edge_m(tiles))
-    assert whole == pytest.approx(geodesic_m2(features), rel=1e-6, abs=EDGE_M)
+    assert whole == pytest.approx(geodesic_m2(features), rel=1e-6, abs=GEODESIC_M2)
 
 
 @kernels
@@ -124,8 +128,8 @@ def test_lengths_add_up_over_a_tiling(tiles: list[Polygon], network: list[LineSt
     features = put(network)
     whole = length_within(put(WHOLE), features).iloc[0]
     tiled = length_within(put(tiles), features).sum()
-    assert tiled == pytest.approx(whole, rel=1e-9, abs=1e-3)
-    assert whole == pytest.approx(geodesic_m(features), rel=1e-9, abs=1e-3)
+    assert tiled == pytest.approx(whole, rel=1e-9, abs=BORDER_M)
+    assert whole == pytest.approx(geodesic_m(features), rel=1e-9, abs=BORDER_M)
 
 
 @kernels
@@ -193,7 +197,7 @@ def test_the_same_ground_in_every_system(polygon: Polygon, road: LineString, zon
     zone = put([shapely.segmentize(WHOLE[0], 10)]).to_crs(zones_in)
     ground, network = put([shapely.segmentize(polygon, 10)]), put([shapely.segmentize(road, 10)])
     area = area_within(zone, ground.to_crs(features_in)).iloc[0]
-    assert area == pytest.approx(geodesic_m2(ground), rel=1e-6, abs=0.01)
+    assert area == pytest.approx(geodesic_m2(ground), rel=1e-6, abs=GEODESIC_M2)
     inside = shapely.within(road, box(1, 1, 1999, 1999))
     if inside:
         length = length_within(zone, network.to_crs(features_in)).iloc[0]
@@ -232,7 +236,7 @@ def test_a_road_on_a_border_is_split_equally(start: int, length: int) -> None:
     road = put([LineString([(1000, start), (1000, start + length)])])
     found = length_within(four_towns(), road)
     half = geodesic_m(road) / 2
-    assert found.tolist() == pytest.approx([half, half, 0, 0], rel=1e-9, abs=1e-5)
+    assert found.tolist() == pytest.approx([half, half, 0, 0], rel=1e-9, abs=BORDER_M)
 
 
 @kernels
@@ -242,7 +246,7 @@ def test_a_road_on_the_outer_border_counts_wholly(start: int, length: int) -> No
     assume(start + length <= 2000)
     road = put([LineString([(0, start), (0, start + length)])])
     found = length_within(four_towns(), road)
-    assert found.sum() == pytest.approx(geodesic_m(road), rel=1e-9, abs=1e-5)
+    assert found.sum() == pytest.approx(geodesic_m(road), rel=1e-9, abs=BORDER_M)
     assert found.iloc[[1, 3]].tolist() == [0, 0]
 
 
@@ -253,7 +257,7 @@ TOML = (
     layer("water", 'class_field = "kind"')
     + layer("forest")
     + layer("roads", 'class_field = "kind"', 'status_field = "status"')
-    + '[definitions]\nwater_surface_share = ["rivers_lakes_reservoirs", "all_water"]\n'
+    + '[definitions]\nwater_surface_share = ["rivers_lakes_reservoirs", "all_water"]\nroad_density = ["carriageway"]\n'
 )
 
 
@@ -273,8 +277,9 @@ def run(layers: Mapping[str, gpd.GeoDataFrame], toml: str = TOML) -> tuple[str, 
     """The text of ``indicators.csv`` and the rows of ``findings.csv``."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "qpgis.toml").write_text(HEAD + toml, encoding="utf-8")
-        write(folder, layers)
+        (folder / "qpgis.toml").write_text((HEAD + toml).replace(".gpkg", ".parquet"), encoding="utf-8")
+        for kind, rows in layers.items():
+            rows.to_parquet(folder / f"{kind}.parquet")
         result = qp.assess(qp.open_workspace(folder))
         write_indicators_csv(result, folder / "indicators.csv")
         write_findings_csv(result, folder / "findings.csv")
@@ -305,7 +310,7 @@ def turned(geometry: shapely.Geometry, shift: int, backwards: bool) -> shapely.G
 
 @workspaces
 @given(grounds, grounds, networks, st.randoms(use_true_random=False), st.integers(0, 5), st.booleans())
-def test_order_ring_start_and_direction_dont_show(water, forest, network, random, shift, backwards) -> None:  # noqa: ANN001
+def test_order_ring_start_and_direction_dont_show(water, forest, network, random, shift, backwards) -> None:
     before = ground(water, forest, network)
     after = {}
     for name, rows in before.items():
@@ -318,7 +323,7 @@ def test_order_ring_start_and_direction_dont_show(water, forest, network, random
 
 @workspaces
 @given(grounds, grounds, networks)
-def test_groups_are_exact_and_shares_are_shares(water, forest, network) -> None:  # noqa: ANN001
+def test_groups_are_exact_and_shares_are_shares(water, forest, network) -> None:
     from decimal import Decimal
 
     rows = table(run(ground(water, forest, network))[0])
@@ -340,8 +345,8 @@ def test_groups_are_exact_and_shares_are_shares(water, forest, network) -> None:
 
 @workspaces
 @given(grounds, grounds, networks)
-def test_values_of_a_workspace_are_those_of_the_ground(water, forest, network) -> None:  # noqa: ANN001
-    """By plain unions of integer metres; EPSG:4549 here is 0.025 % larger than the ellipsoid, evenly, so shares agree."""
+def test_values_of_a_workspace_are_those_of_the_ground(water, forest, network) -> None:
+    """By plain unions of integer metres; EPSG:4549 is 0.025 % larger here than the ellipsoid, evenly: shares agree."""
     rows = table(run(ground(water, forest, network))[0])
     wet, wood = shapely.union_all(water), shapely.union_all(forest)
     rivers = shapely.union_all(water[::2])
@@ -363,7 +368,7 @@ def test_values_of_a_workspace_are_those_of_the_ground(water, forest, network) -
 
 @workspaces
 @given(grounds, st.data())
-def test_a_polygon_that_stands_twice_counts_once_and_is_named(forest, data) -> None:  # noqa: ANN001
+def test_a_polygon_that_stands_twice_counts_once_and_is_named(forest, data) -> None:
     unique = list({shapely.normalize(g).wkb: g for g in forest}.values())
     again = turned(data.draw(st.sampled_from(unique)), data.draw(st.integers(0, 5)), data.draw(st.booleans()))
     others = (WHOLE, [LineString([(0, 0), (5, 5)])])
@@ -372,12 +377,12 @@ def test_a_polygon_that_stands_twice_counts_once_and_is_named(forest, data) -> N
     assert after == before
     assert not [f for f in quiet if f["rule"] == "duplicate_geometry"]
     named = [f for f in loud if f["rule"] == "duplicate_geometry"]
-    assert [(f["severity"], f["layer"], f["file"]) for f in named] == [("warning", "forest", "forest.gpkg")]
+    assert [(f["severity"], f["layer"], f["file"]) for f in named] == [("warning", "forest", "forest.parquet")]
 
 
 @workspaces
 @given(grounds, networks, polygons, roads(), st.sampled_from([(2500, 0), (-2500, 0), (0, 2500), (9000, -9000)]))
-def test_what_lies_outside_all_zones_changes_nothing_but_is_counted(forest, network, polygon, road, move) -> None:  # noqa: ANN001
+def test_what_lies_outside_all_zones_changes_nothing_but_is_counted(forest, network, polygon, road, move) -> None:
     far_polygon, far_road = (affinity.translate(g, *move) for g in (polygon, road))
     before, without = run(ground(WHOLE, forest, network))
     after, findings = run(ground(WHOLE, [*forest, far_polygon], [*network, far_road]))
@@ -389,7 +394,7 @@ def test_what_lies_outside_all_zones_changes_nothing_but_is_counted(forest, netw
 
 @workspaces
 @given(networks, networks, st.sampled_from(["规划", "在建", "研究"]))
-def test_a_planned_road_is_never_there(there, planned, status) -> None:  # noqa: ANN001
+def test_a_planned_road_is_never_there(there, planned, status) -> None:
     before, _ = run(ground(WHOLE, WHOLE, there))
     both = ground(WHOLE, WHOLE, [*there, *planned], ["现状"] * len(there) + [status] * len(planned))
     after, findings = run(both)
@@ -400,7 +405,7 @@ def test_a_planned_road_is_never_there(there, planned, status) -> None:  # noqa:
 
 @workspaces
 @given(grounds, grounds, networks, st.integers(1, 999))
-def test_a_zone_split_in_two_adds_up(water, forest, network, cut) -> None:  # noqa: ANN001
+def test_a_zone_split_in_two_adds_up(water, forest, network, cut) -> None:
     before = ground(water, forest, network)
     towns = before["towns"]
     halves = put([box(0, 0, cut, 1000), box(cut, 0, 1000, 1000)], zone_id=["a", "a2"], name=["甲", "甲二"])
@@ -419,9 +424,16 @@ def test_a_zone_split_in_two_adds_up(water, forest, network, cut) -> None:  # no
 # Missing is not none -------------------------------------------------------------------------------------------------
 
 
-def test_a_zone_of_water_only_has_no_forest_cover_of_land() -> None:
+ALL_OF_A_HALF_OF_B = [
+    pytest.param([box(0, 0, 1000, 1000), box(0, 0, 0.5, 0.5), box(1000, 0, 1500, 1000)], id="one polygon in each"),
+    pytest.param([box(0, 0, 1500, 1000)], id="one polygon across"),
+    pytest.param([box(-300, -200, 1500, 1000)], id="beyond the border"),
+]
+
+
+@pytest.mark.parametrize("water", ALL_OF_A_HALF_OF_B)
+def test_a_zone_of_water_only_has_no_forest_cover_of_land(water: list[Polygon]) -> None:
     # a is all river, b half; there is no forest in a, and forest on the land of b
-    water = [box(0, 0, 1500, 1000)]
     rows = table(run(ground(water, [box(1500, 0, 2000, 1000)], [LineString([(0, 0), (5, 5)])]))[0])
     key = ("forest_cover_of_land", "rivers_lakes_reservoirs")
     empty = rows[*key, "a"]
@@ -432,7 +444,15 @@ def test_a_zone_of_water_only_has_no_forest_cover_of_land() -> None:
     assert rows[*key, "c"]["value"] == "0"
     # the group still has its land: that of b
     assert number(rows[*key, "south"]["value"]) == pytest.approx(100)
-    assert rows["water_surface_share", "all_water", "a"]["value"] == "100"
+    assert number(rows["water_surface_share", "all_water", "a"]["value"]) == pytest.approx(100)
+
+
+def test_a_hole_that_shares_edges_with_its_shell_is_no_area() -> None:
+    # an invalid way to draw the outer quarters of a: by even-odd (and by the ring areas) 250 m and 250 m of 1000 m
+    ring = Polygon(box(0, 0, 1000, 1000).exterior.coords, [box(250, 0, 750, 1000).exterior.coords])
+    text, findings = run(ground(WHOLE, [ring], [LineString([(0, 0), (5, 5)])]))
+    assert number(table(text)["forest_cover", "total_area", "a"]["value"]) == pytest.approx(50, abs=1e-4)
+    assert [f["layer"] for f in findings if f["rule"] == "invalid_geometry"] == ["forest"]
 
 
 def test_layers_without_features_are_measured_and_none() -> None:

@@ -17,6 +17,7 @@ from qpgis.measures.areas import area_contributions
 from qpgis.measures.contributions import MICRO, Contributions
 from qpgis.measures.lengths import length_contributions
 from qpgis.measures.points import count_contributions
+from qpgis.shapes import repaired, still_valid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -50,8 +51,8 @@ def area_within(zones: Frame, *features: Frame, outside: Frame | None = None) ->
         If a frame has no coordinate reference system.
     """
     frame, plane, shapes = _zones(zones)
-    polygons = np.concatenate([np.empty(0, dtype=object), *(_polygons(f, plane) for f in features)])
-    left_out = _polygons(outside, plane) if outside is not None else None
+    polygons = np.concatenate([np.empty(0, dtype=object), *(_polygons(f, plane, "features") for f in features)])
+    left_out = _polygons(outside, plane, "outside") if outside is not None else None
     return _series(frame, area_contributions(shapes, polygons, left_out))
 
 
@@ -61,7 +62,7 @@ def length_within(zones: Frame, lines: Frame) -> pd.Series:
     Parameters and return value as for :func:`area_within`.
     """
     frame, plane, shapes = _zones(zones)
-    return _series(frame, length_contributions(shapes, _projected(lines, plane)[1], plane))
+    return _series(frame, length_contributions(shapes, _projected(lines, plane, "features"), plane))
 
 
 def count_within(zones: Frame, points: Frame) -> pd.Series:
@@ -70,7 +71,7 @@ def count_within(zones: Frame, points: Frame) -> pd.Series:
     Parameters and return value as for :func:`area_within`.
     """
     frame, plane, shapes = _zones(zones)
-    return _series(frame, count_contributions(shapes, _projected(points, plane)[1]))
+    return _series(frame, count_contributions(shapes, _projected(points, plane, "features")))
 
 
 def _read(frame: Frame) -> gpd.GeoDataFrame | gpd.GeoSeries:
@@ -85,21 +86,17 @@ def _read(frame: Frame) -> gpd.GeoDataFrame | gpd.GeoSeries:
 def _zones(zones: Frame) -> tuple[gpd.GeoDataFrame | gpd.GeoSeries, Plane, Geometries]:
     frame = _read(zones)
     plane = Plane.around(lonlat(frame.geometry.to_numpy(), parse(frame.crs, what="zones"), what="zones"))
-    return frame, plane, _polygons(frame, plane)
+    return frame, plane, _polygons(frame, plane, "zones")
 
 
-def _projected(frame: Frame, plane: Plane) -> tuple[gpd.GeoDataFrame | gpd.GeoSeries, Geometries]:
+def _projected(frame: Frame, plane: Plane, what: str, mend: bool = False) -> Geometries:
     read = _read(frame)
-    return read, plane.project(
-        shapely.force_2d(read.geometry.to_numpy()), parse(read.crs, what="features"), what="features"
-    )
+    shapes = shapely.force_2d(read.geometry.to_numpy())
+    return plane.project(repaired(shapes) if mend else shapes, parse(read.crs, what=what), what=what)
 
 
-def _polygons(frame: Frame, plane: Plane) -> Geometries:
-    shapes = _projected(frame, plane)[1]
-    broken = ~shapely.is_valid(shapes) & ~shapely.is_missing(shapes)
-    shapes[broken] = shapely.make_valid(shapes[broken], method="linework")
-    return shapes
+def _polygons(frame: Frame, plane: Plane, what: str) -> Geometries:
+    return still_valid(_projected(frame, plane, what, mend=True))
 
 
 def _series(frame: gpd.GeoDataFrame | gpd.GeoSeries, found: Contributions) -> pd.Series:

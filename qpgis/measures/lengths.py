@@ -6,8 +6,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from qpgis.crs import Geometries, Plane
+from qpgis.crs import COINCIDENT_M, Floats, Geometries, Plane
 from qpgis.measures.contributions import Contributions
+
+Ints = NDArray[np.int64]
+STRETCH_M = 50 * COINCIDENT_M
+"""A line that stays in a border's band for longer than this doesn't cross the border, it runs along it."""
 
 
 def length_contributions(
@@ -32,33 +36,55 @@ def length_contributions(
     """
     shapes = shapely.normalize(lines)
     shapely.prepare(zones)
-    line, zone = shapely.STRtree(zones).query(shapes, predicate="intersects")
+    line, zone = shapely.STRtree(zones).query(shapes, predicate="dwithin", distance=COINCIDENT_M)
     length = np.zeros(len(line))
-    within = shapely.contains_properly(zones[zone], shapes[line])
+    alone = np.bincount(line, minlength=len(shapes))[line] == 1
+    within = alone & shapely.contains_properly(zones[zone], shapes[line])
     length[within] = plane.lengths(shapes[line[within]])
     crossing = np.flatnonzero(~within)
-    inside = shapely.intersection(shapes[line[crossing]], zones[zone[crossing]])
-    length[crossing] = plane.lengths(inside)
+    length[crossing] = plane.lengths(shapely.intersection(shapes[line[crossing]], zones[zone[crossing]]))
     if not overlapping and len(crossing):
-        length[crossing] -= _shared_half(zones, zone[crossing], line[crossing], inside, plane)
+        length[crossing] = _with_border_stretches(
+            zones, zone[crossing], shapes[line[crossing]], line[crossing], length[crossing], plane
+        )
     factor = weight[line] if weight is not None else 1.0
     return Contributions.of(line, zone, length * factor, len(zones))
 
 
-def _shared_half(
-    zones: Geometries, zone: NDArray[np.int64], line: NDArray[np.int64], inside: Geometries, plane: Plane
-) -> NDArray[np.float64]:
-    """Half the length that each crossing line has on borders which its zone shares with another."""
-    border = shapely.boundary(zones)
-    along = shapely.intersection(inside, border[zone])
-    on_border = np.flatnonzero(shapely.length(along) > 0)
-    surplus = np.zeros(len(zone))
+def _with_border_stretches(
+    zones: Geometries, zone: Ints, shapes: Geometries, line: Ints, inside: Floats, plane: Plane
+) -> Floats:
+    """The lengths of crossing lines, those that run along a border split among the zones that share it.
+
+    A line runs along a border where it stays within a narrow band around it for more than a crossing takes. There it
+    counts what lies in the zone without the band, and its part of what lies in the band.
+    """
+    touched = np.unique(zone)
+    bands = np.empty(len(zones), dtype=object)
+    bands[touched] = shapely.buffer(shapely.boundary(zones[touched]), COINCIDENT_M, quad_segs=2)
+    in_band = shapely.intersection(shapes, bands[zone])
+    parts, owner = shapely.get_parts(in_band, return_index=True)
+    along = np.unique(owner[shapely.length(parts) > STRETCH_M])
+    if not len(along):
+        return inside
+    cores = np.empty(len(zones), dtype=object)
+    needed = np.unique(zone[along])
+    cores[needed] = shapely.difference(zones[needed], bands[needed])
+    length = inside.copy()
+    length[along] = plane.lengths(shapely.intersection(shapes[along], cores[zone[along]]))
+    length[along] += plane.lengths(in_band[along])
+    length[along] -= _shared_half(bands[zone[along]], in_band[along], line[along], plane)
+    return length
+
+
+def _shared_half(bands: Geometries, in_band: Geometries, line: Ints, plane: Plane) -> Floats:
+    """For each pair of line and zone, half of what the line has in the bands of this and another zone at once."""
     by_line: dict[int, list[int]] = {}
-    for n in on_border:
-        by_line.setdefault(int(line[n]), []).append(int(n))
-    pairs = [(a, b) for group in by_line.values() for a in group for b in group if a != b]
-    if pairs:
-        first, second = (np.array(side) for side in zip(*pairs, strict=True))
-        common = shapely.intersection(along[first], along[second])
-        np.add.at(surplus, first, plane.lengths(common) / 2)
+    for pair, one in enumerate(line):
+        by_line.setdefault(int(one), []).append(pair)
+    couples = [(a, b) for pairs in by_line.values() for a in pairs for b in pairs if a != b]
+    surplus = np.zeros(len(line))
+    if couples:
+        first, second = (np.array(side) for side in zip(*couples, strict=True))
+        np.add.at(surplus, first, plane.lengths(shapely.intersection(in_band[first], bands[second])) / 2)
     return surplus
