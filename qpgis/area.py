@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import shapely
 from qpgis.crs import LONLAT, Geometries, Plane, gauss_krueger, lonlat, parse
 from qpgis.errors import ConfigError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity
+from qpgis.layers import text_of
 from qpgis.provenance import Source
 from qpgis.shapes import polygonal, repaired, still_valid
 
@@ -56,6 +58,10 @@ class ZoneSet:
         return len(self.ids)
 
 
+ALL = ("*",)
+"""As the members of a group: every zone."""
+
+
 @dataclass(frozen=True)
 class Group:
     """A zone that is the exact sum of members of the base level: 青西 = 朱家角 + 金泽 + 练塘."""
@@ -63,7 +69,7 @@ class Group:
     id: str
     name: str
     level: str
-    members: tuple[str, ...]
+    members: tuple[str, ...] = ALL
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class StudyArea:
         names = [self.base.level, *(g.level for g in self.groups), *([self.grid.level] if self.grid else [])]
         return tuple(dict.fromkeys(names))
 
-    @property
+    @cached_property
     def outline(self) -> shapely.Geometry:
         """The union of the base zones, in the plane."""
         return shapely.union_all(self.base.geometry)
@@ -164,11 +170,18 @@ def study_area(
     system = parse(crs if crs is not None else raw.frame.crs, what=what)
     ids, names, geometry = _read_zones(raw, id_field, name_field, what, findings)
     degrees = lonlat(geometry, system, what=what)
+    west, _, east, _ = shapely.total_bounds(degrees)
+    if east - west > 180:
+        raise ZoneError(
+            f"{what}: they span {east - west:.0f} degrees; zones on both sides of the date line are not measured"
+        )
     plane = Plane.around(degrees)
     planar = still_valid(plane.project(geometry, system, what=what))
     base = ZoneSet(level, ids, names, degrees, planar, source, overlapping)
-    chosen = tuple(groups)
-    _check_groups(chosen, ids)
+    chosen = tuple(replace(group, members=ids) if group.members == ALL else group for group in groups)
+    _check_groups(chosen, ids, level)
+    if overlapping and chosen:
+        raise ConfigError("zones that may overlap have no groups: a sum would count the overlap twice")
     if not overlapping:
         _report_overlaps(base, plane, findings)
         _report_gaps(base, plane, findings)
@@ -188,19 +201,13 @@ def _read_zones(
         raise ZoneError(f"{what}: the file holds no zone")
     merged: dict[str, tuple[str, list[shapely.Geometry]]] = {}
     for zone, label, geometry in zip(frame[id_field], frame[name_field], frame.geometry, strict=True):
-        key = _id_text(zone)
+        key = text_of(zone)
         if not key:
             raise ZoneError(f"{what}: a zone (name {label!r}) has no {id_field!r}; every zone needs one")
-        merged.setdefault(key, (str(label), []))[1].append(geometry)
+        merged.setdefault(key, (text_of(label) or key, []))[1].append(geometry)
     ids = tuple(sorted(merged))
     shapes = np.array([_zone_polygon(zone, merged[zone][1], what, raw.file, findings) for zone in ids], dtype=object)
     return ids, tuple(merged[zone][0] for zone in ids), shapes
-
-
-def _id_text(value: object) -> str:
-    if value is None or value != value:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _zone_polygon(
@@ -224,12 +231,18 @@ def _zone_polygon(
     return whole[0] if len(whole) == 1 else shapely.union_all(whole)
 
 
-def _check_groups(groups: tuple[Group, ...], ids: tuple[str, ...]) -> None:
+def _check_groups(groups: tuple[Group, ...], ids: tuple[str, ...], level: str) -> None:
     wrong = [
         f"group {group.id!r}: member {member!r} is no zone; {did_you_mean(member, ids)}"
         for group in groups
         for member in group.members
         if member not in ids
+    ]
+    twice = [
+        f"group {group.id!r}: member {member!r} stands twice"
+        for group in groups
+        for member in sorted(set(group.members))
+        if group.members.count(member) > 1
     ]
     empty = [f"group {group.id!r} has no members" for group in groups if not group.members]
     seen = [
@@ -237,8 +250,13 @@ def _check_groups(groups: tuple[Group, ...], ids: tuple[str, ...]) -> None:
         for n, group in enumerate(groups)
         if group.id in (*ids, *(g.id for g in groups[:n]))
     ]
-    if wrong or empty or seen:
-        raise ConfigError([*wrong, *empty, *seen])
+    same = [
+        f"group {group.id!r} has the level of the zones, {level!r}; name another"
+        for group in groups
+        if group.level == level
+    ]
+    if wrong or twice or empty or seen or same:
+        raise ConfigError([*wrong, *twice, *empty, *seen, *same])
 
 
 def _report_overlaps(zones: ZoneSet, plane: Plane, findings: Findings) -> None:
@@ -282,19 +300,19 @@ def with_grid(area: StudyArea, cell_m: float) -> StudyArea:
     ConfigError
         If the cells are not positive, or would be more than a million.
     """
-    if not cell_m > 0:
-        raise ConfigError(f"grid_cell_m is {cell_m}; it must be a positive number of metres")
+    if not 0 < cell_m <= 1e6:
+        raise ConfigError(f"a grid of {cell_m} m: cells must be a positive number of metres, at most 1,000,000")
     outline = area.outline
     system = gauss_krueger(area.plane.lon_deg)
     to_grid = area.plane.to_gauss_krueger(np.array([outline]))
     west, south, east, north = shapely.total_bounds(to_grid)
+    if (cells := (east - west) / cell_m * ((north - south) / cell_m)) > 1_000_000:
+        raise ConfigError(f"a grid of {cell_m:g} m would have {cells:,.0f} cells; take larger ones")
     columns = np.arange(np.floor((west + HAIR_M) / cell_m), np.ceil((east - HAIR_M) / cell_m)) * cell_m
     lines = np.arange(np.floor((south + HAIR_M) / cell_m), np.ceil((north - HAIR_M) / cell_m)) * cell_m
-    if len(columns) * len(lines) > 1_000_000:
-        raise ConfigError(f"a grid of {cell_m} m would have {len(columns) * len(lines):,} cells; take larger ones")
     x, y = (a.ravel() for a in np.meshgrid(columns, lines))
-    cells = area.plane.project(shapely.box(x, y, x + cell_m, y + cell_m), system, what="grid")
-    cut = shapely.intersection(cells, outline)
+    boxes = area.plane.project(shapely.box(x, y, x + cell_m, y + cell_m), system, what="grid")
+    cut = shapely.intersection(boxes, outline)
     inside = shapely.area(cut) > HAIR_M * cell_m
     cut = np.array([polygonal(g) for g in cut[inside]], dtype=object)
     ids = [f"{cell_m:g}mE{e:.0f}N{n:.0f}" for e, n in zip(x[inside], y[inside], strict=True)]

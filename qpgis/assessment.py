@@ -12,98 +12,23 @@ from qpgis.area import ZoneSet
 from qpgis.catalogue import Lang, text
 from qpgis.engine import Engine
 from qpgis.errors import ConfigError, MissingLayer, NotComputable, did_you_mean
-from qpgis.findings import Finding, Findings, Severity
+from qpgis.findings import Finding, Findings, Severity, ordered
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import UNITS, Definition, Indicator
-from qpgis.layers import AbsentLayer, Layer
+from qpgis.judging import Judging, joined
+from qpgis.layers import AbsentLayer, Layer, ids_text
 from qpgis.parts import Ratio
-from qpgis.plans import Baseline, Status, Target, attainment, judge, progress
-from qpgis.provenance import Grade, worst
-from qpgis.workspace import Statistic, Workspace
+from qpgis.plans import Status
+from qpgis.provenance import worst
+from qpgis.rows import CSV_COLUMNS, STATISTICS, Row, Zone, record, zones_of
+from qpgis.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CSV_COLUMNS = (
-    "indicator",
-    "definition",
-    "zone_id",
-    "zone_name",
-    "level",
-    "period",
-    "value",
-    "unit",
-    "numerator",
-    "numerator_unit",
-    "denominator",
-    "denominator_unit",
-    "target",
-    "operator",
-    "target_text",
-    "target_year",
-    "property",
-    "progress",
-    "status",
-    "grade",
-    "note",
-    "scenario",
-    "value_low",
-    "value_high",
-    "source",
-)
-"""The columns of ``indicators.csv``, a promise to the outside."""
-
-STATISTICS = "statistics"
 _SURVEYED_WHOLLY = 1 - 1e-6
 NO_AREA = 10**7
 """A denominator under the ten-millionth part of its zone is what rounding leaves of nothing."""
-
-
-@dataclass(frozen=True)
-class Zone:
-    """A zone as results name it."""
-
-    id: str
-    name: str
-    level: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """One value with all that makes it: a row of ``indicators.csv``.
-
-    Attributes
-    ----------
-    indicator, definition, unit : str
-    zone : Zone
-    value : float or None
-        ``None`` is missing, with the reason in ``note``.
-    numerator, denominator : int or None
-        Whole millionths of square metres or metres; sums of groups are exact.
-    target : Target or None
-        Only in the zone that the target is for.
-    baseline : Baseline or None
-    progress : float or None
-    status : Status
-    grade : Grade or None
-        The worst of the data that fed the value.
-    note, source : str
-    """
-
-    indicator: str
-    definition: str
-    unit: str
-    zone: Zone
-    value: float | None
-    numerator: int | None = None
-    denominator: int | None = None
-    target: Target | None = None
-    baseline: Baseline | None = None
-    progress: float | None = None
-    status: Status = Status.NO_TARGET
-    grade: Grade | None = None
-    note: str = ""
-    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,7 +73,7 @@ class Assessment:
     def shortfalls(self) -> pd.DataFrame:
         """The rows below their target, with the plan's own words."""
         below = (Status.BREACHED, Status.BEHIND, Status.UNMET)
-        columns = ["indicator", "definition", "zone_name", "value", "unit", "target_text", "status", "note"]
+        columns = ["indicator", "definition", "zone_name", "value", "unit", "target_text", "status", "grade", "note"]
         return self.table[self.table["status"].isin(below)][columns].reset_index(drop=True)
 
     def __getitem__(self, indicator: str) -> pd.DataFrame:
@@ -170,52 +95,6 @@ class Assessment:
         if row.definition == STATISTICS:
             return text("definition_statistics", self.lang)
         return self.definitions[row.indicator, row.definition].text(self.lang)
-
-
-def record(row: Row, workspace: Workspace) -> dict[str, object]:
-    """A row with the columns of ``indicators.csv``; numerator and denominator in the units that they are shown in."""
-    units = UNITS[row.unit][:2] if row.numerator is not None else ("", "")
-    target = row.target
-    return {
-        "indicator": row.indicator,
-        "definition": row.definition,
-        "zone_id": row.zone.id,
-        "zone_name": row.zone.name,
-        "level": row.zone.level,
-        "period": workspace.period,
-        "value": row.value,
-        "unit": row.unit,
-        "numerator": shown(row.numerator, units[0]),
-        "numerator_unit": units[0],
-        "denominator": shown(row.denominator, units[1]),
-        "denominator_unit": units[1],
-        "target": target.value if target else None,
-        "operator": target.operator if target else "",
-        "target_text": target.text if target else "",
-        "target_year": str(target.year) if target else "",
-        "property": target.property if target else "",
-        "progress": row.progress,
-        "status": str(row.status),
-        "grade": str(row.grade or ""),
-        "note": row.note,
-        "scenario": workspace.state.scenario,
-        "value_low": None,
-        "value_high": None,
-        "source": row.source,
-    }
-
-
-PER_MILLIONTH = {"km2": 12, "km": 9}
-"""Decimals of a unit that one millionth of a square metre or metre takes."""
-
-
-def shown(micro: int | None, unit: str) -> float | None:
-    """A sum in millionths in its shown unit.
-
-    >>> shown(19_700_000_000_000, "km2")
-    19.7
-    """
-    return None if micro is None else float(Fraction(micro, 10 ** PER_MILLIONTH[unit]))
 
 
 def assess(
@@ -248,7 +127,7 @@ def assess(
     if level is not None and level not in workspace.area.levels:
         raise ConfigError(f"no level {level!r}; {did_you_mean(level, workspace.area.levels)}")
     findings = Findings(lang)
-    judging = _Judging(workspace, lang)
+    judging = Judging(workspace, findings, lang)
     run = _Run(workspace, Engine(workspace.area), judging, findings, lang)
     rows: list[Row] = []
     used: dict[tuple[str, str], Definition] = {}
@@ -257,13 +136,11 @@ def assess(
         for definition in chosen:
             used[indicator.id, definition.name] = definition
             rows += run.rows(indicator, definition)
-    rows += _statistic_rows(workspace, judging, findings, lang)
+    run.report_redone()
+    rows += judging.statistic_rows()
     kept = tuple(row for row in rows if level in (None, row.zone.level))
-    everything = sorted(
-        {*workspace.findings, *findings},
-        key=lambda f: (list(Severity).index(f.severity), f.rule, f.layer, f.feature_id),
-    )
-    return Assessment(workspace, kept, tuple(everything), used, lang)
+    everything = ordered([*workspace.findings, *findings])
+    return Assessment(workspace, kept, everything, used, lang)
 
 
 def _chosen(
@@ -278,58 +155,9 @@ def _chosen(
         asked = list(override.get(name) or workspace.definitions.get(name) or [indicator.definitions[0].name])
         if asked == ["all"]:
             own = [*workspace.definitions.get(name, ()), *(d.name for d in indicator.definitions)]
-            asked = list(dict.fromkeys(own))
-        yield indicator, tuple(indicator.definition(text) for text in asked)
-
-
-@dataclass(frozen=True)
-class _Judging:
-    """Targets, baselines and the notes about them."""
-
-    workspace: Workspace
-    lang: Lang
-
-    @cached_property
-    def targets(self) -> dict[tuple[str, str], Target]:
-        """The target of each indicator and zone: the first plan's, words filled in by the workspace's own number."""
-        found: dict[tuple[str, str], Target] = {}
-        for target in (*(t for plan in self.workspace.plans for t in plan.targets), *self.workspace.targets):
-            first = found.setdefault((target.indicator, target.zone), target)
-            if first.value is None and target.value is not None:
-                found[target.indicator, target.zone] = replace(target, text=first.text, property=first.property)
-        return found
-
-    def judged(self, row: Row) -> Row:
-        """The row with target, baseline, progress, status and what is to be said of them."""
-        key = (row.indicator, row.zone.id)
-        target, baseline = self.targets.get(key), self.workspace.baselines.get(key)
-        thresholds = self.workspace.thresholds
-        status = judge(target, row.value, self.workspace.year, baseline, thresholds)
-        note = "; ".join(part for part in (row.note, *self._notes(target, row.value, baseline)) if part)
-        done = progress(target, row.value, baseline)
-        return replace(row, target=target, baseline=baseline, progress=done, status=status, note=note)
-
-    @cached_property
-    def _plan_documents(self) -> frozenset[str]:
-        return frozenset(target.document for plan in self.workspace.plans for target in plan.targets)
-
-    def _notes(self, target: Target | None, value: float | None, baseline: Baseline | None) -> Iterator[str]:
-        if target is None:
-            return
-        if target.value is None:
-            yield text("note_words_only", self.lang)
-            return
-        if target.document not in self._plan_documents:
-            yield text("note_target_document", self.lang, document=target.document)
-        elif target.operator_inferred:
-            yield text("note_operator_inferred", self.lang)
-        if target.operator.startswith("about"):
-            yield text("note_about", self.lang, tolerance=f"{self.workspace.thresholds.about_tolerance:.0%}")
-        if target.kind == "growth":
-            yield text("note_growth", self.lang)
-        reached = attainment(target, value)
-        if target.kind == "stock" and baseline is None and reached is not None:
-            yield text("note_attainment", self.lang, share=f"{reached:.1%}")
+            asked = own
+        chosen = [indicator.definition(text) for text in asked]
+        yield indicator, tuple({definition.name: definition for definition in chosen}.values())
 
 
 @dataclass
@@ -350,7 +178,11 @@ class _Sums:
     @property
     def surveyed(self) -> float:
         """The share of the area that every layer with a stated extent covers (the least of them)."""
-        return min((Fraction(part, self.area) for part in self.inside.values()), default=Fraction(1)).__float__()
+        return float(min((Fraction(part, self.area) for part in self.inside.values()), default=Fraction(1)))
+
+    def outside(self, layer: Layer) -> bool:
+        """True if the area lies wholly outside a layer's extent."""
+        return self.inside.get(layer.key, self.area) <= self.area * (1 - _SURVEYED_WHOLLY)
 
 
 @dataclass(frozen=True)
@@ -359,23 +191,46 @@ class _Run:
 
     workspace: Workspace
     engine: Engine
-    judging: _Judging
+    judging: Judging
     findings: Findings
     lang: Lang
 
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
         """The rows of one indicator and definition, for every zone of every level."""
-        layers = {kind: self.workspace.layers.get(kind, AbsentLayer(kind)) for kind in indicator.layers}
         try:
-            ratio = indicator(layers, definition)
+            ratio = indicator(self._layers(indicator), definition)
         except NotComputable as reason:
+            note = joined(*self._reasons(indicator, definition, reason))
+            blank = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None, note=note)
+            return [self.judging.judged(replace(blank, zone=zone)) for zone in zones_of(self.workspace)]
+        sums = self._sums(ratio)
+        layers = ratio.layers()
+        row = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None)
+        row = replace(
+            row,
+            grade=worst([*(layer.source.grade for layer in layers), self.workspace.area.base.source.grade]),
+            note=joined(*self._layer_notes(layers)),
+            source="; ".join(dict.fromkeys(str(layer.source) for layer in layers)),
+        )
+        return [self._filled(replace(row, zone=zone), sums[zone], layers) for zone in zones_of(self.workspace)]
+
+    def _layers(self, indicator: Indicator) -> dict[str, Layer | AbsentLayer]:
+        return {kind: self.workspace.layers.get(kind, AbsentLayer(kind)) for kind in indicator.layers}
+
+    def _reasons(self, indicator: Indicator, definition: Definition, first: NotComputable) -> Iterator[str]:
+        """Everything that the definition lacks, not only what it met first."""
+        layers = self._layers(indicator)
+        reason: NotComputable | None = first
+        while reason is not None:
             words = {"layer": text(f"layer_{reason.layer}", self.lang), "kind": reason.layer}
             key = "note_missing_layer" if isinstance(reason, MissingLayer) else "note_missing_classes"
-            note = text(key, self.lang, **words)
-            blank = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None, note=note)
-            return [self.judging.judged(replace(blank, zone=zone)) for zone in _zones(self.workspace)]
-        sums = self._sums(ratio)
-        return [self._row(indicator, definition, zone, sums[zone], ratio) for zone in _zones(self.workspace)]
+            yield text(key, self.lang, **words)
+            layers[reason.layer] = Layer.empty(reason.layer, self.workspace.area.base.source)
+            reason = None
+            try:
+                indicator(layers, definition)
+            except NotComputable as another:
+                reason = another
 
     def _sums(self, ratio: Ratio) -> dict[Zone, _Sums]:
         area = self.workspace.area
@@ -412,100 +267,35 @@ class _Run:
                 words = {"layer": layer.kind, "file": layer.source.file, "feature_id": zone}
                 self.findings.add(Severity.WARNING, "partly_surveyed", **words, value=f"{part / whole:.2%}")
 
-    def _row(self, indicator: Indicator, definition: Definition, zone: Zone, sums: _Sums, ratio: Ratio) -> Row:
-        layers = ratio.layers()
-        sources = dict.fromkeys(str(layer.source) for layer in layers)
-        grades = [*(layer.source.grade for layer in layers), self.workspace.area.base.source.grade]
-        row = Row(
-            indicator.id,
-            definition.name,
-            indicator.unit,
-            zone,
-            None,
-            grade=worst(grades),
-            note="; ".join(self._layer_notes(layers)),
-            source="; ".join(sources),
-        )
+    def _filled(self, row: Row, sums: _Sums, layers: tuple[Layer, ...]) -> Row:
+        """The row of one zone with its value, or with the reason why it has none."""
         if sums.surveyed <= 1 - _SURVEYED_WHOLLY:
-            return self._missing(row, "note_outside_extent")
+            names = [text(f"layer_{layer.kind}", self.lang) for layer in layers if sums.outside(layer)]
+            return self._missing(row, text("note_outside_extent", self.lang, layers=", ".join(dict.fromkeys(names))))
         if sums.denominator <= sums.area // NO_AREA:
-            return self._missing(row, "note_zero_denominator")
-        value = float(Fraction(sums.numerator * UNITS[indicator.unit][2], sums.denominator))
+            return self._missing(row, text("note_zero_denominator", self.lang))
+        value = float(Fraction(sums.numerator * UNITS[row.unit][2], sums.denominator))
         row = replace(row, value=value, numerator=sums.numerator, denominator=sums.denominator)
         if sums.surveyed < _SURVEYED_WHOLLY:
-            row = replace(
-                row, note=self._with_note(row, text("note_surveyed", self.lang, share=f"{sums.surveyed:.2%}"))
-            )
+            note = text("note_surveyed", self.lang, share=f"{sums.surveyed:.2%}")
+            row = replace(row, note=joined(row.note, note))
         return self.judging.judged(row)
 
-    def _missing(self, row: Row, note: str) -> Row:
-        return self.judging.judged(replace(row, note=self._with_note(row, text(note, self.lang))))
-
-    @staticmethod
-    def _with_note(row: Row, note: str) -> str:
-        return "; ".join(part for part in (row.note, note) if part)
+    def _missing(self, row: Row, reason: str) -> Row:
+        return self.judging.judged(replace(row, note=joined(row.note, reason)))
 
     def _layer_notes(self, layers: tuple[Layer, ...]) -> Iterator[str]:
         for layer in layers:
+            if layer.kind == "forest" and layer.selected_from == "landuse":
+                yield text("note_forest_by_landuse", self.lang)
             if layer.unclassified:
                 words = {"layer": text(f"layer_{layer.kind}", self.lang), "count": layer.unclassified}
                 yield text("note_unclassified", self.lang, **words)
-                self.findings.add(
-                    Severity.WARNING,
-                    "unclassified",
-                    layer=layer.kind,
-                    file=layer.source.file,
-                    value=str(layer.unclassified),
-                )
+                about = {"layer": layer.kind, "file": layer.source.file, "value": str(layer.unclassified)}
+                self.findings.add(Severity.WARNING, "unclassified", **about)
 
-
-def _zones(workspace: Workspace) -> list[Zone]:
-    """Every zone of every level, smallest zones first, each level by id."""
-    area = workspace.area
-    zones = [Zone(i, n, s.level) for s in area.zone_sets for i, n in zip(s.ids, s.names, strict=True)]
-    zones += [Zone(g.id, g.name, g.level) for g in area.groups]
-    return sorted(zones, key=lambda zone: (area.levels.index(zone.level), zone.id))
-
-
-def _statistic_rows(workspace: Workspace, judging: _Judging, findings: Findings, lang: Lang) -> list[Row]:
-    """Rows of the plan's indicators that no layer gives: from the statistics, or missing with the reason."""
-    zones = {zone.id: zone for zone in _zones(workspace)}
-    given = _statistics(workspace, findings)
-    rows: list[Row] = []
-    for plan in workspace.plans:
-        if plan.scope not in zones:
-            findings.add(Severity.WARNING, "plan_scope_missing", value=plan.scope, title=plan.title)
-            continue
-        for target in plan.targets:
-            if target.indicator not in registry():
-                of_indicator = {zone: s for (name, zone), s in given.items() if name == target.indicator}
-                for zone in sorted({plan.scope, *of_indicator}, key=list(zones).index):
-                    rows.append(_statistic_row(target, zones[zone], of_indicator.get(zone), workspace, judging, lang))
-    planned = {target.indicator for plan in workspace.plans for target in plan.targets}
-    for (name, zone), statistic in given.items():
-        if name not in planned:
-            rows.append(
-                judging.judged(Row(name, STATISTICS, "", zones[zone], statistic.value, source=statistic.source))
-            )
-    return rows
-
-
-def _statistics(workspace: Workspace, findings: Findings) -> dict[tuple[str, str], Statistic]:
-    """The statistics of the period; those of computed indicators aren't used, which is said."""
-    found: dict[tuple[str, str], Statistic] = {}
-    for statistic in workspace.statistics:
-        if statistic.indicator in registry():
-            findings.add(Severity.INFO, "statistic_unused", value=statistic.indicator)
-        elif statistic.period == workspace.period:
-            found[statistic.indicator, statistic.zone] = statistic
-    return found
-
-
-def _statistic_row(
-    target: Target, zone: Zone, statistic: Statistic | None, workspace: Workspace, judging: _Judging, lang: Lang
-) -> Row:
-    if statistic is None:
-        note = text("note_no_statistic", lang, period=workspace.period)
-        return judging.judged(Row(target.indicator, STATISTICS, target.unit, zone, None, note=note))
-    row = Row(target.indicator, STATISTICS, target.unit, zone, statistic.value, source=statistic.source)
-    return judging.judged(row)
+    def report_redone(self) -> None:
+        """Name the features whose overlay had to be done again on a grid."""
+        for layer, ids in self.engine.redone.items():
+            about = {"layer": layer.kind, "file": layer.source.file, "feature_id": ids_text(sorted(set(ids)))}
+            self.findings.add(Severity.WARNING, "overlay_fallback", **about)

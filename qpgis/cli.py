@@ -7,6 +7,7 @@ Messages go to stderr, results to stdout or files. Exit status 0: good; 1: findi
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 import time
@@ -26,10 +27,18 @@ GOOD, FINDINGS, BAD_USAGE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
     except QpgisError as error:
+        _say(f"qpgis {options.name}: {error}")
+        return BAD_USAGE
+    except BrokenPipeError:
+        return BAD_USAGE
+    except OSError as error:
         _say(f"qpgis {options.name}: {error}")
         return BAD_USAGE
     except KeyboardInterrupt:
@@ -98,7 +107,9 @@ def _add_workspace(parser: argparse.ArgumentParser) -> None:
     zones.add_argument("--zones-id", metavar="FIELD", help="its id field (default: the one that fits the groups)")
     zones.add_argument("--zones-name", metavar="FIELD", help="its name field")
     zones.add_argument(
-        "--zones-grade", metavar="GRADE", help="its grade: official, surveyed, open, modelled, schematic, synthetic"
+        "--zones-grade",
+        metavar="GRADE",
+        help="its grade (mandatory): official, surveyed, open, modelled, schematic, synthetic",
     )
 
 
@@ -174,14 +185,20 @@ def _zones_table(options: argparse.Namespace) -> Any:
     from qpgis.provenance import Grade
     from qpgis.workspace.config import ZonesTable
 
+    given = {
+        key: getattr(options, f"zones_{key}") for key in ("id", "name", "grade") if getattr(options, f"zones_{key}")
+    }
     if options.zones is None:
+        if given:
+            raise ConfigError(f"--zones-{min(given)} goes with --zones")
         return None
-    grade = options.zones_grade or "open"
+    grade = options.zones_grade
+    if grade is None:
+        raise ConfigError(f"--zones needs --zones-grade, how good its borders are: one of {', '.join(Grade)}")
     if grade not in list(Grade):
         raise ConfigError(f"--zones-grade {grade!r} is not known; {did_you_mean(grade, list(Grade))}")
-    fields = {"id_field": options.zones_id, "name_field": options.zones_name}
-    given = {key: value for key, value in fields.items() if value}
-    return ZonesTable(file=str(options.zones), grade=Grade(grade), **given)
+    fields = {f"{key}_field": given[key] for key in ("id", "name") if key in given}
+    return ZonesTable(file=str(options.zones), grade=Grade(grade), **fields)
 
 
 def _assessment(options: argparse.Namespace, progress: _Progress) -> Assessment:
@@ -230,21 +247,25 @@ def _report_run(assessment: Assessment, written: Sequence[Path], as_json: bool) 
 def _check(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
+    from qpgis.assessment import assess
     from qpgis.findings import has_errors
 
-    workspace = _workspace(options, _Progress())
+    progress = _Progress()
+    workspace = _workspace(options, progress)
+    findings = assess(workspace, lang=options.lang, progress_to=progress).findings
     if options.json:
-        rows = [{k: str(v) for k, v in asdict(f).items()} for f in workspace.findings]
+        rows = [{k: str(v) for k, v in asdict(f).items()} for f in findings]
         sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
     else:
-        for f in workspace.findings:
+        for f in findings:
             place = " ".join(part for part in (f.layer, f.file, f.feature_id, f.location) if part)
             sys.stdout.write(f"{f.severity:8}{f.rule}: {place}: {f.message}; {f.action}\n")
-        _say(f"{workspace!r}: {len(workspace.findings)} findings")
-    return FINDINGS if has_errors(workspace.findings) else GOOD
+        _say(f"{workspace!r}: {len(findings)} findings")
+    return FINDINGS if has_errors(findings) else GOOD
 
 
 def _map(options: argparse.Namespace) -> int:
+    from qpgis.findings import has_errors
     from qpgis.provenance import staged_outputs
     from qpgis.report.outputs import write_map
 
@@ -254,7 +275,7 @@ def _map(options: argparse.Namespace) -> int:
     with staged_outputs(options.out.parent) as stage:
         write_map(assessment, stage / options.out.name)
     sys.stdout.write(f"{options.out}\n")
-    return GOOD
+    return FINDINGS if has_errors(assessment.findings) else GOOD
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -302,15 +323,15 @@ def _init(options: argparse.Namespace) -> int:
     from qpgis.catalogue import data_dir
 
     folder: Path = options.folder
-    if (folder / "qpgis.toml").exists():
-        raise OutputError(f"{folder / 'qpgis.toml'} is there already; choose another folder")
+    tables = [folder / "tables" / name for name in ("statistics.csv", "baselines.csv", "targets.csv")]
+    files = [*tables, folder / "qpgis.toml"]
+    if there := [str(path) for path in files if path.exists()]:
+        raise OutputError(f"{', '.join(there)} is there already; choose another folder")
     try:
         (folder / "data").mkdir(parents=True, exist_ok=True)
         (folder / "tables").mkdir(exist_ok=True)
-        templates = data_dir().joinpath("templates")
-        for name in ("statistics.csv", "baselines.csv", "targets.csv"):
-            (folder / "tables" / name).write_bytes(templates.joinpath(name).read_bytes())
-        (folder / "qpgis.toml").write_bytes(templates.joinpath("qpgis.toml").read_bytes())
+        for path in files:
+            path.write_bytes(data_dir().joinpath("templates", path.name).read_bytes())
     except OSError as error:
         raise OutputError(f"{folder}: can't be written ({error.strerror})") from error
     sys.stdout.write(f"{folder / 'qpgis.toml'}\n")

@@ -31,6 +31,8 @@ STRAIGHT_WITHIN_M = 5e-6
 """An edge is straight in its file's system, not in the plane: it gets points until it strays by less than this."""
 COINCIDENT_M = 2e-5
 """Lines and borders that lie this close are the same: each strays a little when it is projected by itself."""
+NEAR_DEG = 60
+"""What reaches further than this from the plane's centre is cut there before it is projected."""
 MOST_PIECES = 100_000
 """Into how many pieces one edge is cut at most."""
 
@@ -243,14 +245,28 @@ class Plane:
 
     def project(self, geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
         """Geometries of a file's system in this plane; edges get points where they would no longer be straight."""
-        lonlat(geometries, crs, what=what)
+        degrees = lonlat(geometries, crs, what=what)
+        far = self._reaches_far(degrees)
         transformer = _to_lonlat(crs.to_wkt(), what)
 
         def convert(xy: Floats) -> Floats:
             degrees = np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])) if transformer else xy
             return self.forward(degrees)
 
-        return shapely.transform(densify(geometries, convert), convert)
+        near = geometries.copy()
+        near[far] = None
+        projected = shapely.transform(densify(near, convert), convert)
+        if far.any():
+            west, east = max(self.lon_deg - NEAR_DEG, -180), min(self.lon_deg + NEAR_DEG, 180)
+            window = shapely.box(west, max(self.lat_deg - NEAR_DEG, -90), east, min(self.lat_deg + NEAR_DEG, 90))
+            cut = shapely.intersection(shapely.make_valid(degrees[far]), window)
+            projected[far] = shapely.transform(densify(cut, self.forward), self.forward)
+        return projected
+
+    def _reaches_far(self, degrees: Geometries) -> NDArray[np.bool_]:
+        """Which geometries reach so far around the globe that the plane would fold them."""
+        bounds = shapely.bounds(degrees) - np.array([self.lon_deg, self.lat_deg, self.lon_deg, self.lat_deg])
+        return np.asarray((np.abs(np.nan_to_num(bounds)) > NEAR_DEG).any(axis=1))
 
     def unproject(self, geometries: Geometries) -> Geometries:
         """Geometries of this plane in longitude and latitude."""

@@ -69,15 +69,30 @@ class Engine:
 
     def __init__(self, area: StudyArea) -> None:
         self.area = area
-        self._sums: dict[tuple[str, Part], list[int]] = {}
-        self._surveyed: dict[tuple[str, bytes], list[int]] = {}
+        self._sums: dict[tuple[int, Part], list[int]] = {}
+        self._surveyed: dict[tuple[int, int], list[int]] = {}
+        self.redone: dict[Layer, list[str]] = {}
 
     def sums(self, part: Part, zones: ZoneSet) -> list[int]:
         """The part's sum for each zone of a zone set, in millionths of its unit."""
-        key = (zones.level, part)
+        key = (id(zones), part)
         if key not in self._sums:
-            self._sums[key] = KERNELS[part.kernel](zones, part, self.area.plane).per_zone()
+            found = KERNELS[part.kernel](zones, part, self.area.plane)
+            self._note_redone(part, found)
+            sums = found.per_zone()
+            if part.kernel == "area":  # rounded contributions may add up to a hair more than the zone
+                sums = [min(total, whole) for total, whole in zip(sums, self.zone_areas(zones), strict=True)]
+            self._sums[key] = sums
         return self._sums[key]
+
+    def _note_redone(self, part: Part, found: Contributions) -> None:
+        """Remember the features whose overlay had to be done again."""
+        if not found.redone:
+            return
+        owners = [(layer, str(one)) for layer in part.layers for one in layer.frame["feature_id"]]
+        for feature in found.redone:
+            layer, one = owners[feature]
+            self.redone.setdefault(layer, []).append(one)
 
     def values(self, expression: Expression, zones: ZoneSet) -> list[int]:
         """The expression for each zone of a zone set, in millionths."""
@@ -94,8 +109,8 @@ class Engine:
         """The area of each zone that lies in the layer's extent, in millionths of a square metre."""
         if layer.extent is None:
             return self.zone_areas(zones)
-        key = layer.extent.wkb
-        if (zones.level, key) not in self._surveyed:
+        key = (id(zones), id(layer.extent))
+        if key not in self._surveyed:
             extent = np.array([layer.extent], dtype=object)
-            self._surveyed[zones.level, key] = area_contributions(zones.geometry, extent).per_zone()
-        return self._surveyed[zones.level, key]
+            self._surveyed[key] = area_contributions(zones.geometry, extent).per_zone()
+        return self._surveyed[key]

@@ -83,10 +83,15 @@ class Findings:
 
     def __iter__(self) -> Iterator[Finding]:
         """The findings, worst first, then by rule, layer, file and feature."""
-        return iter(sorted(self._found, key=lambda f: (_ORDER.index(f.severity), astuple(f)[1:])))
+        return iter(ordered(self._found))
 
     def __len__(self) -> int:
         return len(self._found)
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings without repetition, worst first, then by rule, layer, file, feature and all the rest."""
+    return tuple(sorted(set(findings), key=lambda f: (_ORDER.index(f.severity), astuple(f)[1:])))
 
 
 def as_table(findings: Iterable[Finding]) -> pd.DataFrame:

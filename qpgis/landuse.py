@@ -112,16 +112,16 @@ def _water_groups() -> MappingProxyType[str, frozenset[str]]:
     return MappingProxyType({name: frozenset(classes) for name, classes in table.items()})
 
 
-def water_group(name: str) -> frozenset[str]:
-    """The water classes of a named group, or of names joined by ``+``.
+def water_classes(names: str) -> frozenset[str]:
+    """The water classes of groups and classes joined by ``+``.
 
-    >>> sorted(water_group("rivers_lakes_reservoirs"))
+    >>> sorted(water_classes("rivers_lakes_reservoirs"))
     ['lake', 'reservoir', 'river']
-    >>> sorted(water_group("lake+pond"))
-    ['lake', 'pond']
+    >>> sorted(water_classes("rivers_lakes_reservoirs+pond"))
+    ['lake', 'pond', 'reservoir', 'river']
     """
     groups = _water_groups()
-    return groups[name] if name in groups else frozenset(name.split("+"))
+    return frozenset(one for name in names.split("+") for one in groups.get(name.strip(), {name.strip()}))
 
 
 @cache
@@ -135,6 +135,21 @@ def class_words(kind: str) -> MappingProxyType[str, str]:
         return MappingProxyType({})
     table = read_toml("schemes", f"{kind}.toml")["classes"]
     return MappingProxyType({word: name for name, words in table.items() for word in (name, *words)})
+
+
+@cache
+def _oneway_words() -> MappingProxyType[str, str]:
+    table = read_toml("schemes", "oneway.toml")
+    return MappingProxyType({word: direction for direction, words in table.items() for word in words})
+
+
+def oneway_of(word: str) -> str | None:
+    """``forward``, ``backward`` or ``both``; ``None`` for a word that isn't in ``data/schemes/oneway.toml``.
+
+    >>> oneway_of("Yes"), oneway_of("-1"), oneway_of(""), oneway_of("T")
+    ('forward', 'backward', 'both', None)
+    """
+    return _oneway_words().get(word.strip().lower())
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import shapely
 
-from qpgis.crs import Geometries, Plane, lonlat, parse
-from qpgis.errors import LayerError, MissingClasses, MissingLayer, did_you_mean
+from qpgis.crs import Geometries, Plane, label, lonlat, parse
+from qpgis.errors import ConfigError, LayerError, MissingClasses, MissingLayer, did_you_mean
 from qpgis.findings import Findings, Severity
-from qpgis.landuse import class_words, plan_status_of, water_group
+from qpgis.landuse import class_words, oneway_of, plan_status_of, water_classes
 from qpgis.provenance import Source
 from qpgis.shapes import repaired, still_valid
 
@@ -49,6 +50,8 @@ LAYERS: Mapping[str, GeometryType] = {
 }
 """Every kind of layer and what its features are. The names planners read are in the catalogue, ``layer_<kind>``."""
 
+IDS_SHOWN = 20
+"""How many ids a finding about many features lists."""
 _DIMENSION = {"point": 0, "line": 1, "polygon": 2}
 _PARTS = {"point": {0, 4}, "line": {1, 5}, "polygon": {3, 6}}
 COLUMNS = ("feature_id", "name", "class_", "plan_status", "opened", "oneway", "ref")
@@ -71,6 +74,9 @@ class State:
     as_of: date
     statuses: frozenset[str] = frozenset({"existing"})
     scenario: str = "present"
+
+    def __str__(self) -> str:
+        return f"{self.as_of} {'+'.join(sorted(self.statuses))} {self.scenario}"
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,8 @@ class Layer:
         Identifies the content: two layers with equal keys hold the same features.
     unclassified : int
         Features that a selection by class left out because their class isn't known.
+    selected_from : str
+        The layer whose classes it was selected from, empty for a file of its own.
     """
 
     kind: str
@@ -120,6 +128,15 @@ class Layer:
     extent: Geometry | None = field(repr=False, compare=False)
     key: str
     unclassified: int = 0
+    selected_from: str = ""
+
+    @classmethod
+    def empty(cls, kind: str, source: Source, extent: Geometry | None = None) -> Layer:
+        """A layer without features."""
+        import pandas as pd
+
+        frame = pd.DataFrame({c: pd.Series([], dtype="str") for c in ("feature_id", "name", "class_")})
+        return cls(kind, frame, np.empty(0, dtype=object), source, extent, f"{kind}: none, {source.name}")
 
     def __repr__(self) -> str:
         return f"<Layer {self.kind}: {len(self.frame)} features, grade {self.source.grade}, from {self.source.file}>"
@@ -137,12 +154,18 @@ class Layer:
 
         Raises
         ------
+        ConfigError
+            If a class is unknown to this kind of layer.
         MissingClasses
             If the layer has features, and none has a class: nothing can be chosen, which isn't the same as none.
         """
         if classes == "all":
             return self
-        wanted = water_group(classes) if isinstance(classes, str) else frozenset(classes)
+        wanted = water_classes(classes) if isinstance(classes, str) else frozenset(classes)
+        known = set(class_words(self.kind).values())
+        if known and wanted - known:
+            word = min(wanted - known)
+            raise ConfigError(f"{self.kind}: no class {word!r}; {did_you_mean(word, known)}")
         mask = self.frame["class_"].isin(wanted).to_numpy()
         unknown = int((self.frame["class_"] == "").sum())
         if unknown and unknown == len(self):
@@ -192,6 +215,7 @@ def prepare(
     state: State,
     findings: Findings,
     class_map: Mapping[str, str] | None = None,
+    oneway_map: Mapping[str, str] | None = None,
     extent: Geometry | None = None,
     key: str = "",
 ) -> tuple[Layer, Ledger]:
@@ -207,6 +231,8 @@ def prepare(
         The system declared in the workspace; ``None`` takes the file's own.
     class_map : mapping, optional
         The file's class words to the classes of the layer.
+    oneway_map : mapping, optional
+        The file's words for the direction of traffic to ``forward``, ``backward`` and ``both``.
     extent : shapely geometry, optional
         Where the layer was surveyed, in the plane.
 
@@ -218,7 +244,7 @@ def prepare(
         If a declared field isn't in the file.
     """
     what = f"layer {kind!r} ({raw.file})"
-    system = parse(crs if crs is not None else raw.frame.crs, what=what)
+    system = _system(raw, crs, kind, what, findings)
     table = _standard_columns(raw.frame, fields, what)
     report = _Report(
         kind, raw.file, table["feature_id"].to_numpy(dtype=object), raw.frame.geometry.to_numpy(), system, findings
@@ -226,16 +252,20 @@ def prepare(
     ledger = Ledger(read=len(table))
     geometry, keep = _clean(raw.frame.geometry.to_numpy(), LAYERS[kind], report)
     ledger.dropped = int((~keep).sum())
+    keep[keep] = there = _there(table[keep], state, report)
+    ledger.other_state = int((~there).sum())
+    rows = np.flatnonzero(keep)
     table, geometry = table[keep].reset_index(drop=True), geometry[keep]
-    _report_repetitions(table, geometry, report, keep)
+    if "oneway" in table:
+        geometry = _directed(table, geometry, oneway_map or {}, report)
+    once = _repetitions(table, geometry, rows, report)
+    table, geometry = table[once].reset_index(drop=True), geometry[once]
+    ledger.dropped += int((~once).sum())
+    _name_classes(table, class_map or {}, report)
     projected = plane.project(geometry, system, what=what)
     projected = still_valid(projected) if LAYERS[kind] == "polygon" else projected
-    _name_classes(table, class_map or {}, report)
-    layer = Layer(kind, table, projected, source, extent, key or f"{kind}@{source.sha256 or raw.file}")
-    cut = _at_state(layer, state, report)
-    ledger.other_state = len(layer) - len(cut)
-    ledger.used = len(cut)
-    return cut, ledger
+    ledger.used = len(table)
+    return Layer(kind, table, projected, source, extent, key or f"{kind}@{source.sha256 or raw.file} {state}"), ledger
 
 
 def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.DataFrame:
@@ -256,11 +286,22 @@ def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.
             table[column] = np.arange(len(frame)).astype(str)
         elif column in ("name", "class_"):
             table[column] = ""
-    for column in table.columns.difference(["oneway", "opened"]):
-        table[column] = _as_text(table[column])
-    if "oneway" in table:
-        table["oneway"] = _as_text(table["oneway"]).str.lower().isin(["true", "1", "1.0", "yes", "y", "t", "是"])
+    for column in table.columns.difference(["opened"]):
+        table[column] = as_text(table[column])
     return table
+
+
+def _directed(table: pd.DataFrame, geometry: Geometries, oneway_map: Mapping[str, str], report: _Report) -> Geometries:
+    """One-way roads run in the direction of travel, ``oneway`` says which are; unknown words are named."""
+    words = table["oneway"].map(lambda word: oneway_map.get(word, word))
+    direction = words.map(oneway_of)
+    for word in sorted(set(words[direction.isna()])):
+        _count(report, Severity.ERROR, "unknown_oneway", table[(words == word).to_numpy()], word)
+    against = (direction == "backward").to_numpy()
+    geometry = geometry.copy()
+    geometry[against] = shapely.reverse(geometry[against])
+    table["oneway"] = direction.isin(["forward", "backward"])
+    return geometry
 
 
 def _name_classes(table: pd.DataFrame, class_map: Mapping[str, str], report: _Report) -> None:
@@ -274,17 +315,16 @@ def _name_classes(table: pd.DataFrame, class_map: Mapping[str, str], report: _Re
     table["class_"] = table["class_"].map(lambda word: known.get(word, "")).astype("str")
 
 
-def _as_text(column: pd.Series) -> pd.Series:
-    """Values as text, missing ones empty, whole numbers without a decimal point."""
+def text_of(value: Any) -> str:
+    """A value as text, a missing one empty, a whole number without a decimal point."""
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
-    def as_text(value: Any) -> str:
-        if value is None or value != value:
-            return ""
-        if isinstance(value, float) and value.is_integer():
-            return str(int(value))
-        return str(value).strip()
 
-    return column.map(as_text).astype("str")
+def as_text(column: pd.Series) -> pd.Series:
+    """A column as text, see :func:`text_of`."""
+    return column.map(text_of).astype("str")
 
 
 @dataclass(frozen=True)
@@ -347,7 +387,7 @@ def _repair(geometry: Geometries, wanted: GeometryType, keep: np.ndarray, report
         invalid = np.flatnonzero(keep & ~shapely.is_valid(geometry))
         reasons = shapely.is_valid_reason(geometry[invalid])
         report.rows(Severity.WARNING, "invalid_geometry", invalid, reasons)
-        geometry = repaired(geometry)
+        geometry[keep] = repaired(geometry[keep])
     collections = np.flatnonzero(keep & (shapely.get_type_id(geometry) == 7))
     for row in collections:
         geometry[row] = _only(geometry[row], wanted)
@@ -360,24 +400,47 @@ def _only(collection: Geometry, wanted: GeometryType) -> Geometry:
     fitting = parts[shapely.get_dimensions(parts) == _DIMENSION[wanted]]
     if not len(fitting):
         return collection
-    build = {"polygon": shapely.multipolygons, "line": shapely.multilinestrings, "point": shapely.multipoints}
+    build = {"polygon": shapely.union_all, "line": shapely.multilinestrings, "point": shapely.multipoints}
     return build[wanted](fitting)
 
 
-def _report_repetitions(table: pd.DataFrame, geometry: Geometries, report: _Report, keep: np.ndarray) -> None:
-    """Warn of features that stand twice; they count once, but the file deserves a look."""
+def _repetitions(table: pd.DataFrame, geometry: Geometries, rows: np.ndarray, report: _Report) -> np.ndarray:
+    """Which rows to keep: a line that stands twice in the same direction is left out, anything else only named."""
     import pandas as pd
 
-    rows = np.flatnonzero(keep)
-    wkb = pd.Series(shapely.to_wkb(shapely.normalize(geometry)))
-    report.rows(Severity.WARNING, "duplicate_geometry", rows[wkb.duplicated().to_numpy()])
-    ids = table["feature_id"]
-    report.rows(Severity.WARNING, "duplicate_id", rows[ids.duplicated().to_numpy()])
+    report.rows(Severity.WARNING, "duplicate_id", rows[table["feature_id"].duplicated().to_numpy()])
+    one_way = table["oneway"].to_numpy() if "oneway" in table else np.zeros(len(table), dtype=bool)
+    shapes = np.where(one_way, geometry, shapely.normalize(geometry))
+    again = pd.Series(shapely.to_wkb(shapes)).duplicated().to_numpy()
+    if LAYERS[report.layer] == "line":
+        report.rows(Severity.WARNING, "duplicate_line", rows[again])
+        return ~again
+    report.rows(Severity.WARNING, "duplicate_geometry", rows[again])
+    return np.ones(len(table), dtype=bool)
 
 
-def _at_state(layer: Layer, state: State, report: _Report) -> Layer:
-    """The features that are there in a state; the others are counted in a finding."""
-    frame = layer.frame
+def _system(raw: RawFeatures, declared: CRS | str | None, kind: str, what: str, findings: Findings) -> CRS:
+    """The system to read a file in: the workspace's word counts, and a file that says otherwise is named."""
+    system = parse(declared if declared is not None else raw.frame.crs, what=what)
+    if declared is not None and raw.states_crs and not system.equals(raw.frame.crs, ignore_axis_order=True):
+        value = f"{label(system)}, {label(raw.frame.crs)}"
+        findings.add(Severity.WARNING, "crs_overruled", layer=kind, file=raw.file, value=value)
+    return system
+
+
+def ids_text(ids: Iterable[str]) -> str:
+    """Ids as findings list them, the first twenty and how many more.
+
+    >>> ids_text(["a", "b"])
+    'a; b'
+    """
+    every = list(ids)
+    more = f"; … (+{len(every) - IDS_SHOWN})" if len(every) > IDS_SHOWN else ""
+    return "; ".join(every[:IDS_SHOWN]) + more
+
+
+def _there(frame: pd.DataFrame, state: State, report: _Report) -> np.ndarray:
+    """Which features are there in a state; the others are counted in findings."""
     there = np.ones(len(frame), dtype=bool)
     if "plan_status" in frame:
         status = frame["plan_status"].map(plan_status_of)
@@ -388,13 +451,16 @@ def _at_state(layer: Layer, state: State, report: _Report) -> Layer:
         for word in sorted(frame["plan_status"][~there & ~unknown].unique()):
             _count(report, Severity.INFO, "other_status", frame[(frame["plan_status"] == word).to_numpy()], word)
     if "opened" in frame:
-        later = np.array([_opens_after(value, state.as_of, report) for value in frame["opened"]], dtype=bool)
+        opened = frame["opened"].map(_date_of)
+        given = frame["opened"].map(text_of) != ""
+        bad = (opened.isna() & given).to_numpy()
+        for word in sorted({text_of(value) for value in frame["opened"][bad]}):
+            _count(report, Severity.ERROR, "bad_date", frame[bad & (frame["opened"].map(text_of) == word)], word)
+        later = np.array([d is not None and d == d and d > state.as_of for d in opened], dtype=bool)
         if (later & there).any():
             _count(report, Severity.INFO, "opened_later", frame[later & there], state.as_of.isoformat())
-        there &= ~later
-    if there.all():
-        return layer
-    return layer._select(there, f"at {state.as_of} {'+'.join(sorted(state.statuses))}")
+        there &= ~later & ~bad
+    return there
 
 
 def _count(report: _Report, severity: Severity, rule: str, rows: pd.DataFrame, value: str) -> None:
@@ -403,31 +469,21 @@ def _count(report: _Report, severity: Severity, rule: str, rows: pd.DataFrame, v
         rule,
         layer=report.layer,
         file=report.file,
-        feature_id="; ".join(rows["feature_id"]),
+        feature_id=ids_text(rows["feature_id"]),
         value=value,
         count=len(rows),
     )
 
 
-def _opens_after(value: Any, as_of: date, report: _Report) -> bool:
-    """Whether a feature opens after a date; a feature without an opening date is there."""
-    if value is None or value != value or str(value).strip() == "":
-        return False
-    opened = _date_of(value)
-    if opened is None:
-        report.findings.add(Severity.ERROR, "bad_date", layer=report.layer, file=report.file, value=str(value))
-        return True
-    return opened > as_of
+_DATE = re.compile(r"(\d{4})(?:[-/.年]?(\d{1,2})(?:[-/.月]?(\d{1,2}))?)?[月日]?(?:[T ].*)?")
 
 
 def _date_of(value: Any) -> date | None:
-    """A date from a date, a timestamp, a year, or ISO text; a year or month means its first day."""
-    text = str(value)[:10].replace("/", "-")
-    if text.endswith(".0"):
-        text = text[:-2]
-    for suffix in ("", "-01", "-01-01"):
-        try:
-            return date.fromisoformat(text + suffix)
-        except ValueError:
-            continue
-    return None
+    """A date from a date, a timestamp, a year, or text such as 2024-12-31 or 2024.6.1; a year means its first day."""
+    match = _DATE.fullmatch(text_of(value))
+    if match is None:
+        return None
+    try:
+        return date(*(int(part or 1) for part in match.groups()))
+    except ValueError:
+        return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qpgis.errors import MissingLayer
+from qpgis.errors import ConfigError, MissingLayer
 from qpgis.layers import AbsentLayer, Layer
 
 AnyLayer = Layer | AbsentLayer
@@ -118,10 +119,12 @@ def area(*what: AnyLayer | Zones, outside: AnyLayer | tuple[AnyLayer, ...] = ())
     MissingLayer
         If the workspace lacks one of the layers.
     """
-    if any(isinstance(w, Zones) for w in what):
-        return Part("zone_area", "m2")
     left_out = outside if isinstance(outside, tuple) else (outside,)
     layers = tuple(w for w in what if not isinstance(w, Zones))
+    if len(layers) < len(what):
+        if layers or left_out:
+            raise ValueError("zones are measured by themselves: area(zones), without layers")
+        return Part("zone_area", "m2")
     return Part("area", "m2", _present(layers), _present(left_out))
 
 
@@ -135,6 +138,8 @@ def centreline_length(roads: AnyLayer, *, opposite_within_m: float) -> Part:
 
     See :func:`qpgis.measures.centrelines.split_dual_carriageways`.
     """
+    if not 0 < opposite_within_m < math.inf:
+        raise ConfigError(f"opposite_within_m = {opposite_within_m} is no positive number of metres")
     settings = (("opposite_within_m", opposite_within_m),)
     return Part("centreline_length", "m", _present((roads,)), settings=settings, context_m=opposite_within_m)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import operator
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -53,6 +55,8 @@ class Target:
         What it stands in.
     name, name_en, unit, domain : str
         As the plan prints them; ``number`` its row.
+    spatial : bool
+        Whether map layers could give the value.
     """
 
     indicator: str
@@ -71,6 +75,7 @@ class Target:
     unit: str = ""
     domain: str = ""
     number: int = 0
+    spatial: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class Plan:
     Attributes
     ----------
     id, title, document : str
-    base_year, target_year : int
+    target_year : int
     scope, scope_name : str
         The zone whose targets these are.
     targets : tuple of Target
@@ -90,7 +95,6 @@ class Plan:
     id: str
     title: str
     document: str
-    base_year: int
     target_year: int
     scope: str
     scope_name: str
@@ -138,30 +142,47 @@ def read_plan(name: str, *, folder: Path | None = None) -> Plan:
         head = table["plan"]
         targets = tuple(_target(row, head) for row in table["targets"])
         words = {key: head[key] for key in ("id", "title", "document", "scope", "scope_name")}
-        return Plan(**words, base_year=head["base_year"], target_year=head["target_year"], targets=targets)
+        plan = Plan(**words, target_year=head["target_year"], targets=targets)
     except (tomllib.TOMLDecodeError, KeyError) as error:
         raise ConfigError(f"plan {name!r}: {error!s} is missing or wrong") from error
+    mistakes = [f"target {target.number} {m}" for target in targets for m in target_mistakes(target)]
+    if mistakes:
+        raise ConfigError(mistakes, file=f"plan {name!r}")
+    return plan
 
 
 def _target(row: Mapping[str, Any], head: Mapping[str, Any]) -> Target:
+    copied = (
+        *("indicator", "operator", "property", "kind", "direction", "operator_inferred"),
+        *("name", "name_en", "unit", "domain", "number"),
+    )
     return Target(
-        indicator=row["indicator"],
+        **{key: row[key] for key in copied},
         zone=head["scope"],
         text=row["target_text"],
-        operator=row["operator"],
         value=row.get("value"),
         year=head["target_year"],
         document=f"{head['document']} {head.get('table', '')}".strip(),
-        property=row["property"],
-        kind=row["kind"],
-        direction=row["direction"],
-        operator_inferred=row["operator_inferred"],
-        name=row["name"],
-        name_en=row["name_en"],
-        unit=row["unit"],
-        domain=row["domain"],
-        number=row["number"],
+        spatial=row.get("spatial", "no") != "no",
     )
+
+
+OPERATORS = ("ge", "gt", "le", "lt", "about")
+WORD_OPERATORS = ("user", "ge_district_user", "gt_city_user", "le_user")
+"""What a target of words leaves to the user: the number, and which side of it is good."""
+KINDS = ("stock", "cumulative", "growth", "floor", "qualitative")
+DIRECTIONS = ("up", "down")
+
+
+def target_mistakes(target: Target) -> Iterator[str]:
+    """What is wrong with a target: its operator, kind, direction or number."""
+    operators = (*OPERATORS, "about_cumulative", *(WORD_OPERATORS if target.value is None else ()))
+    for key, known in (("operator", operators), ("kind", KINDS), ("direction", DIRECTIONS)):
+        given = getattr(target, key)
+        if given not in known:
+            yield f"{key} {given!r} is not known; {did_you_mean(str(given), known)}"
+    if target.value is not None and not (isinstance(target.value, int | float) and math.isfinite(target.value)):
+        yield f"value {target.value!r} is no number"
 
 
 @dataclass(frozen=True)
@@ -177,16 +198,14 @@ def holds(target: Target, value: float, thresholds: Thresholds) -> bool:
     """Whether the target's operator holds for a value.
 
     "About" holds from the tolerance below the target on where more is better, up to the tolerance above it where less
-    is.
+    is: going beyond a target isn't missing it.
     """
     goal = _number(target)
     if target.operator.startswith("about"):
         slack = thresholds.about_tolerance * abs(goal)
         return value >= goal - slack if target.direction == "up" else value <= goal + slack
-    compare = target.operator.partition("_")[0]
-    return {"ge": value >= goal, "gt": value > goal, "le": value <= goal, "lt": value < goal}.get(
-        compare, value >= goal
-    )
+    compare = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+    return bool(compare[target.operator](value, goal))
 
 
 def judge(
@@ -195,7 +214,8 @@ def judge(
     """The status of a value in a year against its target.
 
     ``met`` where the operator holds. Else ``breached`` from the target year on, or at once where the target is a line
-    to hold; before that ``on_path`` or ``behind`` the straight line from the baseline, ``unmet`` without one.
+    to hold; before that ``on_path`` or ``behind`` the straight line from the baseline, ``unmet`` without one. A growth
+    rate has no such line: it is ``unmet`` until it is met.
     """
     if value is None:
         return Status.NOT_COMPUTABLE
@@ -205,7 +225,7 @@ def judge(
         return Status.MET
     if year >= target.year or target.kind == "floor":
         return Status.BREACHED
-    if baseline is None or baseline.year >= target.year:
+    if baseline is None or not baseline.year <= year or baseline.year >= target.year or target.kind == "growth":
         return Status.UNMET
     way = target.value - baseline.value
     done = (year - baseline.year) / (target.year - baseline.year)

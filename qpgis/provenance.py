@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,9 +119,10 @@ def staged_outputs(folder: Path) -> Iterator[Path]:
         raise OutputError(f"{folder}: can't be written ({error.strerror}); choose another folder with --out") from error
     try:
         yield stage
+        finished = sorted(stage.iterdir(), key=lambda p: (p.name == "manifest.json", p.name))
+        _check_whole(finished, folder)
         with _locked(folder):
-            for path in sorted(stage.iterdir(), key=lambda p: (p.name == "manifest.json", p.name)):
-                _sync(path)
+            for path in finished:
                 path.replace(folder / path.name)
             _sync(folder)
     except OSError as error:
@@ -131,6 +133,22 @@ def staged_outputs(folder: Path) -> Iterator[Path]:
     finally:
         os.close(claim)
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def _check_whole(finished: list[Path], folder: Path) -> None:
+    """Open every file again, bring it to the disk, and make sure that it can take its place."""
+    for path in finished:
+        if path.suffix in (".xlsx", ".docx"):
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip() is not None
+        else:
+            with path.open("rb") as stream:
+                damaged = not stream.read(1)
+        if damaged:
+            raise OutputError(f"{path.name}: came out damaged; the old outputs are untouched")
+        _sync(path)
+        if (folder / path.name).is_dir():
+            raise OutputError(f"{folder / path.name} is a folder; remove it, the outputs are untouched")
 
 
 def _sync(path: Path) -> None:

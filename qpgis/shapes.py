@@ -20,13 +20,15 @@ def repaired(polygons: Geometries) -> Geometries:
 
 
 def even_odd(polygon: Geometry) -> Geometry:
-    """The ground that an odd number of a polygon's rings surround.
+    """The ground that an odd number of a polygon's rings surround; the parts of a multipolygon are united.
 
     Each ring is rebuilt from its lines by itself: all at once, GEOS fills a hole that shares edges with its shell.
     """
-    rings = shapely.get_rings(shapely.get_parts(polygon))
-    faces = shapely.make_valid(shapely.polygons(rings), method="linework")
-    return polygonal(reduce(shapely.symmetric_difference, faces, shapely.Polygon()))
+    parts = []
+    for part in shapely.get_parts(polygon):
+        faces = shapely.make_valid(shapely.polygons(shapely.get_rings(part)), method="linework")
+        parts.append(reduce(shapely.symmetric_difference, faces, shapely.Polygon()))
+    return polygonal(shapely.union_all(parts))
 
 
 def polygonal(geometry: Geometry) -> Geometry:

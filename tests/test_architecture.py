@@ -13,6 +13,7 @@ from qpgis.catalogue import keys
 PACKAGE = Path(__file__).resolve().parents[1] / "qpgis"
 ORDER = [
     "errors",
+    "periods",
     "crs",
     "shapes",
     "provenance",
@@ -28,6 +29,8 @@ ORDER = [
     "indicators",
     "plans",
     "workspace",
+    "rows",
+    "judging",
     "assessment",
     "styles",
     "maps",

@@ -64,7 +64,7 @@ def water() -> dict[str, shapely.Geometry]:
 @pytest.fixture(scope="module")
 def rows(towns: dict[str, shapely.Geometry], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
     out = tmp_path_factory.mktemp("qingpu")
-    assert main(["run", "--zones", str(TOWNS), "--definitions", "all", "--out", str(out)]) == 0
+    assert main(["run", "--zones", str(TOWNS), "--zones-grade", "open", "--definitions", "all", "--out", str(out)]) == 0
     with (out / "indicators.csv").open(encoding="utf-8-sig", newline="") as stream:
         found = list(csv.DictReader(stream))
     return [row for row in found if row["indicator"] == "water_surface_share"]

@@ -28,7 +28,7 @@ FLAGS = [
 def page_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     arguments = {
         "qingpu": [],
-        "towns": ["--zones", str(SHARED_DATA / "qingpu_11_towns_osm_wgs84.geojson")],
+        "towns": ["--zones", str(SHARED_DATA / "qingpu_11_towns_osm_wgs84.geojson"), "--zones-grade", "open"],
         "liechtenstein": [
             "--osm",
             str(SHARED_DATA / "liechtenstein.osm.pbf"),

@@ -320,7 +320,7 @@ def test_targets_are_judged_at_their_scope_only(workspace: Maker) -> None:
         "indicator,zone,period,value,source\nforest_cover,south,2020,5,年鉴\n", "utf-8"
     )
     (folder / "statistics.csv").write_text(
-        "indicator,zone,period,value,source\ngreen_trips,all,2024,61.5,交通局\n", "utf-8"
+        "indicator,zone,period,value,grade,source\ngreen_trips,all,2024,61.5,official,交通局\n", "utf-8"
     )
     table = qp.assess(qp.open_workspace(folder)).table.set_index(["indicator", "zone_id"])
     south = table.loc[("forest_cover", "south")]
@@ -347,7 +347,7 @@ def test_a_target_of_words_takes_the_number_that_a_document_gives(tmp_path: Path
         "utf-8",
     )
     (folder / "s.csv").write_text(
-        "indicator,zone,period,value,source\nenergy_intensity_reduction,qingxi,2024,15,统计局\n", "utf-8"
+        "indicator,zone,period,value,grade,source\nenergy_intensity_reduction,qingxi,2024,15,official,统计局\n", "utf-8"
     )
     row = qp.assess(qp.open_workspace(folder))["energy_intensity_reduction"].iloc[0]
     assert (row["value"], row["target"], row["status"]) == (15, 14, "met")
@@ -361,7 +361,7 @@ def test_a_target_of_words_takes_the_number_that_a_document_gives(tmp_path: Path
         ('forest_cover,south,2020,"68,500",年鉴', "value '68,500' is no number"),
         ("forest_cover,nowhere,2020,5,年鉴", "zone 'nowhere' is no zone"),
         ("forest_cover,south,2020,5,", "source is empty"),
-        ("forest_cover,south,last,5,年鉴", "period 'last' doesn't begin with a year"),
+        ("forest_cover,south,last,5,年鉴", "period 'last' is no period"),
     ],
 )
 def test_wrong_cells_of_a_table(workspace: Maker, cells: str, message: str) -> None:
@@ -415,7 +415,18 @@ def test_other_zones_for_the_same_workspace(workspace: Maker, tmp_path: Path) ->
     halves = four_towns().rename(columns={"zone_id": "code"})
     halves["geometry"] = [box(*g.bounds[:3], g.bounds[3] - 500) for g in halves.geometry]
     halves.to_file(tmp_path / "halves.gpkg")
-    status = main(["run", str(folder), "--zones", str(tmp_path / "halves.gpkg"), "--out", str(tmp_path / "out")])
+    status = main(
+        [
+            "run",
+            str(folder),
+            "--zones",
+            str(tmp_path / "halves.gpkg"),
+            "--zones-grade",
+            "open",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+    )
     assert status == 0
     table = gpd.read_file(tmp_path / "out" / "indicators.gpkg", layer="zones").set_index("zone_id")
     assert table.loc["a", "forest_cover"] == pytest.approx(50, rel=1e-3)

@@ -11,8 +11,9 @@ from typing import Any
 
 from qpgis.catalogue import Lang
 from qpgis.errors import ConfigError, did_you_mean
-from qpgis.layers import LAYERS
+from qpgis.layers import LAYERS, Layer
 from qpgis.parts import AnyLayer, Ratio, Zones
+from qpgis.provenance import Grade, Source
 
 Settings = Mapping[str, Any]
 UNITS: Mapping[str, tuple[str, str, int]] = MappingProxyType({"%": ("km2", "km2", 100), "km/km2": ("km", "km2", 1000)})
@@ -113,11 +114,11 @@ class Indicator:
                 f"{self.id}: unknown definition {text!r}; {did_you_mean(match[1] if match else text, known)}"
             )
         preset = known[match[1]]
-        if not match[2]:
+        if match[2] is None:
             return preset
         changed = dict(self._setting(pair) for pair in match[2].split(","))
         suffix = ", ".join(f"{name}={_as_text(value)}" for name, value in sorted(changed.items()))
-        return Definition(
+        named = Definition(
             f"{preset.name}[{suffix}]",
             f"{preset.zh}（{suffix}）",
             f"{preset.en} ({suffix})",
@@ -125,6 +126,16 @@ class Indicator:
             preset.source,
             preset.standing,
         )
+        self._try(named)
+        return named
+
+    def _try(self, definition: Definition) -> None:
+        """Let the function itself judge the settings, on layers without features."""
+        nothing = Source("", Grade.OFFICIAL)
+        try:
+            self({kind: Layer.empty(kind, nothing) for kind in self.layers}, definition)
+        except ConfigError as error:
+            raise ConfigError(f"{self.id}: {error}") from error
 
     def _setting(self, pair: str) -> tuple[str, Any]:
         name, equals, value = (part.strip() for part in pair.partition("="))

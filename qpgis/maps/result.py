@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import geopandas as gpd
 import pandas as pd
 
-from qpgis.assessment import Assessment, Row
+from qpgis.assessment import Assessment
 from qpgis.catalogue import text
 from qpgis.crs import LONLAT, Plane
 from qpgis.indicators import registry
 from qpgis.layers import Layer
 from qpgis.maps import Scene, SceneLayer
 from qpgis.provenance import Grade
+from qpgis.rows import Row
 
 MAP_DECIMALS = {"%": 2, "km/km2": 3}
 """Decimals of a value on the map, by unit."""

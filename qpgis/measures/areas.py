@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -33,9 +35,12 @@ def area_contributions(zones: Geometries, features: Geometries, outside: Geometr
     reached = np.zeros(len(shapes), dtype=bool)
     reached[shapely.STRtree(zones).query(shapes, predicate="intersects")[0]] = True
     order = order[reached[order]]
-    pieces = _disjoint(shapes[order], shapely.normalize(outside) if outside is not None else np.array([], dtype=object))
-    zone, piece, area = _split_among_zones(zones, pieces)
-    return Contributions.of(order[piece], zone, area, len(zones))
+    order = order[~_repeated(shapes[order])]
+    left_out = shapely.normalize(outside) if outside is not None else np.array([], dtype=object)
+    pieces, differed = _disjoint(shapes[order], left_out)
+    zone, piece, area, split = _split_among_zones(zones, pieces)
+    found = Contributions.of(order[piece], zone, area, len(zones))
+    return replace(found, redone=tuple(sorted({int(order[n]) for n in {*differed, *split}})))
 
 
 def _by_size(shapes: Geometries) -> Ints:
@@ -52,8 +57,22 @@ def _by_size(shapes: Geometries) -> Ints:
     return order[~(shapely.is_missing(shapes) | shapely.is_empty(shapes))[order]]
 
 
-def _disjoint(shapes: Geometries, outside: Geometries) -> Geometries:
-    """Each shape without what earlier shapes and ``outside`` cover; only shapes with a common interior pay for it."""
+def _repeated(shapes: Geometries) -> NDArray[np.bool_]:
+    """Which shapes have stood before: they add nothing."""
+    seen: set[bytes] = set()
+    repeated = np.zeros(len(shapes), dtype=bool)
+    for n, wkb in enumerate(shapely.to_wkb(shapes)):
+        repeated[n] = wkb in seen
+        seen.add(wkb)
+    return repeated
+
+
+def _disjoint(shapes: Geometries, outside: Geometries) -> tuple[Geometries, list[int]]:
+    """Each shape without what earlier shapes and ``outside`` cover, and the shapes that were done again on a grid.
+
+    Only shapes with a common interior pay for it.
+    """
+    redone: list[int] = []
     pieces = shapes.copy()
     covers = np.concatenate([shapes, outside])
     later, earlier = shapely.STRtree(covers).query(shapes, predicate="intersects")
@@ -68,24 +87,24 @@ def _disjoint(shapes: Geometries, outside: Geometries) -> Geometries:
     pieces[hidden] = shapely.Polygon()
     later, earlier = later[~hidden[later]], earlier[~hidden[later]]
     if not len(later):
-        return pieces
+        return pieces, redone
     grouping = np.lexsort((earlier, later))
     later, earlier = later[grouping], earlier[grouping]
     targets, starts = np.unique(later, return_index=True)
     for target, cover in zip(targets, np.split(covers[earlier], starts[1:]), strict=True):
         union = cover[0] if len(cover) == 1 else shapely.union_all(cover)
-        pieces[target] = difference(shapes[target], union)
-    return pieces
+        pieces[target] = shapely.difference(shapes[target], union)
+        if pieces[target].area > shapes[target].area * (1 + 1e-9):
+            pieces[target] = shapely.difference(shapes[target], union, grid_size=FALLBACK_GRID_M)
+            redone.append(int(target))
+    return pieces, redone
 
 
-def difference(a: shapely.Geometry, b: shapely.Geometry) -> shapely.Geometry:
-    """``a`` without ``b``; on a fine grid where the plain overlay leaves more than there was."""
-    left = shapely.difference(a, b)
-    return left if left.area <= a.area * (1 + 1e-12) else shapely.difference(a, b, grid_size=FALLBACK_GRID_M)
+def _split_among_zones(zones: Geometries, pieces: Geometries) -> tuple[Ints, Ints, NDArray[np.float64], list[int]]:
+    """Zone, piece and common area of each pair that meets, and the pieces that were done again on a grid.
 
-
-def _split_among_zones(zones: Geometries, pieces: Geometries) -> tuple[Ints, Ints, NDArray[np.float64]]:
-    """Zone, piece and common area of each pair that meets; pieces within one zone are not overlaid."""
+    Pieces within one zone are not overlaid.
+    """
     shapely.prepare(zones)
     piece, zone = shapely.STRtree(zones).query(pieces, predicate="intersects")
     whole = shapely.area(pieces)
@@ -96,9 +115,9 @@ def _split_among_zones(zones: Geometries, pieces: Geometries) -> tuple[Ints, Int
     area[crossing] = shapely.area(shapely.intersection(pieces[piece[crossing]], zones[zone[crossing]]))
     limit = np.minimum(whole[piece], shapely.area(zones)[zone])
     broken = np.flatnonzero(area > limit * (1 + 1e-9) + 1e-6)
-    redone = shapely.intersection(pieces[piece[broken]], zones[zone[broken]], grid_size=FALLBACK_GRID_M)
-    area[broken] = np.minimum(shapely.area(redone), limit[broken])
-    return zone, piece, area
+    on_grid = shapely.intersection(pieces[piece[broken]], zones[zone[broken]], grid_size=FALLBACK_GRID_M)
+    area[broken] = np.minimum(shapely.area(on_grid), limit[broken])
+    return zone, piece, area, [int(n) for n in piece[broken]]
 
 
 def polygon_areas(zones: Geometries) -> Contributions:

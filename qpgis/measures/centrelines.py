@@ -24,7 +24,9 @@ def split_dual_carriageways(
 
     A stretch of a one-way road weighs a half if an opposite one-way road of the same class lies within
     ``opposite_within_m`` of it, and if the two have the same ``ref`` or the same ``name`` wherever both have one.
-    Distances are exact (no buffers): each pair of opposite segments gives one interval on the first.
+    Opposite means within 45 degrees of it; of ref and name, those that both have, one has to be equal. A line is never
+    its own opposite: a roundabout drawn as one line counts whole. Distances are exact (no buffers): each pair of
+    opposite segments gives one interval on the first.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ def split_dual_carriageways(
     weight : float array
         1 or 0.5 for each piece.
     """
+    lines, whole = shapely.get_parts(lines, return_index=True)
+    metric, roads = shapely.get_parts(metric), roads.iloc[whole]
     everything = np.arange(len(lines))
     one_way = roads["oneway"].to_numpy(dtype=bool) if "oneway" in roads else np.zeros(len(lines), dtype=bool)
     candidates = np.flatnonzero(one_way)
@@ -56,7 +60,7 @@ def split_dual_carriageways(
     pieces = np.concatenate([lines[kept], halves[0], singles[0]])
     source = np.concatenate([kept, halves[1], singles[1]])
     weight = np.concatenate([np.ones(len(kept)), np.full(len(halves[0]), 0.5), np.ones(len(singles[0]))])
-    return pieces, source, weight
+    return pieces, whole[source], weight
 
 
 def _segments(lines: Geometries, chosen: NDArray[np.int64]) -> tuple[NDArray, NDArray, NDArray[np.int64]]:

@@ -23,12 +23,15 @@ class Contributions:
         The contribution in millionths of the unit (m2, m; for counts a million each).
     zones : int
         How many zones there are.
+    redone : tuple of int
+        Features whose overlay broke a law of areas and was done again on a grid.
     """
 
     feature: NDArray[np.int64]
     zone: NDArray[np.int64]
     micro: NDArray[np.int64]
     zones: int
+    redone: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, feature: NDArray, zone: NDArray, amount: NDArray[np.float64], zones: int) -> Contributions:
@@ -47,7 +50,3 @@ class Contributions:
         for n in range(self.zones):
             totals[n] = (int(high[n]) << 32) + int(low[n])
         return totals
-
-    def touched(self) -> NDArray[np.int64]:
-        """The features that contribute to any zone."""
-        return np.unique(self.feature)

@@ -27,6 +27,8 @@ def length_contributions(
     A stretch on the border of two zones counts half to each, on the border of one zone wholly to it. Zones that may
     overlap (``overlapping``) each take all that lies in them.
 
+    Where a line lies on itself, it counts once.
+
     Parameters
     ----------
     zones, lines : arrays of geometries
@@ -35,6 +37,8 @@ def length_contributions(
         A factor for each line (a half for one track of a dual carriageway).
     """
     shapes = shapely.normalize(lines)
+    tangled = ~shapely.is_simple(shapes)
+    shapes[tangled] = shapely.node(shapes[tangled])
     shapely.prepare(zones)
     line, zone = shapely.STRtree(zones).query(shapes, predicate="dwithin", distance=COINCIDENT_M)
     length = np.zeros(len(line))

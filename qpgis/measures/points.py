@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 
 from qpgis.crs import COINCIDENT_M, Geometries
-from qpgis.measures.contributions import MICRO, Contributions
+from qpgis.measures.contributions import Contributions
 
 
 def count_contributions(zones: Geometries, points: Geometries, *, overlapping: bool = False) -> Contributions:
@@ -22,12 +22,3 @@ def count_contributions(zones: Geometries, points: Geometries, *, overlapping: b
         first = np.append(True, point[1:] != point[:-1])
         point, zone = point[first], zone[first]
     return Contributions.of(point, zone, np.ones(len(point)), len(zones))
-
-
-def as_count(micro: int) -> int:
-    """A sum of contributions as a count.
-
-    >>> as_count(3_000_000)
-    3
-    """
-    return micro // MICRO

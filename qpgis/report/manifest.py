@@ -10,6 +10,7 @@ from typing import Any
 
 import qpgis
 from qpgis.assessment import Assessment
+from qpgis.indicators import registry
 from qpgis.provenance import sha256_of
 
 DECIDING = ("geopandas", "numpy", "osmium", "pandas", "pyogrio", "pyproj", "shapely")
@@ -31,7 +32,7 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
             "indicator": indicator,
             "definition": name,
             "version": d.version,
-            "settings": dict(d.settings),
+            "settings": {**registry()[indicator].settings, **d.settings},
             "text": d.text("zh"),
         }
         for (indicator, name), d in assessment.definitions.items()
@@ -53,7 +54,7 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
         "rows": {kind: asdict(ledger) for kind, ledger in workspace.ledgers.items()},
         "findings": len(assessment.findings),
         "outputs": {path.name: sha256_of(path) for path in sorted(outputs.iterdir())},
-        "versions": {"qpgis": qpgis.__version__, **{name: importlib.metadata.version(name) for name in DECIDING}},
+        "versions": _versions(),
     }
 
 
@@ -61,3 +62,18 @@ def write_manifest(assessment: Assessment, folder: Path) -> None:
     """Write ``manifest.json`` beside the other outputs, keys sorted."""
     words = json.dumps(manifest(assessment, folder), ensure_ascii=False, indent=2, sort_keys=True)
     (folder / "manifest.json").write_text(words + "\n", encoding="utf-8")
+
+
+def _versions() -> dict[str, str]:
+    """The versions of qpgis and of everything that can change a digit."""
+    import pyogrio
+    import pyproj
+    import shapely
+
+    libraries = {name: importlib.metadata.version(name) for name in DECIDING}
+    engines = {
+        "GDAL": pyogrio.__gdal_version_string__,
+        "GEOS": shapely.geos_version_string,
+        "PROJ": pyproj.proj_version_str,
+    }
+    return {"qpgis": qpgis.__version__, **libraries, **engines}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qpgis.assessment import Assessment
+from qpgis.errors import OutputError
 from qpgis.maps import html, planning_map
 from qpgis.maps.result import scene_of
 from qpgis.provenance import staged_outputs
@@ -30,6 +31,17 @@ OUTPUTS: dict[str, Writer] = {
 """Every output by its name, in the order of writing."""
 
 
+def _write(write: Writer, assessment: Assessment, path: Path) -> None:
+    """Write one output; the libraries' own errors of a full or read-only disk become ours."""
+    from pyogrio.errors import DataSourceError, FeatureError
+    from xlsxwriter.exceptions import XlsxWriterException
+
+    try:
+        write(assessment, path)
+    except (XlsxWriterException, DataSourceError, FeatureError) as error:
+        raise OutputError(f"{path.name}: writing failed ({error}); the old outputs are untouched") from error
+
+
 def write_outputs(
     assessment: Assessment, folder: Path, *, progress: Callable[[str], None] = lambda stage: None
 ) -> tuple[Path, ...]:
@@ -45,6 +57,6 @@ def write_outputs(
     with staged_outputs(folder) as stage:
         for name, write in OUTPUTS.items():
             progress(f"writing {name}")
-            write(assessment, stage / name)
+            _write(write, assessment, stage / name)
         write_manifest(assessment, stage)
     return tuple(folder / name for name in (*OUTPUTS, "manifest.json"))

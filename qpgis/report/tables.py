@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
@@ -10,9 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qpgis.assessment import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, UNITS, Assessment, Row, record, shown
-from qpgis.catalogue import text
+from qpgis.assessment import Assessment
+from qpgis.catalogue import keys, text
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
+from qpgis.indicators.declaration import UNITS
+from qpgis.provenance import worst
+from qpgis.rows import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, Row, record, shown
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -176,8 +181,6 @@ def _number(value: float | None) -> float | None:
 
 def level_text(level: str, lang: Any) -> str:
     """A level's name; levels that a workspace invents keep their own."""
-    from qpgis.catalogue import keys
-
     return text(f"level_{level}", lang) if f"level_{level}" in keys() else level
 
 
@@ -212,8 +215,6 @@ def _definition_rows(a: Assessment) -> Iterator[list[Any]]:
 
 
 def _source_rows(a: Assessment) -> Iterator[list[Any]]:
-    from qpgis.catalogue import keys
-
     for i in a.workspace.inputs:
         role = text(f"layer_{i.role}", a.lang) if f"layer_{i.role}" in keys() else i.role
         grade = text(f"grade_{i.grade}", a.lang) if i.grade else None
@@ -266,6 +267,8 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
     """``indicators.gpkg``: layer ``zones`` with a column per value, and table ``indicators`` with every row.
 
     A column is named after its indicator; further definitions of the same indicator are named ``indicator:definition``.
+    ``grade`` is the worst grade of any value of the zone. GDAL takes ``!`` in a path for an archive, so it is written
+    elsewhere first.
     """
     import pyogrio
 
@@ -282,9 +285,17 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
     for (indicator, definition), column in columns.items():
         zones[column] = [values.get((indicator, definition, zone)) for zone in zones["zone_id"]]
         zones[column] = zones[column].astype(float)
-    with fixed_gdal_time():
-        pyogrio.write_dataframe(zones, path, layer="zones", driver="GPKG", promote_to_multi=True)
-        pyogrio.write_dataframe(assessment.table, path, layer="indicators", driver="GPKG", append=True)
+    zones["grade"] = [_worst_grade(assessment, zone) for zone in zones["zone_id"]]
+    with fixed_gdal_time(), tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "indicators.gpkg"
+        pyogrio.write_dataframe(zones, plain, layer="zones", driver="GPKG", promote_to_multi=True)
+        pyogrio.write_dataframe(assessment.table, plain, layer="indicators", driver="GPKG", append=True)
+        shutil.copyfile(plain, path)
+
+
+def _worst_grade(assessment: Assessment, zone: str) -> str:
+    grades = [row.grade for row in assessment.rows if row.zone.id == zone and row.grade and row.value is not None]
+    return str(worst(grades) or "")
 
 
 @contextmanager

@@ -38,6 +38,11 @@ class RawFeatures:
     bounds: Bounds | None = None
     remarks: tuple[str, ...] = ()
 
+    @property
+    def states_crs(self) -> bool:
+        """True if the file itself names its reference system; GeoJSON has a default and needn't."""
+        return self.frame.crs is not None and self.driver != "GeoJSON"
+
 
 def regular_file(path: Path, *, what: str) -> Path:
     """The path, if it is a regular local file.

@@ -115,6 +115,8 @@ class _Rows:
     features: dict[str, list[dict[str, Any]]]
     boundaries: list[dict[str, Any]] = field(default_factory=list)
     assembled: set[int] = field(default_factory=set)
+    open_ways: dict[int, str] = field(default_factory=dict)
+    way_areas: set[int] = field(default_factory=set)
     newest: str = ""
 
 
@@ -149,6 +151,7 @@ def read_osm(path: Path, *, name: str, findings: Findings) -> OsmExtract:
         raise SourceError(f"OSM extract: {name} can't be read: {error}; it is damaged or no OSM file") from error
     _report_broken_relations(relations, name, table, rows, findings)
     _drop_rings_of_relations(relations, name, rows, findings)
+    _report_open_ways(relations, name, rows, findings)
     box = header.box()
     bounds = (box.bottom_left.lon, box.bottom_left.lat, box.top_right.lon, box.top_right.lat) if box.valid() else None
     layers = {layer: RawFeatures(_frame(found), name, "OSM", bounds) for layer, found in rows.features.items()}
@@ -168,16 +171,19 @@ def _read_objects(path: Path, name: str, table: tuple[OsmRule, ...], rows: _Rows
             continue
         tags = dict(obj.tags)
         if obj.is_area():
-            if not obj.from_way():
-                rows.assembled.add(obj.orig_id())
+            (rows.way_areas if obj.from_way() else rows.assembled).add(obj.orig_id())
             matching = [r for r in table if r.geometry == "polygon" and r.takes(set(tags.items()))]
             boundary = tags.get("boundary") == "administrative" and bool(tags.get("admin_level"))
         else:
             matching = [r for r in table if r.geometry == "line" and r.takes(set(tags.items()))]
             boundary = False
+            for rule in table:
+                if rule.geometry == "polygon" and tags.get("area") != "no" and rule.takes(set(tags.items())):
+                    rows.open_ways[obj.id] = rule.layer
         if not (matching or boundary):
             continue
-        rows.newest = max(rows.newest, obj.timestamp.isoformat())
+        if obj.timestamp.year > 1970:
+            rows.newest = max(rows.newest, obj.timestamp.isoformat())
         wkb = _wkb(obj, factory, name, findings)
         if wkb is None:
             continue
@@ -250,6 +256,11 @@ class _AreaRelation:
     outers: tuple[int, ...]
 
     @property
+    def tagless(self) -> bool:
+        """True if it doesn't say what it is."""
+        return set(self.tags) <= _BOOKKEEPING
+
+    @property
     def administrative(self) -> bool:
         """True for an administrative boundary."""
         return self.tags.get("boundary") == "administrative"
@@ -274,7 +285,7 @@ def _report_broken_relations(
         found = set(relation.tags.items())
         layers = [r.layer for r in table if r.geometry == "polygon" and r.takes(found)]
         about = {"file": name, "feature_id": f"relation/{relation.id}"}
-        if set(relation.tags) <= _BOOKKEEPING:
+        if relation.tagless:
             members = ", ".join(f"way/{ref}" for ref in relation.outers)
             findings.add(Severity.WARNING, "osm_relation_without_tags", **about, members=members)
         elif relation.id not in rows.assembled and (layers or relation.administrative):
@@ -291,3 +302,16 @@ def _drop_rings_of_relations(relations: list[_AreaRelation], name: str, rows: _R
             words = {"file": name, "feature_id": row["feature_id"], "value": row["admin_level"]}
             findings.add(Severity.INFO, "osm_boundary_ring", **words)
     rows.boundaries = [row for row in rows.boundaries if row["feature_id"] not in rings]
+
+
+def _report_open_ways(relations: list[_AreaRelation], name: str, rows: _Rows, findings: Findings) -> None:
+    """Name the ways that have an area's tags but make none: not closed, short of nodes, or of a broken relation."""
+    parts = {
+        ref
+        for relation in relations
+        if relation.id in rows.assembled and not relation.tagless
+        for ref in relation.outers
+    }
+    for way, layer in rows.open_ways.items():
+        if way not in rows.way_areas and way not in parts:
+            findings.add(Severity.WARNING, "osm_open_way", layer=layer, file=name, feature_id=f"way/{way}")

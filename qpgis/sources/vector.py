@@ -51,24 +51,21 @@ def read_vector(path: Path, *, name: str, layer: str | None = None, what: str) -
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         if driver == "Parquet":
-            frame, bounds = _read_parquet(path, name, what)
+            frame, bounds = _read_parquet(path, name, what), None
         else:
             frame, bounds = _read_ogr(path, name, layer, driver, what)
     remarks = dict.fromkeys(str(w.message).replace(str(path), name) for w in caught)
     return RawFeatures(frame, name, driver, bounds, tuple(remarks))
 
 
-def _read_parquet(path: Path, name: str, what: str) -> tuple[gpd.GeoDataFrame, Bounds | None]:
+def _read_parquet(path: Path, name: str, what: str) -> gpd.GeoDataFrame:
     import geopandas as gpd
-    import pyarrow.parquet as pq
 
     try:
         frame = gpd.read_parquet(path)
-        metadata = json.loads((pq.read_schema(path).metadata or {}).get(b"geo", b"{}"))
     except (OSError, ValueError) as error:
         raise SourceError(f"{what}: {name} can't be read as GeoParquet: {error}") from error
-    column = metadata.get("columns", {}).get(metadata.get("primary_column", ""), {})
-    return frame.reset_index(drop=True), _flat_bounds(column.get("bbox"))
+    return frame.reset_index(drop=True)
 
 
 def _read_ogr(
@@ -79,9 +76,9 @@ def _read_ogr(
 
     try:
         layer = layer or _only_layer(path, name, what)
-        info = pyogrio.read_info(path, layer=layer, force_total_bounds=False)
-        if info["driver"] != driver:
-            raise SourceError(f"{what}: {name} is no {driver} file but {info['driver']}; give it its true suffix")
+        found = pyogrio.read_info(path, layer=layer)["driver"]
+        if found != driver:
+            raise SourceError(f"{what}: {name} is no {driver} file but {found}; give it its true suffix")
         frame = pyogrio.read_dataframe(path, layer=layer, fid_as_index=True)
     except DataLayerError as error:
         layers = [row[0] for row in pyogrio.list_layers(path)]
@@ -92,8 +89,9 @@ def _read_ogr(
         raise SourceError(f"{what}: {name} has no geometries" + (f" in layer {layer!r}" if layer else ""))
     if "feature_id" not in frame:
         frame["feature_id"] = frame.index.astype(str)
-    stated = _stated_bbox(path) if driver == "GeoJSON" else info["total_bounds"]
-    return frame.reset_index(drop=True), _flat_bounds(stated)
+    # the boxes in the headers of other formats are those of their features, written by the software: they state nothing
+    stated = _flat_bounds(_stated_bbox(path)) if driver == "GeoJSON" else None
+    return frame.reset_index(drop=True), stated
 
 
 def _only_layer(path: Path, name: str, what: str) -> str:
@@ -117,7 +115,8 @@ def _stated_bbox(path: Path) -> Any:
 
 def _flat_bounds(stated: Any) -> Bounds | None:
     """West, south, east, north of a stated 2D or 3D box, ``None`` where there is none."""
-    values = [float(v) for v in stated] if stated is not None else []
+    numbers = isinstance(stated, list) and all(isinstance(v, int | float) for v in stated)
+    values = [float(v) for v in stated] if numbers else []
     if len(values) == 6:
         values = values[0:2] + values[3:5]
     if len(values) != 4 or any(v != v or abs(v) == float("inf") for v in values):

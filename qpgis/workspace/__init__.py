@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from qpgis.area import StudyArea
 from qpgis.findings import Finding
 from qpgis.layers import Layer, Ledger, State
+from qpgis.periods import year_of
 from qpgis.plans import Baseline, Plan, Target, Thresholds
 from qpgis.provenance import Grade
 
@@ -35,6 +36,7 @@ class Statistic:
     zone: str
     period: str
     value: float
+    grade: Grade
     source: str
 
 
@@ -91,4 +93,4 @@ class Workspace:
     @property
     def year(self) -> int:
         """The year of the period."""
-        return int(self.period[:4])
+        return year_of(self.period)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -9,17 +10,27 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.indicators import registry
 from qpgis.landuse import scheme
 from qpgis.layers import LAYERS
+from qpgis.periods import last_day
 from qpgis.provenance import Grade
 
 CONFIG_NAME = "qpgis.toml"
 Positive = Annotated[float, Field(gt=0)]
 Box = tuple[float, float, float, float]
+
+
+def _not_grid(level: str) -> str:
+    if level == "grid":
+        raise ValueError("grid is the level of the cells that grid_cell_m makes; choose another name")
+    return level
+
+
+Level = Annotated[str, AfterValidator(_not_grid)]
 
 
 class _Table(BaseModel):
@@ -55,7 +66,7 @@ class ZonesTable(FileTable):
 
     id_field: str = "zone_id"
     name_field: str = "name"
-    level: str = "town"
+    level: Level = "town"
     overlapping: bool = False
     grid_cell_m: Positive | None = None
 
@@ -65,7 +76,7 @@ class GroupTable(_Table):
 
     id: str
     name: str
-    level: str = "group"
+    level: Level = "group"
     members: list[str] | Literal["all"]
 
 
@@ -83,13 +94,16 @@ class LayerTable(_Table):
     empty_because : str
         There is no such thing in the area, and why that is known; then the layer is measured and empty.
     scheme : str
-        Which land-use scheme the codes are of; mandatory for ``landuse``. ``osm`` for an OpenStreetMap extract.
+        Which land-use scheme the codes are of; mandatory for ``landuse``, and only for it.
     extent : "area", "file" or a box in degrees
-        Where the layer was surveyed; by default ``file``: the bounds that the file itself states.
+        Where the layer was surveyed; by default ``file``: the bounds that the file itself states (the header of an
+        OSM extract, the ``bbox`` of a GeoJSON file; other formats only repeat the box of their features).
     *_field : str
         Which attribute holds what.
     class_map : table
         The file's class words to qpgis's.
+    oneway_map : table
+        The file's words for the direction of traffic to forward, backward, both.
     """
 
     file: str | None = None
@@ -112,6 +126,7 @@ class LayerTable(_Table):
     oneway_field: str | None = None
     ref_field: str | None = None
     class_map: dict[str, str] = {}
+    oneway_map: dict[str, Literal["forward", "backward", "both"]] = {}
 
     @model_validator(mode="after")
     def _one_origin(self) -> LayerTable:
@@ -135,7 +150,7 @@ class LayerTable(_Table):
     @field_validator("scheme")
     @classmethod
     def _known_scheme(cls, value: str | None) -> str | None:
-        if value not in (None, "osm"):
+        if value is not None:
             scheme(value)
         return value
 
@@ -144,7 +159,11 @@ class LayerTable(_Table):
     def _area_file_or_box(cls, value: Any) -> str | Box:
         if value in ("area", "file"):
             return value
-        if isinstance(value, list) and len(value) == 4 and all(isinstance(v, int | float) for v in value):
+        if (
+            isinstance(value, list)
+            and len(value) == 4
+            and all(isinstance(v, int | float) and math.isfinite(v) for v in value)
+        ):
             west, south, east, north = (float(v) for v in value)
             if west < east and south < north:
                 return west, south, east, north
@@ -210,9 +229,15 @@ class Config(_Table):
 
     @field_validator("period")
     @classmethod
-    def _begins_with_a_year(cls, value: str) -> str:
-        if not re.match(r"\d{4}(\D|$)", value):
-            raise ValueError('a period begins with its year, such as "2024" or "2024Q3"')
+    def _is_a_period(cls, value: str) -> str:
+        last_day(value)
+        return value
+
+    @field_validator("periods")
+    @classmethod
+    def _named_by_periods(cls, value: dict[str, PeriodTable]) -> dict[str, PeriodTable]:
+        for period in value:
+            last_day(period)
         return value
 
     def at(self, period: str | None) -> Config:
@@ -230,6 +255,8 @@ class Config(_Table):
             return self
         own = self.periods[chosen]
         changes: dict[str, Any] = {"period": chosen, "layers": {**self.layers, **own.layers}}
+        if chosen != self.period:
+            changes["state"] = self.state.model_copy(update={"as_of": None})
         changes |= {key: value for key in ("zones", "groups", "state") if (value := getattr(own, key)) is not None}
         return self.model_copy(update=changes)
 
@@ -245,7 +272,7 @@ def read_config(path: Path) -> Config:
         With every mistake, its line and its remedy.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise SourceError(f"{path} doesn't exist; make one with: qpgis init {path.parent}") from error
     except UnicodeDecodeError as error:
@@ -286,11 +313,13 @@ def _unknown_names(table: Mapping[str, Any], lines: Mapping[tuple[str, ...], int
         if name not in indicators:
             yield f"{at}unknown indicator {name!r}; {did_you_mean(name, indicators)}"
         elif isinstance(chosen, list):
+            named: list[str] = []
             for text in chosen or [""]:
                 try:
-                    indicators[name].definition(str(text))
+                    named.append(indicators[name].definition(str(text)).name)
                 except ConfigError as error:
                     yield at + str(error)
+            yield from (f"{at}{name}: {one!r} stands twice" for one in sorted(set(named)) if named.count(one) > 1)
 
 
 def _tables(table: Any, key: str) -> Mapping[str, Any]:
@@ -312,12 +341,25 @@ def _cross_check(config: Config, lines: Mapping[tuple[str, ...], int]) -> Iterat
 def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str]:
     if kind == "landuse" and layer.file and not layer.scheme:
         yield "landuse needs scheme = ...: the same code means different things in different schemes"
+    if kind == "landuse" and layer.from_:
+        yield "landuse is what other layers are selected from; it needs a file of its own"
+    if layer.from_ and LAYERS.get(kind) != "polygon":
+        yield f"{kind}: its features are {LAYERS.get(kind)}s, which land-use parcels can't give; it needs a file"
+    if kind != "landuse" and layer.scheme:
+        yield f'{kind}: scheme goes with landuse; read the file as [layers.landuse] and select with from = "landuse"'
     if kind == "landuse" and layer.file and not layer.class_field:
         yield "landuse needs class_field = ...: the field that holds the land-use code"
     if layer.from_ and layer.from_ not in every:
         yield f"{kind}: from = {layer.from_!r} is no layer of this workspace; {did_you_mean(layer.from_, every)}"
-    elif layer.from_ and (every[layer.from_].scheme is None or every[layer.from_].scheme == "osm"):
+    elif layer.from_ and every[layer.from_].scheme is None:
         yield f"{kind}: from = {layer.from_!r} needs a layer with a land-use scheme"
+    elif layer.from_ and layer.classes is not None:
+        known = scheme(every[layer.from_].scheme or "").classes
+        wrong = [code for code in layer.classes if not any(row.startswith(code) for row in known) or not code]
+        wrong = [code for code in wrong if scheme(every[layer.from_].scheme or "").lookup(code) is None]
+        yield from (f"{kind}: no class {code!r} in scheme {every[layer.from_].scheme!r}" for code in wrong)
+        if not layer.classes:
+            yield f"{kind}: classes is empty; name at least one code, or leave it out"
 
 
 def _explain(error: Any, table: Mapping[str, Any], lines: Mapping[tuple[str, ...], int]) -> str:

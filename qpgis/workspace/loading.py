@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
 
-from qpgis.area import Group, StudyArea, study_area
-from qpgis.catalogue import Lang, data_dir
-from qpgis.crs import LONLAT, label, parse
+from qpgis.area import ALL, Group, StudyArea, study_area
+from qpgis.catalogue import Lang, data_dir, read_toml
+from qpgis.crs import COINCIDENT_M, LONLAT, label, parse
 from qpgis.errors import ConfigError, SourceError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.landuse import scheme
-from qpgis.layers import Fields, Layer, Ledger, State, prepare
-from qpgis.plans import Thresholds, read_plan
-from qpgis.provenance import Grade, Source, sha256_of
+from qpgis.layers import Fields, Layer, Ledger, State, ids_text, prepare, text_of
+from qpgis.periods import last_day
+from qpgis.plans import Plan, Thresholds, read_plan
+from qpgis.provenance import Source, sha256_of
 from qpgis.sources import RawFeatures
 from qpgis.sources.osm import OsmExtract, is_osm, read_osm
 from qpgis.sources.vector import read_vector
@@ -128,7 +128,9 @@ def open_workspace(
         See :mod:`qpgis.errors`.
     """
     path = Path(folder) if folder is not None else embedded_workspace()
-    path = path / CONFIG_NAME if path.is_dir() or path.suffix != ".toml" else path
+    if path.is_file() and path.suffix != ".toml":
+        raise SourceError(f"{path} is no workspace; give a folder with {CONFIG_NAME} (qpgis init makes one)")
+    path = path if path.suffix == ".toml" and not path.is_dir() else path / CONFIG_NAME
     config = read_config(path).at(period)
     _require_files(config, path.parent)
     reader = Reader(path.parent, Findings(lang), progress)
@@ -136,6 +138,7 @@ def open_workspace(
     state = _state(config)
     layers, ledgers = _read_layers(config, reader, area, state)
     tables = _read_tables(config, path.parent, {*area.base.ids, *(g.id for g in area.groups)}, reader)
+    plans = tuple(_read_plans(config, reader))
     own = InputFile(path.name, "workspace", sha256_of(path), 0, None)
     return Workspace(
         name=config.name,
@@ -144,8 +147,8 @@ def open_workspace(
         area=area,
         layers=layers,
         state=state,
-        definitions={name: tuple(chosen) for name, chosen in config.definitions.items()},
-        plans=tuple(read_plan(name, folder=path.parent) for name in config.plans),
+        definitions=_definitions(config),
+        plans=plans,
         thresholds=Thresholds(**config.thresholds.model_dump()),
         inputs=(own, *reader.inputs.values()),
         ledgers=ledgers,
@@ -153,6 +156,25 @@ def open_workspace(
         map_approval=config.outputs.map_approval,
         **tables,
     )
+
+
+def _definitions(config: Config) -> dict[str, tuple[str, ...]]:
+    """The chosen definitions; where the water is OpenStreetMap's, by default those that need no water classes."""
+    water = config.layers.get("water")
+    by_default: dict[str, str] = {}
+    if water is not None and water.file and is_osm(Path(water.file)):
+        by_default = read_toml("schemes", "osm.toml")["scheme"]["definitions"]
+    asked = {name: tuple(chosen) for name, chosen in config.definitions.items()}
+    return {**{name: (chosen,) for name, chosen in by_default.items()}, **asked}
+
+
+def _read_plans(config: Config, reader: Reader) -> Iterator[Plan]:
+    for name in config.plans:
+        path = reader.folder / name
+        if path.is_file():
+            shown = _display_name(name)
+            reader.inputs[shown, "plan"] = InputFile(shown, "plan", sha256_of(path), 0, None)
+        yield read_plan(name, folder=reader.folder)
 
 
 def _require_files(config: Config, folder: Path) -> None:
@@ -169,8 +191,7 @@ def _require_files(config: Config, folder: Path) -> None:
 
 
 def _state(config: Config) -> State:
-    as_of = config.state.as_of or date(int(config.period[:4]), 12, 31)
-    return State(as_of, frozenset(config.state.statuses))
+    return State(config.state.as_of or last_day(config.period), frozenset(config.state.statuses))
 
 
 def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_cell_m: float | None) -> StudyArea:
@@ -183,10 +204,7 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
         id_field, name_field = _zone_fields(
             raw, table, {m for g in config.groups for m in g.members if g.members != "all"}
         )
-    ids = sorted({str(v) for v in raw.frame[id_field]}) if id_field in raw.frame else []
-    groups = tuple(
-        Group(g.id, g.name, g.level, tuple(ids) if g.members == "all" else tuple(g.members)) for g in config.groups
-    )
+    groups = tuple(Group(g.id, g.name, g.level, ALL if g.members == "all" else tuple(g.members)) for g in config.groups)
     return study_area(
         raw,
         name=config.name,
@@ -197,7 +215,7 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
         crs=table.crs,
         findings=reader.findings,
         groups=groups,
-        grid_cell_m=grid_cell_m or table.grid_cell_m,
+        grid_cell_m=grid_cell_m if grid_cell_m is not None else table.grid_cell_m,
         overlapping=table.overlapping,
     )
 
@@ -207,7 +225,7 @@ def _zone_fields(raw: RawFeatures, table: ZonesTable, members: set[str]) -> tupl
     attributes = [c for c in raw.frame.columns if c != raw.frame.geometry.name]
     if table.id_field in attributes and table.name_field in attributes:
         return table.id_field, table.name_field
-    fitting = [c for c in attributes if members and members <= {str(v) for v in raw.frame[c]}]
+    fitting = [c for c in attributes if members and members <= {text_of(v) for v in raw.frame[c]}]
     names = [c for c in ("name", "NAME", "XZQMC", "名称") if c in attributes]
     if not fitting or not names:
         raise ZoneError(
@@ -227,7 +245,8 @@ def _read_layers(
         if table.file:
             layers[kind], ledgers[kind] = _read_layer(kind, table, reader, area, state)
         elif table.empty_because:
-            layers[kind] = _empty_layer(kind, table.empty_because, area)
+            source = Source(CONFIG_NAME, area.base.source.grade, table.empty_because)
+            layers[kind] = Layer.empty(kind, source, area.outline)
     for kind, table in config.layers.items():
         if table.from_:
             layers[kind] = _selected(kind, table, layers[table.from_], config.layers[table.from_])
@@ -237,7 +256,7 @@ def _read_layers(
 def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, state: State) -> tuple[Layer, Ledger]:
     raw, source = reader.features(table, kind)
     layer, ledger = prepare_layer(kind, raw, table, source, area, state, reader.findings)
-    if table.scheme and table.scheme != "osm":
+    if table.scheme:
         _check_codes(layer, table.scheme, reader.findings)
     return layer, ledger
 
@@ -266,25 +285,30 @@ def prepare_layer(
         state=state,
         findings=findings,
         class_map=table.class_map,
+        oneway_map=table.oneway_map,
         extent=_extent(table.extent, raw, table.crs, area),
-        key=f"{kind}@{source.sha256}#{table.layer or ''}",
+        key=f"{kind}@{source.sha256} {table.model_dump_json(exclude_defaults=True)} {state}",
     )
     if not ledger.read and not from_osm:
         findings.add(Severity.WARNING, "empty_layer", layer=kind, file=raw.file)
     _count_outside(layer, ledger, area, findings)
     if layer.extent is None:
         findings.add(Severity.INFO, "extent_not_stated", layer=kind, file=raw.file)
-    if kind == "roads" and fields.class_ is None:
+    if kind == "roads" and fields.class_ is None and len(layer):
+        findings.add(Severity.WARNING, "roads_without_classes", layer=kind, file=raw.file)
         layer = replace(layer, frame=layer.frame.assign(class_="road"))
     return layer, ledger
 
 
 def _count_outside(layer: Layer, ledger: Ledger, area: StudyArea, findings: Findings) -> None:
     """Enter the features that touch no zone into the ledger."""
-    touching = shapely.STRtree(area.base.geometry).query(layer.geometry, predicate="intersects")[0]
+    tree = shapely.STRtree(area.base.geometry)
+    touching = tree.query(layer.geometry, predicate="dwithin", distance=COINCIDENT_M)[0]
     ledger.outside = len(layer) - len(np.unique(touching))
     ledger.used -= ledger.outside
-    if ledger.outside:
+    if ledger.outside and ledger.outside == len(layer):
+        findings.add(Severity.WARNING, "layer_outside", layer=layer.kind, file=layer.source.file, count=len(layer))
+    elif ledger.outside:
         words = {"layer": layer.kind, "file": layer.source.file, "value": str(ledger.outside)}
         findings.add(Severity.INFO, "features_outside", **words, count=ledger.outside)
 
@@ -299,14 +323,6 @@ def _extent(declared: Any, raw: RawFeatures, crs: str | None, area: StudyArea) -
     return area.plane.project(np.array([shapely.box(*box)]), system, what=f"extent of {raw.file}")[0]
 
 
-def _empty_layer(kind: str, reason: str, area: StudyArea) -> Layer:
-    import pandas as pd
-
-    frame = pd.DataFrame({c: pd.Series([], dtype="str") for c in ("feature_id", "name", "class_")})
-    source = Source(CONFIG_NAME, Grade.SURVEYED, reason)
-    return Layer(kind, frame, np.empty(0, dtype=object), source, area.outline, f"{kind}: none, {reason}")
-
-
 def _selected(kind: str, table: LayerTable, whole: Layer, origin: LayerTable) -> Layer:
     """The features of another layer whose classes make up this one, their codes turned into its classes."""
     assert origin.scheme is not None
@@ -316,7 +332,12 @@ def _selected(kind: str, table: LayerTable, whole: Layer, origin: LayerTable) ->
     frame["class_"] = frame["class_"].map(found).astype("str")
     chosen = "+".join(table.classes) if table.classes else origin.scheme
     return replace(
-        whole, kind=kind, frame=frame, geometry=whole.geometry[mask], key=f"{whole.key} | {kind} by {chosen}"
+        whole,
+        kind=kind,
+        frame=frame,
+        geometry=whole.geometry[mask],
+        key=f"{whole.key} | {kind} by {chosen}",
+        selected_from=whole.kind,
     )
 
 
@@ -326,7 +347,7 @@ def _check_codes(layer: Layer, scheme_name: str, findings: Findings) -> None:
     for code in sorted(layer.frame["class_"].unique()):
         if table.lookup(code) is None:
             rows = layer.frame[layer.frame["class_"] == code]
-            words = {"layer": layer.kind, "file": layer.source.file, "feature_id": "; ".join(rows["feature_id"])}
+            words = {"layer": layer.kind, "file": layer.source.file, "feature_id": ids_text(rows["feature_id"])}
             findings.add(Severity.ERROR, "unknown_code", **words, value=code, count=len(rows), scheme=table.title)
 
 

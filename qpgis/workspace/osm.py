@@ -159,7 +159,7 @@ def _groups(
 def _whole(zones: gpd.GeoDataFrame, boundaries: gpd.GeoDataFrame, below: int, file: str, findings: Findings) -> Group:
     """All zones together, named after the smallest boundary of a higher level that holds them all."""
     members = tuple(sorted(set(zones["feature_id"])))
-    level = boundaries["admin_level"].map(lambda text: int(text) if text.isdigit() else below)
+    level = boundaries["admin_level"].map(lambda text: int(text) if text.isdecimal() else below)
     higher = boundaries[level < below].reset_index(drop=True)
     holding = higher[(_shares(zones, higher) > WHOLLY).all(axis=0)].reset_index(drop=True) if len(higher) else higher
     if not len(holding):

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from qpgis.errors import ConfigError, SourceError, did_you_mean
-from qpgis.plans import Baseline, Target
+from qpgis.periods import year_of
+from qpgis.plans import OPERATORS, Baseline, Target, target_mistakes
+from qpgis.provenance import Grade
 from qpgis.sources import regular_file
 from qpgis.workspace import Statistic
 
@@ -15,49 +17,59 @@ Row = Mapping[str, str]
 
 
 def read_statistics(path: Path, zones: Iterable[str]) -> tuple[Statistic, ...]:
-    """Rows ``indicator, zone, period, value, source``; the source is mandatory.
+    """Rows ``indicator, zone, period, value, grade, source``; grade and source are mandatory.
 
     Raises
     ------
     SourceError, ConfigError
         If the file can't be read; with every wrong cell and its line.
     """
-    rows = _rows(path, ("indicator", "zone", "period", "value", "source"), zones)
-    return tuple(Statistic(r["indicator"], r["zone"], r["period"], float(r["value"]), r["source"]) for r in rows)
+    rows = _rows(path, ("indicator", "zone", "period", "value", "grade", "source"), zones)
+    return tuple(
+        Statistic(r["indicator"], r["zone"], r["period"], float(r["value"]), Grade(r["grade"]), r["source"])
+        for r in rows
+    )
 
 
 def read_baselines(path: Path, zones: Iterable[str]) -> dict[tuple[str, str], Baseline]:
     """Rows ``indicator, zone, period, value, source`` by indicator and zone."""
     rows = _rows(path, ("indicator", "zone", "period", "value", "source"), zones)
-    return {(r["indicator"], r["zone"]): Baseline(float(r["value"]), int(r["period"][:4]), r["source"]) for r in rows}
+    return {(r["indicator"], r["zone"]): Baseline(float(r["value"]), year_of(r["period"]), r["source"]) for r in rows}
 
 
 def read_targets(path: Path, zones: Iterable[str]) -> tuple[Target, ...]:
     """Rows ``indicator, zone, year, operator, value, text, property, kind, direction, document`` (分解目标).
 
-    ``document`` is mandatory: a target that no document sets is none. ``value`` may be empty where the target is words;
-    ``operator`` is ge, gt, le, lt or about.
+    ``document`` is mandatory: a target that no document sets is none. ``operator`` is ge, gt, le, lt or about; ``kind``
+    and ``direction`` may be left out.
     """
-    rows = _rows(path, ("indicator", "zone", "year", "operator", "value", "text", "property", "document"), zones)
-    return tuple(
-        Target(
-            indicator=r["indicator"],
-            zone=r["zone"],
-            text=r["text"] or r["value"],
-            operator=r["operator"],
-            value=float(r["value"]) if r["value"] else None,
-            year=int(r["year"]),
-            document=r["document"],
-            property=r["property"],
-            kind=r.get("kind") or "stock",
-            direction=r.get("direction") or ("down" if r["operator"] in ("le", "lt") else "up"),
-        )
-        for r in rows
+    columns = ("indicator", "zone", "year", "operator", "value", "text", "property", "document")
+    rows = _rows(path, columns, zones)
+    targets = tuple(_as_target(row) for row in rows)
+    mistakes = [f"line {n}: {m}" for n, target in enumerate(targets, 2) for m in target_mistakes(target)]
+    if mistakes:
+        raise ConfigError(mistakes, file=path.name)
+    return targets
+
+
+def _as_target(row: Row) -> Target:
+    return Target(
+        indicator=row["indicator"],
+        zone=row["zone"],
+        text=row["text"] or row["value"],
+        operator=row["operator"],
+        value=float(row["value"]),
+        year=year_of(row["year"]),
+        document=row["document"],
+        property=row["property"],
+        kind=row.get("kind") or "stock",
+        direction=row.get("direction") or ("down" if row["operator"] in ("le", "lt") else "up"),
     )
 
 
 _MAY_BE_EMPTY = {"text", "property"}
-_OPERATORS = ("about", "ge", "gt", "le", "lt")
+_KEYS = ("indicator", "zone", "period", "year")
+"""What makes a row one of its kind: a table that says two things of the same is refused."""
 
 
 def _rows(path: Path, columns: tuple[str, ...], zones: Iterable[str]) -> list[Row]:
@@ -66,7 +78,7 @@ def _rows(path: Path, columns: tuple[str, ...], zones: Iterable[str]) -> list[Ro
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
-            rows = [{k: (v or "").strip() for k, v in row.items() if k} for row in reader]
+            rows = [{k.strip(): (v or "").strip() for k, v in row.items() if k} for row in reader]
             found = [name.strip() for name in reader.fieldnames or ()]
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"table {path.name} can't be read as UTF-8 CSV: {error}; save it as CSV UTF-8") from error
@@ -75,25 +87,31 @@ def _rows(path: Path, columns: tuple[str, ...], zones: Iterable[str]) -> list[Ro
         raise ConfigError([f"no column {c!r}; {did_you_mean(c, found)}" for c in missing], file=path.name)
     known = set(zones)
     mistakes = [f"line {n}: {m}" for n, row in enumerate(rows, 2) for m in _mistakes(row, columns, known)]
+    first: dict[tuple[str, ...], int] = {}
+    for n, row in enumerate(rows, 2):
+        line = first.setdefault(tuple(row[key] for key in _KEYS if key in columns), n)
+        if line != n:
+            mistakes.append(f"line {n}: says the same as line {line} again; keep one")
     if mistakes:
         raise ConfigError(mistakes, file=path.name)
     return list(rows)
 
 
 def _mistakes(row: Row, columns: tuple[str, ...], zones: set[str]) -> Iterator[str]:
-    words_only = "operator" in columns and row["text"] and not row["value"]
-    for column in columns:
-        if not row[column] and column not in _MAY_BE_EMPTY and not (column == "value" and words_only):
-            yield f"{column} is empty"
+    yield from (f"{column} is empty" for column in columns if not row[column] and column not in _MAY_BE_EMPTY)
     if row["zone"] and row["zone"] not in zones:
         yield f"zone {row['zone']!r} is no zone; {did_you_mean(row['zone'], zones)}"
     if row["value"] and not _is_number(row["value"]):
         yield f"value {row['value']!r} is no number (write 68500, not 68,500 or 68500%)"
     for column in ("period", "year"):
-        if column in columns and row[column] and not row[column][:4].isdigit():
-            yield f"{column} {row[column]!r} doesn't begin with a year"
-    if "operator" in columns and row["operator"] and row["operator"] not in _OPERATORS:
-        yield f"operator {row['operator']!r} is not known; {did_you_mean(row['operator'], _OPERATORS)}"
+        if column in columns and row[column]:
+            try:
+                year_of(row[column])
+            except ConfigError as error:
+                yield f"{column} {error}"
+    for column, known in (("grade", tuple(Grade)), ("operator", OPERATORS)):
+        if column in columns and row[column] and row[column] not in known:
+            yield f"{column} {row[column]!r} is not known; {did_you_mean(row[column], known)}"
 
 
 def _is_number(text: str) -> bool:

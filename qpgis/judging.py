@@ -1,0 +1,139 @@
+"""Holding values against targets, and the rows that no layer gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from qpgis.catalogue import Lang, text
+from qpgis.findings import Findings, Severity
+from qpgis.indicators import registry
+from qpgis.plans import Baseline, Target, attainment, judge, progress
+from qpgis.rows import STATISTICS, Row, Zone, zones_of
+from qpgis.workspace import Statistic, Workspace
+
+
+@dataclass(frozen=True)
+class Judging:
+    """The targets and baselines of a workspace, and what is to be said of them.
+
+    Attributes
+    ----------
+    workspace : Workspace
+    findings : Findings
+        Takes targets and baselines that aren't used.
+    lang : "zh" or "en"
+    """
+
+    workspace: Workspace
+    findings: Findings
+    lang: Lang
+
+    @cached_property
+    def targets(self) -> dict[tuple[str, str], Target]:
+        """The target of each indicator and zone: of several, the one that is due next.
+
+        A plan's target of words takes the number that a document of the workspace gives it; the words stay.
+        """
+        by_key: dict[tuple[str, str], list[Target]] = {}
+        for target in (*(t for plan in self.workspace.plans for t in plan.targets), *self.workspace.targets):
+            by_key.setdefault((target.indicator, target.zone), []).append(target)
+        return {key: self._one(targets) for key, targets in by_key.items()}
+
+    def _one(self, targets: list[Target]) -> Target:
+        words = [target for target in targets if target.value is None]
+        numbers = [target for target in targets if target.value is not None] or words
+        due = [target for target in numbers if target.year >= self.workspace.year]
+        chosen = min(due, key=lambda t: t.year) if due else max(numbers, key=lambda t: t.year)
+        for other in numbers:
+            if other is not chosen:
+                value = f"{other.indicator} {other.zone} {other.year} {other.text} {other.document}"
+                self.findings.add(Severity.WARNING, "target_unused", value=value)
+        same_year = [target for target in words if target.year == chosen.year and target is not chosen]
+        if not same_year:
+            return chosen
+        plan = same_year[0]
+        return replace(chosen, text=plan.text, property=plan.property, unit=plan.unit)
+
+    def judged(self, row: Row) -> Row:
+        """The row with target, baseline, progress, status and what is to be said of them."""
+        key = (row.indicator, row.zone.id)
+        target, baseline = self.targets.get(key), self.workspace.baselines.get(key)
+        status = judge(target, row.value, self.workspace.year, baseline, self.workspace.thresholds)
+        note = joined(row.note, *self._notes(target, row.value, baseline))
+        done = progress(target, row.value, baseline)
+        return replace(row, target=target, baseline=baseline, progress=done, status=status, note=note)
+
+    @cached_property
+    def _plan_documents(self) -> frozenset[str]:
+        return frozenset(target.document for plan in self.workspace.plans for target in plan.targets)
+
+    def _notes(self, target: Target | None, value: float | None, baseline: Baseline | None) -> Iterator[str]:
+        if target is None:
+            return
+        if target.value is None:
+            yield text("note_words_only", self.lang)
+            return
+        if target.document not in self._plan_documents:
+            yield text("note_target_document", self.lang, document=target.document)
+        elif target.operator_inferred:
+            yield text("note_operator_inferred", self.lang)
+        if target.operator.startswith("about"):
+            yield text("note_about", self.lang, share=f"{self._about(target):g}%")
+        if target.kind == "growth":
+            yield text("note_growth", self.lang)
+        reached = attainment(target, value)
+        if target.kind == "stock" and baseline is None and reached is not None:
+            yield text("note_attainment", self.lang, share=f"{reached:.1%}")
+
+    def _about(self, target: Target) -> float:
+        """From which share of its number on, in %, a target that says "about" counts as met."""
+        tolerance = self.workspace.thresholds.about_tolerance
+        return round(100 * (1 - tolerance if target.direction == "up" else 1 + tolerance), 9)
+
+    def statistic_rows(self) -> list[Row]:
+        """Rows of indicators that no layer gives: from the statistics, or missing with the reason."""
+        zones = {zone.id: zone for zone in zones_of(self.workspace)}
+        self._report_unused(zones)
+        given = self._statistics()
+        wanted = dict.fromkeys([*(key for key in self.targets if key[0] not in registry() and key[1] in zones), *given])
+        order = list(dict.fromkeys(indicator for indicator, _ in wanted))
+        position = {zone: n for n, zone in enumerate(zones)}
+        keys = sorted(wanted, key=lambda key: (order.index(key[0]), position[key[1]]))
+        return [self.judged(self._row(key[0], zones[key[1]], given.get(key))) for key in keys]
+
+    def _row(self, indicator: str, zone: Zone, statistic: Statistic | None) -> Row:
+        target = self.targets.get((indicator, zone.id))
+        unit = next((t.unit for (name, _), t in self.targets.items() if name == indicator and t.unit), "")
+        if statistic is not None:
+            row = Row(indicator, STATISTICS, unit, zone, statistic.value)
+            return replace(row, grade=statistic.grade, source=statistic.source)
+        note = text("note_no_statistic", self.lang, period=self.workspace.period)
+        if target is not None and target.spatial:
+            note = joined(text("note_not_in_version", self.lang), note)
+        return Row(indicator, STATISTICS, unit, zone, None, note=note)
+
+    def _statistics(self) -> dict[tuple[str, str], Statistic]:
+        """The statistics of the period; those of computed indicators aren't used, which is said."""
+        found: dict[tuple[str, str], Statistic] = {}
+        for statistic in self.workspace.statistics:
+            if statistic.indicator in registry():
+                self.findings.add(Severity.INFO, "statistic_unused", value=statistic.indicator)
+            elif statistic.period == self.workspace.period:
+                found[statistic.indicator, statistic.zone] = statistic
+        return found
+
+    def _report_unused(self, zones: dict[str, Zone]) -> None:
+        """Name plans whose zone isn't there, and baselines of indicators that nobody knows."""
+        for plan in self.workspace.plans:
+            if plan.scope not in zones:
+                self.findings.add(Severity.WARNING, "plan_scope_missing", value=plan.scope, title=plan.title)
+        known = {*registry(), *(name for name, _ in self.targets), *(s.indicator for s in self.workspace.statistics)}
+        for indicator in sorted({name for name, _ in self.workspace.baselines} - known):
+            self.findings.add(Severity.WARNING, "baseline_unused", value=indicator)
+
+
+def joined(*notes: str) -> str:
+    """Notes as one, without the empty ones."""
+    return "; ".join(note for note in notes if note)
