@@ -186,7 +186,7 @@ def study_area(
         _report_overlaps(base, plane, findings)
         _report_gaps(base, plane, findings)
     area = StudyArea(name, plane, base, chosen)
-    return with_grid(area, grid_cell_m) if grid_cell_m else area
+    return with_grid(area, grid_cell_m) if grid_cell_m is not None else area
 
 
 def _read_zones(
