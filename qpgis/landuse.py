@@ -131,7 +131,7 @@ def class_words(kind: str) -> MappingProxyType[str, str]:
     >>> class_words("roads")["高速公路"], class_words("water")["湖泊"], len(class_words("rail"))
     ('motorway', 'lake', 0)
     """
-    if kind not in ("roads", "water"):
+    if kind not in ("optional", "roads", "water"):
         return MappingProxyType({})
     table = read_toml("schemes", f"{kind}.toml")["classes"]
     return MappingProxyType({word: name for name, words in table.items() for word in (name, *words)})

@@ -38,6 +38,7 @@ LAYERS: Mapping[str, GeometryType] = {
     "park": "polygon",
     "landuse": "polygon",
     "construction": "polygon",
+    "optional": "polygon",
     "corridors": "polygon",
     "roads": "line",
     "links": "line",

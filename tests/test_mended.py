@@ -34,6 +34,7 @@ def found(ws: object, rule: str) -> list:
 
 
 FOREST = layer("forest")
+GREEN = ("water", "wetland", "farmland", "orchard", "forest", "grass", "park")
 
 
 # settings and selections
@@ -124,6 +125,23 @@ def test_a_config_with_a_byte_order_mark_is_read(workspace: Maker) -> None:
 def test_a_data_file_is_no_workspace(workspace: Maker) -> None:
     with pytest.raises(SourceError, match=r"towns.gpkg is no workspace"):
         qp.open_workspace(workspace() / "towns.gpkg")
+
+
+def test_ground_that_not_everybody_counts_is_a_named_setting(workspace: Maker) -> None:
+    codes = ["0101", "1006", "1203", "1104A", "0701"]
+    parcels = frame([square(200 * n, 0, 200, 1000) for n in range(5)], code=codes)
+    toml = PARCELS + "".join(f'[layers.{kind}]\nfrom = "landuse"\n' for kind in (*GREEN, "optional"))
+    shares = {
+        "non_built": 40,  # field and fish pond
+        "non_built[also=rural_road]": 60,
+        "non_built[also=field_ridge+rural_road]": 80,
+        "non_built[water_classes=river+lake+reservoir+pond+canal]": 20,
+    }
+    names = ", ".join(f'"{name}"' for name in shares)
+    toml += f"[definitions]\nblue_green_share = [{names}]\n"
+    table = qp.assess(qp.open_workspace(workspace(toml, landuse=parcels)))["blue_green_share"]
+    values = table[table["zone_id"] == "a"].set_index("definition")["value"]
+    assert values.to_dict() == pytest.approx(shares, rel=1e-3)
 
 
 # states

@@ -50,8 +50,11 @@ def blue_green_share(
     forest: AnyLayer,
     grass: AnyLayer,
     park: AnyLayer,
+    optional: AnyLayer,
     *,
     counted: tuple[str, ...] = BLUE_GREEN,
+    water_classes: str = "all",
+    also: tuple[str, ...] = (),
 ) -> Ratio:
     """Share of blue and green space in the zone's total area (蓝绿空间占比), in %.
 
@@ -63,6 +66,11 @@ def blue_green_share(
     ----------
     counted : tuple of str
         Which of the layers count.
+    water_classes : str
+        Which water counts: ``all``, a group of ``data/schemes/water.toml``, or class names joined by ``+``.
+    also : tuple of str
+        Classes of the layer ``optional`` (``data/schemes/optional.toml``) that count too: field ridges, rural roads,
+        farm facilities, plazas. None by default; no source settles it.
 
     Notes
     -----
@@ -70,7 +78,7 @@ def blue_green_share(
     zone together are a third of its area, and its target is 66 %.
     """
     by_name = {
-        "water": water,
+        "water": water.where(water_classes) if "water" in counted else water,
         "wetland": wetland,
         "farmland": farmland,
         "orchard": orchard,
@@ -79,6 +87,8 @@ def blue_green_share(
         "park": park,
     }
     chosen = [choose(name, by_name, setting="counted") for name in counted]
+    if also:
+        chosen.append(optional.where(also))
     return Ratio(parts.area(*chosen), parts.area(zones))
 
 
