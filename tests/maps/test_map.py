@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,18 +23,8 @@ from qpgis.errors import CRSError, OutputError, ZoneError
 from qpgis.maps import Scene, SceneLayer, html, planning_map
 from qpgis.maps.offline import OfflineMap, script_json
 from qpgis.maps.thematic import LayerControl, _parts, class_breaks, display_copy, layer_json, pack, roundest, zones_json
+from tests.browser import CHROMIUM, FLAGS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-]
 HOSTILE = (
     "<script>window.hacked=1</script></script><img src=x onerror='window.hacked=1'>"
     "\"'`${1}\u2028{{7*7}}{% raw %}{# c #}&amp;"
