@@ -220,17 +220,21 @@ class _Run:
     def _reasons(self, indicator: Indicator, definition: Definition, first: NotComputable) -> Iterator[str]:
         """Everything that the definition lacks, not only what it met first."""
         layers = self._layers(indicator)
+        lacking: dict[str, list[str]] = {}
         reason: NotComputable | None = first
         while reason is not None:
-            words = {"layer": text(f"layer_{reason.layer}", self.lang), "kind": reason.layer}
             key = "note_missing_layer" if isinstance(reason, MissingLayer) else "note_missing_classes"
-            yield text(key, self.lang, **words)
+            lacking.setdefault(key, []).append(reason.layer)
             layers[reason.layer] = Layer.empty(reason.layer, self.workspace.area.base.source)
             reason = None
             try:
                 indicator(layers, definition)
             except NotComputable as another:
                 reason = another
+        for key, kinds in lacking.items():
+            names = (text(f"layer_{kind}", self.lang) for kind in kinds)
+            separator = "、" if self.lang == "zh" else ", "
+            yield text(key, self.lang, layers=separator.join(names), kinds=", ".join(kinds))
 
     def _sums(self, ratio: Ratio) -> dict[Zone, _Sums]:
         area = self.workspace.area

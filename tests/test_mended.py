@@ -431,18 +431,9 @@ def test_a_table_that_makes_no_sense_is_refused(workspace: Maker, name: str, row
 
 
 def test_every_missing_layer_is_named_at_once(workspace: Maker) -> None:
-    note = str(
-        of(
-            qp.assess(qp.open_workspace(workspace(FOREST, forest=frame([square(0, 0)]))), lang="en"),
-            "blue_green_share",
-            "a",
-            "note",
-        )
-    )
-    assert all(
-        f"layer {kind!r} is missing" in note for kind in ("water", "wetland", "farmland", "orchard", "grass", "park")
-    )
-    assert "'forest'" not in note
+    result = qp.assess(qp.open_workspace(workspace(FOREST, forest=frame([square(0, 0)]))), lang="en")
+    note = str(of(result, "blue_green_share", "a", "note"))
+    assert note.startswith("missing layers: water, farmland, grass, orchard, park, wetland;")
 
 
 def test_forest_by_land_use_says_so(workspace: Maker) -> None:

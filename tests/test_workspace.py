@@ -174,14 +174,14 @@ def test_missing_layers_are_named(workspace: Maker) -> None:
     result = qp.assess(qp.open_workspace(workspace()), lang="en")
     assert set(result.table["status"]) == {"not_computable"}
     assert result.table["value"].isna().all()
-    assert "layer 'forest' is missing; add [layers.forest]" in result["forest_cover"]["note"].iloc[0]
+    assert "missing layers: forest; add them under [layers]" in result["forest_cover"]["note"].iloc[0]
 
 
 def test_water_without_classes_is_not_taken_for_none(workspace: Maker) -> None:
     result = qp.assess(qp.open_workspace(workspace(layer("water"), water=frame([square(0, 0)]))), lang="en")
     rows = result["water_surface_share"]
     assert set(rows["status"]) == {"not_computable"}
-    assert "layer 'water' has no classes" in rows["note"].iloc[0]
+    assert "layers without classes: water" in rows["note"].iloc[0]
 
 
 def test_unknown_class_words_are_named_and_mapped_on_request(workspace: Maker) -> None:

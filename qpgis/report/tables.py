@@ -233,8 +233,8 @@ def _write_sheet(
         "progress": "0.0%",
         "baseline": "0.00##",
     }
-    cells = {column: book.add_format({"num_format": pattern}) for column, pattern in formats.items()}
-    plain = book.add_format()
+    cells = {column: book.add_format({"num_format": pattern, "valign": "top"}) for column, pattern in formats.items()}
+    plain = book.add_format({"text_wrap": True, "valign": "top"})
     sheet.write_string(0, 0, title, book.add_format({"bold": True, "font_size": 14}))
     for n, column in enumerate(columns):
         sheet.write_string(2, n, text(f"column_{column}", a.lang), heading)
@@ -246,6 +246,10 @@ def _write_sheet(
             widths[n] = max(widths[n], min(_display_width(value), 60))
     for n, width in enumerate(widths):
         sheet.set_column(n, n, width + 2)
+    sheet.set_landscape()
+    sheet.set_paper(8)  # A3
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(2)
     sheet.freeze_panes(3, 1)
     sheet.autofilter(2, 0, max(last, 3), len(columns) - 1)
 
@@ -254,7 +258,7 @@ def _write_cell(sheet: Any, row: int, column: int, value: Any, style: Format) ->
     if isinstance(value, int | float):
         sheet.write_number(row, column, value, style)
     elif value:
-        sheet.write_string(row, column, str(value))
+        sheet.write_string(row, column, str(value), style)
 
 
 def _display_width(value: Any) -> int:
