@@ -57,6 +57,8 @@ class Target:
         As the plan prints them; ``number`` its row.
     spatial : bool
         Whether map layers could give the value.
+    unit_text : str
+        The unit in the plan's own words.
     """
 
     indicator: str
@@ -76,6 +78,7 @@ class Target:
     domain: str = ""
     number: int = 0
     spatial: bool = False
+    unit_text: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,7 @@ def _target(row: Mapping[str, Any], head: Mapping[str, Any]) -> Target:
         year=head["target_year"],
         document=f"{head['document']} {head.get('table', '')}".strip(),
         spatial=row.get("spatial", "no") != "no",
+        unit_text=row.get("unit_text", ""),
     )
 
 

@@ -63,6 +63,10 @@ def safe_text(value: object) -> str:
     return f"'{words}" if words.startswith(FORMULA_STARTS) else words
 
 
+WIDEST = 60
+"""Columns of text are at most this wide; what is longer runs over several lines."""
+
+
 def csv_record(row: Row, assessment: Assessment) -> list[str]:
     """The cells of one row of ``indicators.csv``."""
     cells = record(row, assessment.workspace)
@@ -194,7 +198,7 @@ def _target_rows(a: Assessment) -> Iterator[list[Any]]:
                         target.number,
                         target.domain,
                         target.name if a.lang == "zh" else target.name_en,
-                        target.unit,
+                        target.unit_text or target.unit,
                         target.property,
                         row.baseline.value if row.baseline else None,
                         _number(row.value),
@@ -243,7 +247,9 @@ def _write_sheet(
     for last, row in enumerate(rows, 3):
         for n, value in enumerate(row):
             _write_cell(sheet, last, n, value, cells.get(columns[n], plain))
-            widths[n] = max(widths[n], min(_display_width(value), 60))
+            widths[n] = max(widths[n], min(_display_width(value), WIDEST))
+        lines = max(-(-_display_width(value) // WIDEST) for value in row)
+        sheet.set_row(last, 15 * max(lines, 1))
     for n, width in enumerate(widths):
         sheet.set_column(n, n, width + 2)
     sheet.set_landscape()
