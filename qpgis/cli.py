@@ -259,8 +259,9 @@ def _check(options: argparse.Namespace) -> int:
     else:
         for f in findings:
             place = " ".join(part for part in (f.layer, f.file, f.feature_id, f.location) if part)
-            sys.stdout.write(f"{f.severity:8}{f.rule}: {place}: {f.message}; {f.action}\n")
-        _say(f"{workspace!r}: {len(findings)} findings")
+            where = f"{place}: " if place else ""
+            sys.stdout.write(f"{f.severity:8}{f.rule}: {where}{f.message}; {f.action}\n")
+        _say(f"{workspace.name} {workspace.period}: {len(findings)} findings")
     return FINDINGS if has_errors(findings) else GOOD
 
 
@@ -287,7 +288,7 @@ def _list(options: argparse.Namespace) -> int:
         definitions = row.pop("definitions", [])
         sys.stdout.write("  ".join(str(v) for v in row.values() if v) + "\n")
         for definition in definitions:
-            sys.stdout.write(f"    {definition['name']}: {definition['text']}\n")
+            sys.stdout.write(f"    {definition['name']}{definition['default']}: {definition['text']}\n")
     return GOOD
 
 
@@ -313,7 +314,10 @@ def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
             "id": one.id,
             "title": one.title(lang),
             "unit": one.unit,
-            "definitions": [{"name": d.name, "text": d.text(lang), "standing": d.standing} for d in one.definitions],
+            "definitions": [
+                {"name": d.name, "default": "" if n else " *", "text": d.text(lang), "standing": d.standing}
+                for n, d in enumerate(one.definitions)
+            ],
         }
         for one in registry().values()
     ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from qpgis.catalogue import Lang, text
+from qpgis.errors import did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.indicators import registry
 from qpgis.plans import Baseline, Target, attainment, judge, progress
@@ -129,7 +130,13 @@ class Judging:
         for plan in self.workspace.plans:
             if plan.scope not in zones:
                 self.findings.add(Severity.WARNING, "plan_scope_missing", value=plan.scope, title=plan.title)
-        known = {*registry(), *(name for name, _ in self.targets), *(s.indicator for s in self.workspace.statistics)}
+        given = {s.indicator for s in self.workspace.statistics}
+        planned = {target.indicator for plan in self.workspace.plans for target in plan.targets}
+        for target in self.workspace.targets:
+            if target.indicator not in {*registry(), *planned, *given}:
+                remedy = did_you_mean(target.indicator, {*registry(), *planned, *given})
+                self.findings.add(Severity.WARNING, "target_unknown", value=target.indicator, remedy=remedy)
+        known = {*registry(), *(name for name, _ in self.targets), *given}
         for indicator in sorted({name for name, _ in self.workspace.baselines} - known):
             self.findings.add(Severity.WARNING, "baseline_unused", value=indicator)
 

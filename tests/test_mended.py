@@ -442,6 +442,33 @@ def test_forest_by_land_use_says_so(workspace: Maker) -> None:
     assert "林地口径" in str(of(result, "forest_cover", "a", "note"))
 
 
+def test_tables_may_use_the_planners_words(workspace: Maker) -> None:
+    folder = workspace(FOREST + TABLES, forest=frame([square(0, 0, 500, 1000)]))
+    tables(folder, targets="森林覆盖率,a,2025,≥,40,40,,,,d\n", statistics="", baselines="森林覆盖率,a,2020,30,s\n")
+    result = qp.assess(qp.open_workspace(folder))
+    assert of(result, "forest_cover", "a", "status") == "met"
+    assert of(result, "forest_cover", "a", "progress") == pytest.approx(2, rel=1e-2)
+
+
+def test_a_target_of_nothing_known_is_named(workspace: Maker) -> None:
+    folder = workspace(TABLES)
+    tables(folder, targets="forest_covr,a,2025,ge,40,40,,,,d\n", statistics="", baselines="")
+    (unknown,) = found(qp.assess(qp.open_workspace(folder), lang="en"), "target_unknown")
+    assert "did you mean 'forest_cover'?" in unknown.message
+
+
+def test_a_period_says_which_layers_it_inherits(workspace: Maker) -> None:
+    folder = workspace(FOREST + "[periods.2020]\n", forest=frame([square(0, 0)]))
+    assert not found(qp.open_workspace(folder), "layer_of_main_period")
+    assert [f.layer for f in found(qp.open_workspace(folder, period="2020"), "layer_of_main_period")] == ["forest"]
+
+
+def test_an_undated_extract_is_assessed(tmp_path: Path) -> None:
+    (tmp_path / "x.osm").write_text(OSM.format(t=""), "utf-8")
+    result = qp.assess(qp.osm_workspace(tmp_path / "x.osm", zones_level=8))
+    assert set(result.table["period"]) == {"undated"}
+
+
 # outputs
 
 

@@ -50,7 +50,7 @@ def _value(assessment: Assessment, row: Row) -> dict[str, object]:
         "definition_text": assessment.definition_text(row),
         "zone_id": row.zone.id,
         "level": row.zone.level,
-        "value": float("nan") if row.value is None else row.value,
+        "value": float("nan") if row.value is None else round(row.value, _decimals(row)),
         "value_text": value_text(row),
         "unit": row.unit,
         "theme": registry()[row.indicator].theme,
@@ -68,7 +68,12 @@ def value_text(row: Row) -> str:
     if row.value is None:
         return ""
     unit = {"%": " %", "km/km2": " km/km²"}.get(row.unit, f" {row.unit}")
-    return f"{row.value:.{MAP_DECIMALS.get(row.unit, 2)}f}{unit}"
+    return f"{row.value:.{_decimals(row)}f}{unit}"
+
+
+def _decimals(row: Row) -> int:
+    """Decimals of a value on the map; classes are made of what is printed, so equal labels have equal colours."""
+    return MAP_DECIMALS.get(row.unit, 2)
 
 
 def _scene_layer(layer: Layer, plane: Plane, assessment: Assessment) -> SceneLayer:

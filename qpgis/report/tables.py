@@ -150,7 +150,7 @@ def _sheets(a: Assessment) -> Iterator[Sheet]:
         yield "targets", (*targets, "definition", "grade", "note"), _target_rows(a)
     definitions = ("indicator", "definition", "definition_text", "standing", "source")
     yield "definitions", definitions, _definition_rows(a)
-    found = ("severity", "rule", "layer", "file", "feature", "location", "value", "message", "action")
+    found = ("severity", "rule", "layer", "file", "feature", "location", "content", "message", "action")
     yield "findings", found, ([text(f"severity_{f.severity}", a.lang), *astuple(f)[1:]] for f in a.findings)
     sources = ("file", "layer", "grade", "rows", "crs", "source", "licence", "date", "sha256")
     yield "sources", sources, _source_rows(a)

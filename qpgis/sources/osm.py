@@ -291,7 +291,9 @@ def _report_broken_relations(
         elif relation.id not in rows.assembled and (layers or relation.administrative):
             kind = "; ".join(layers) or f"admin_level={relation.tags.get('admin_level', '?')}"
             words = {"value": kind, "name": relation.tags.get("name", "")}
-            findings.add(Severity.WARNING, "osm_broken_relation", **about, **words)
+            # boundaries of neighbours are mostly cut by the extract; a missing zone shows by itself
+            severity = Severity.WARNING if layers else Severity.INFO
+            findings.add(severity, "osm_broken_relation", **about, **words)
 
 
 def _drop_rings_of_relations(relations: list[_AreaRelation], name: str, rows: _Rows, findings: Findings) -> None:

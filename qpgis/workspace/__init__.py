@@ -12,6 +12,9 @@ from qpgis.periods import year_of
 from qpgis.plans import Baseline, Plan, Target, Thresholds
 from qpgis.provenance import Grade
 
+UNDATED = "undated"
+"""The period of an extract that doesn't say when it was made."""
+
 
 @dataclass(frozen=True)
 class InputFile:
@@ -93,4 +96,4 @@ class Workspace:
     @property
     def year(self) -> int:
         """The year of the period."""
-        return year_of(self.period)
+        return self.state.as_of.year if self.period == UNDATED else year_of(self.period)

@@ -15,6 +15,7 @@ from qpgis.catalogue import Lang, data_dir, read_toml
 from qpgis.crs import COINCIDENT_M, LONLAT, label, parse
 from qpgis.errors import ConfigError, SourceError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity
+from qpgis.indicators import registry
 from qpgis.landuse import scheme
 from qpgis.layers import Fields, Layer, Ledger, State, ids_text, prepare, text_of
 from qpgis.periods import last_day
@@ -131,14 +132,17 @@ def open_workspace(
     if path.is_file() and path.suffix != ".toml":
         raise SourceError(f"{path} is no workspace; give a folder with {CONFIG_NAME} (qpgis init makes one)")
     path = path if path.suffix == ".toml" and not path.is_dir() else path / CONFIG_NAME
-    config = read_config(path).at(period)
+    whole = read_config(path)
+    config = whole.at(period)
     _require_files(config, path.parent)
     reader = Reader(path.parent, Findings(lang), progress)
+    _report_inherited(whole, config, reader.findings)
     area = _read_area(config, reader, zones, grid_cell_m)
     state = _state(config)
     layers, ledgers = _read_layers(config, reader, area, state)
-    tables = _read_tables(config, path.parent, {*area.base.ids, *(g.id for g in area.groups)}, reader)
     plans = tuple(_read_plans(config, reader))
+    tables = _read_tables(config, path.parent, {*area.base.ids, *(g.id for g in area.groups)}, reader)
+    tables = _by_id(tables, plans)
     own = InputFile(path.name, "workspace", sha256_of(path), 0, None)
     return Workspace(
         name=config.name,
@@ -168,6 +172,17 @@ def _definitions(config: Config) -> dict[str, tuple[str, ...]]:
     return {**{name: (chosen,) for name, chosen in by_default.items()}, **asked}
 
 
+def _by_id(tables: dict[str, Any], plans: tuple[Plan, ...]) -> dict[str, Any]:
+    """The tables with indicators by their ids, also where they were written by their names."""
+    names = {target.name: target.indicator for plan in plans for target in plan.targets}
+    names |= {one.zh: one.id for one in registry().values()} | {one.en: one.id for one in registry().values()}
+    for key in ("statistics", "targets"):
+        tables[key] = tuple(replace(r, indicator=names.get(r.indicator, r.indicator)) for r in tables.get(key, ()))
+    baselines = tables.get("baselines", {})
+    tables["baselines"] = {(names.get(indicator, indicator), zone): b for (indicator, zone), b in baselines.items()}
+    return tables
+
+
 def _read_plans(config: Config, reader: Reader) -> Iterator[Plan]:
     for name in config.plans:
         path = reader.folder / name
@@ -175,6 +190,15 @@ def _read_plans(config: Config, reader: Reader) -> Iterator[Plan]:
             shown = _display_name(name)
             reader.inputs[shown, "plan"] = InputFile(shown, "plan", sha256_of(path), 0, None)
         yield read_plan(name, folder=reader.folder)
+
+
+def _report_inherited(whole: Config, chosen: Config, findings: Findings) -> None:
+    """Name the layers that a period takes from the workspace's main period."""
+    if chosen.period != whole.period:
+        own = whole.periods[chosen.period].layers
+        for kind, table in chosen.layers.items():
+            if table.file and kind not in own:
+                findings.add(Severity.WARNING, "layer_of_main_period", layer=kind, file=table.file, value=whole.period)
 
 
 def _require_files(config: Config, folder: Path) -> None:

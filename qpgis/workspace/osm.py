@@ -18,7 +18,7 @@ from qpgis.layers import Layer, Ledger, State
 from qpgis.provenance import Grade, Source
 from qpgis.sources import RawFeatures
 from qpgis.sources.osm import OsmExtract
-from qpgis.workspace import Workspace
+from qpgis.workspace import UNDATED, Workspace
 from qpgis.workspace.config import LayerTable
 from qpgis.workspace.loading import Progress, Reader, prepare_layer, silent
 
@@ -64,7 +64,7 @@ def osm_workspace(
     head = read_toml("schemes", "osm.toml")["scheme"]
     source = Source(path.name, Grade.OPEN, "OpenStreetMap", head["licence"], extract.date, reader.hash(path))
     area = _osm_area(extract, source, zones_level, groups_level, grid_cell_m, findings)
-    period = extract.date[:4] or "0000"
+    period = extract.date[:4] or UNDATED
     if not extract.date:
         findings.add(Severity.WARNING, "osm_without_date", file=path.name)
     state = State(date.fromisoformat(extract.date) if extract.date else date.max)

@@ -72,6 +72,10 @@ _KEYS = ("indicator", "zone", "period", "year")
 """What makes a row one of its kind: a table that says two things of the same is refused."""
 
 
+_SIGNS = {"≥": "ge", ">=": "ge", ">": "gt", "≤": "le", "<=": "le", "<": "lt", "≈": "about", "左右": "about"}
+"""How planners write an operator."""
+
+
 def _rows(path: Path, columns: tuple[str, ...], zones: Iterable[str]) -> list[Row]:
     """The rows of a CSV file, every cell checked."""
     regular_file(path, what=f"table {path.name}")
@@ -86,6 +90,7 @@ def _rows(path: Path, columns: tuple[str, ...], zones: Iterable[str]) -> list[Ro
     if missing:
         raise ConfigError([f"no column {c!r}; {did_you_mean(c, found)}" for c in missing], file=path.name)
     known = set(zones)
+    rows = [row | {"operator": _SIGNS.get(row.get("operator", ""), row.get("operator", ""))} for row in rows]
     mistakes = [f"line {n}: {m}" for n, row in enumerate(rows, 2) for m in _mistakes(row, columns, known)]
     first: dict[tuple[str, ...], int] = {}
     for n, row in enumerate(rows, 2):
@@ -100,9 +105,9 @@ def _rows(path: Path, columns: tuple[str, ...], zones: Iterable[str]) -> list[Ro
 def _mistakes(row: Row, columns: tuple[str, ...], zones: set[str]) -> Iterator[str]:
     yield from (f"{column} is empty" for column in columns if not row[column] and column not in _MAY_BE_EMPTY)
     if row["zone"] and row["zone"] not in zones:
-        yield f"zone {row['zone']!r} is no zone; {did_you_mean(row['zone'], zones)}"
+        yield f"zone {row['zone']!r} is no zone; write its id; {did_you_mean(row['zone'], zones)}"
     if row["value"] and not _is_number(row["value"]):
-        yield f"value {row['value']!r} is no number (write 68500, not 68,500 or 68500%)"
+        yield f"value {row['value']!r} is no number (write 68500 or 60, not 68,500 or 60%)"
     for column in ("period", "year"):
         if column in columns and row[column]:
             try:

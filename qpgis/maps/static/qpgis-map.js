@@ -218,6 +218,7 @@ const qpgis = (() => {
         box.right < other.left || box.left > other.right || box.bottom < other.top || box.top > other.bottom);
       this.drawn.labels.forEach(({ node }, row) => {
         const value = node.lastChild;
+        if (this.drawn.key === "grid") node.firstChild.style.display = "none"; // a cell's name says nothing
         node.style.visibility = "";
         value.style.display = "";
         const whole = node.getBoundingClientRect();
