@@ -260,6 +260,9 @@ def prepare(
     if "oneway" in table:
         geometry = _directed(table, geometry, oneway_map or {}, report)
     once = _repetitions(table, geometry, rows, report)
+    if kind == "roads":
+        geometry[once] = _without_overlaps(geometry[once], rows[once], report)
+        once &= ~shapely.is_empty(geometry)
     table, geometry = table[once].reset_index(drop=True), geometry[once]
     ledger.dropped += int((~once).sum())
     _name_classes(table, class_map or {}, report)
@@ -418,6 +421,25 @@ def _repetitions(table: pd.DataFrame, geometry: Geometries, rows: np.ndarray, re
         return ~again
     report.rows(Severity.WARNING, "duplicate_geometry", rows[again])
     return np.ones(len(table), dtype=bool)
+
+
+def _without_overlaps(lines: Geometries, rows: np.ndarray, report: _Report) -> Geometries:
+    """Each line without the stretches that a longer one covers (of equals, the first by shape); they are named."""
+    wkb, length = shapely.to_wkb(shapely.normalize(lines)), shapely.length(lines)
+    rank = np.empty(len(lines), dtype=np.int64)
+    rank[sorted(range(len(lines)), key=lambda n: (-length[n], wkb[n], n))] = np.arange(len(lines))
+    one, other = shapely.STRtree(lines).query(lines, predicate="intersects")
+    before = rank[other] < rank[one]
+    one, other = one[before], other[before]
+    along = shapely.relate_pattern(lines[one], lines[other], "1********")
+    covers: dict[int, list[int]] = {}
+    for a, b in zip(one[along], other[along], strict=True):
+        covers.setdefault(int(a), []).append(int(b))
+    left = lines.copy()
+    for n, earlier in covers.items():
+        left[n] = shapely.difference(lines[n], shapely.union_all(lines[earlier]))
+    report.rows(Severity.WARNING, "overlapping_line", rows[sorted(covers)])
+    return left
 
 
 def _system(raw: RawFeatures, declared: CRS | str | None, kind: str, what: str, findings: Findings) -> CRS:

@@ -314,6 +314,25 @@ def test_out_and_back_is_one_road_inside_and_across_borders(workspace: Maker) ->
     assert roads_km(workspace, roads) == pytest.approx(1.9, rel=1e-3)
 
 
+def test_a_stretch_that_two_roads_share_counts_once(workspace: Maker) -> None:
+    shared = [
+        line((0, 500), (600, 500), (1000, 500)),
+        line((600, 500), (1000, 500), (1000, 900)),
+        line((600, 500), (1000, 500)),
+    ]
+    roads = frame(shared, kind=["primary", "secondary", "primary"])
+    assert roads_km(workspace, roads) == pytest.approx(1.4, rel=1e-3)
+    ws = qp.open_workspace(workspace(layer("roads", 'class_field = "kind"'), roads=roads))
+    assert len(found(ws, "overlapping_line")) == 2
+    ledger = ws.ledgers["roads"]
+    assert (ledger.read, ledger.used, ledger.dropped) == (3, 2, 1)
+
+
+def test_lanes_drawn_on_one_line_are_one_road(workspace: Maker) -> None:
+    roads = frame([PAIR[0], line((1000, 500), (0, 500))], kind=["primary"] * 2, way=[True, True])
+    assert roads_km(workspace, roads, 'oneway_field = "way"') == pytest.approx(1, rel=1e-3)
+
+
 def test_roads_without_classes_are_said(workspace: Maker) -> None:
     assert found(qp.open_workspace(workspace(layer("roads"), roads=frame(PAIR))), "roads_without_classes")
 
