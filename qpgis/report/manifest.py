@@ -32,6 +32,9 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
             "indicator": indicator,
             "definition": name,
             "version": d.version,
+            "valid_from": d.valid_from,
+            "approved_by": d.approved_by,
+            "standing": d.standing,
             "settings": {**registry()[indicator].settings, **d.settings},
             "text": d.text("zh"),
         }
