@@ -87,12 +87,7 @@ def lonlat(geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
         If coordinates lie beyond the globe, or if PROJ knows only a null operation from the system's datum (Beijing
         1954 and Xian 1980 would silently stay tens of metres off).
     """
-    transformer = _to_lonlat(crs.to_wkt(), what)
-
-    def convert(xy: Floats) -> Floats:
-        return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])) if transformer else xy
-
-    converted = shapely.transform(geometries, convert, include_z=False)
+    converted = shapely.transform(geometries, _to_lonlat(crs.to_wkt(), what), include_z=False)
     xy = shapely.get_coordinates(converted)
     if np.isinf(xy).any():
         raise CRSError(f"{what}: some coordinates lie outside the domain of {label(crs)}; is it the right one?")
@@ -107,7 +102,16 @@ def lonlat(geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
 
 
 @lru_cache(maxsize=32)
-def _to_lonlat(wkt: str, what: str) -> Transformer | None:
+def _to_lonlat(wkt: str, what: str) -> Callable[[Floats], Floats]:
+    """How coordinates of a system become longitude and latitude."""
+    transformer = _operation(wkt, what)
+    if transformer is None:
+        return lambda xy: xy
+    return lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
+
+
+def _operation(wkt: str, what: str) -> Transformer | None:
+    """PROJ's operation to longitude and latitude; ``None`` where there is nothing to do."""
     crs = CRS.from_wkt(wkt)
     geodetic = crs.geodetic_crs
     if geodetic is None:
@@ -247,11 +251,10 @@ class Plane:
         """Geometries of a file's system in this plane; edges get points where they would no longer be straight."""
         degrees = lonlat(geometries, crs, what=what)
         far = self._reaches_far(degrees)
-        transformer = _to_lonlat(crs.to_wkt(), what)
+        to_degrees = _to_lonlat(crs.to_wkt(), what)
 
         def convert(xy: Floats) -> Floats:
-            degrees = np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])) if transformer else xy
-            return self.forward(degrees)
+            return self.forward(to_degrees(xy))
 
         near = geometries.copy()
         near[far] = None
@@ -287,8 +290,8 @@ class Plane:
 
     def lengths(self, lines: Geometries) -> Floats:
         """Geodesic length of each line of this plane, in metres; 0 for what is no line or empty."""
-        xy, index = shapely.get_coordinates(shapely.get_parts(lines), return_index=True)
-        owner = shapely.get_parts(lines, return_index=True)[1]
+        parts, owner = shapely.get_parts(lines, return_index=True)
+        xy, index = shapely.get_coordinates(parts, return_index=True)
         if len(xy) < 2:
             return np.zeros(len(lines))
         degrees = self.inverse(xy)

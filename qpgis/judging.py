@@ -126,18 +126,17 @@ class Judging:
         return found
 
     def _report_unused(self, zones: dict[str, Zone]) -> None:
-        """Name plans whose zone isn't there, and baselines of indicators that nobody knows."""
+        """Name plans whose zone isn't there, and targets and baselines of indicators that nobody knows."""
         for plan in self.workspace.plans:
             if plan.scope not in zones:
                 self.findings.add(Severity.WARNING, "plan_scope_missing", value=plan.scope, title=plan.title)
-        given = {s.indicator for s in self.workspace.statistics}
         planned = {target.indicator for plan in self.workspace.plans for target in plan.targets}
-        for target in self.workspace.targets:
-            if target.indicator not in {*registry(), *planned, *given}:
-                remedy = did_you_mean(target.indicator, {*registry(), *planned, *given})
-                self.findings.add(Severity.WARNING, "target_unknown", value=target.indicator, remedy=remedy)
-        known = {*registry(), *(name for name, _ in self.targets), *given}
-        for indicator in sorted({name for name, _ in self.workspace.baselines} - known):
+        known = {*registry(), *planned, *(s.indicator for s in self.workspace.statistics)}
+        own = {target.indicator for target in self.workspace.targets}
+        for indicator in sorted(own - known):
+            remedy = did_you_mean(indicator, known)
+            self.findings.add(Severity.WARNING, "target_unknown", value=indicator, remedy=remedy)
+        for indicator in sorted({name for name, _ in self.workspace.baselines} - known - own):
             self.findings.add(Severity.WARNING, "baseline_unused", value=indicator)
 
 

@@ -55,6 +55,10 @@ class Scheme:
             return self.classes.get(stem)
         return next((self.classes[stem[:n]] for n in range(len(stem), 1, -1) if stem[:n] in self.classes), None)
 
+    def knows(self, code: str) -> bool:
+        """True for a code of the scheme, for what falls under one, and for the beginning of one."""
+        return bool(code) and (self.lookup(code) is not None or any(row.startswith(code) for row in self.classes))
+
     def members(self, kind: str, codes: Iterable[str], chosen: Iterable[str] | None = None) -> dict[str, str]:
         """Which of the codes that occur in a file make a layer, each with its class in that layer.
 

@@ -218,7 +218,7 @@ def prepare(
     class_map: Mapping[str, str] | None = None,
     oneway_map: Mapping[str, str] | None = None,
     extent: Geometry | None = None,
-    key: str = "",
+    key: str,
 ) -> tuple[Layer, Ledger]:
     """A layer from a file's rows: fields named, faults found and mended or dropped, projected, cut to a state.
 
@@ -236,6 +236,8 @@ def prepare(
         The file's words for the direction of traffic to ``forward``, ``backward`` and ``both``.
     extent : shapely geometry, optional
         Where the layer was surveyed, in the plane.
+    key : str
+        Identifies the content, see :class:`Layer`.
 
     Raises
     ------
@@ -269,7 +271,7 @@ def prepare(
     projected = plane.project(geometry, system, what=what)
     projected = still_valid(projected) if LAYERS[kind] == "polygon" else projected
     ledger.used = len(table)
-    return Layer(kind, table, projected, source, extent, key or f"{kind}@{source.sha256 or raw.file} {state}"), ledger
+    return Layer(kind, table, projected, source, extent, key), ledger
 
 
 def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.DataFrame:
@@ -299,8 +301,7 @@ def _directed(table: pd.DataFrame, geometry: Geometries, oneway_map: Mapping[str
     """One-way roads run in the direction of travel, ``oneway`` says which are; unknown words are named."""
     words = table["oneway"].map(lambda word: oneway_map.get(word, word))
     direction = words.map(oneway_of)
-    for word in sorted(set(words[direction.isna()])):
-        _count(report, Severity.ERROR, "unknown_oneway", table[(words == word).to_numpy()], word)
+    _count_words(report, Severity.ERROR, "unknown_oneway", table, words, direction.isna().to_numpy())
     against = (direction == "backward").to_numpy()
     geometry = geometry.copy()
     geometry[against] = shapely.reverse(geometry[against])
@@ -314,8 +315,8 @@ def _name_classes(table: pd.DataFrame, class_map: Mapping[str, str], report: _Re
     known = class_words(report.layer)
     if not known:
         return
-    for word in sorted(set(table["class_"]) - set(known) - {""}):
-        _count(report, Severity.ERROR, "unknown_class", table[(table["class_"] == word).to_numpy()], word)
+    unknown = ~table["class_"].isin([*known, ""]).to_numpy()
+    _count_words(report, Severity.ERROR, "unknown_class", table, table["class_"], unknown)
     table["class_"] = table["class_"].map(lambda word: known.get(word, "")).astype("str")
 
 
@@ -468,17 +469,14 @@ def _there(frame: pd.DataFrame, state: State, report: _Report) -> np.ndarray:
     if "plan_status" in frame:
         status = frame["plan_status"].map(plan_status_of)
         unknown = status.isna().to_numpy()
-        for word in sorted(frame["plan_status"][unknown].unique()):
-            _count(report, Severity.ERROR, "unknown_status", frame[(frame["plan_status"] == word).to_numpy()], word)
+        _count_words(report, Severity.ERROR, "unknown_status", frame, frame["plan_status"], unknown)
         there &= status.isin(state.statuses).to_numpy()
-        for word in sorted(frame["plan_status"][~there & ~unknown].unique()):
-            _count(report, Severity.INFO, "other_status", frame[(frame["plan_status"] == word).to_numpy()], word)
+        _count_words(report, Severity.INFO, "other_status", frame, frame["plan_status"], ~there & ~unknown)
     if "opened" in frame:
         opened = frame["opened"].map(_date_of)
-        given = frame["opened"].map(text_of) != ""
-        bad = (opened.isna() & given).to_numpy()
-        for word in sorted({text_of(value) for value in frame["opened"][bad]}):
-            _count(report, Severity.ERROR, "bad_date", frame[bad & (frame["opened"].map(text_of) == word)], word)
+        words = as_text(frame["opened"])
+        bad = (opened.isna() & (words != "")).to_numpy()
+        _count_words(report, Severity.ERROR, "bad_date", frame, words, bad)
         later = np.array([d is not None and d == d and d > state.as_of for d in opened], dtype=bool)
         if (later & there).any():
             _count(report, Severity.INFO, "opened_later", frame[later & there], state.as_of.isoformat())
@@ -496,6 +494,14 @@ def _count(report: _Report, severity: Severity, rule: str, rows: pd.DataFrame, v
         value=value,
         count=len(rows),
     )
+
+
+def _count_words(
+    report: _Report, severity: Severity, rule: str, table: pd.DataFrame, words: pd.Series, where: np.ndarray
+) -> None:
+    """One finding for each of the words that stand in some rows, with the rows that have it."""
+    for word in sorted(words[where].unique()):
+        _count(report, severity, rule, table[where & (words == word).to_numpy()], word)
 
 
 _DATE = re.compile(r"(\d{4})(?:[-/.年]?(\d{1,2})(?:[-/.月]?(\d{1,2}))?)?[月日]?(?:[T ].*)?")

@@ -74,6 +74,12 @@ class OsmRule:
             return tags.get(self.class_key, "")
         return next((name for (key, value), name in self.classes if tags.get(key) == value), "")
 
+    def direction_of(self, tags: set[Tag]) -> str:
+        """Which way an object of the layer may be travelled, in the words of ``data/schemes/oneway.toml``."""
+        if not tags.isdisjoint(self.one_way_reversed):
+            return "backward"
+        return "both" if tags.isdisjoint(self.one_way) else "forward"
+
 
 def _tag(text: str) -> Tag:
     key, _, value = text.partition("=")
@@ -170,16 +176,14 @@ def _read_objects(path: Path, name: str, table: tuple[OsmRule, ...], rows: _Rows
         if obj.is_node() or obj.is_relation():
             continue
         tags = dict(obj.tags)
+        found = set(tags.items())
+        fitting = [rule for rule in table if rule.takes(found)]
+        matching = [rule for rule in fitting if (rule.geometry == "polygon") == obj.is_area()]
+        boundary = obj.is_area() and tags.get("boundary") == "administrative" and bool(tags.get("admin_level"))
         if obj.is_area():
             (rows.way_areas if obj.from_way() else rows.assembled).add(obj.orig_id())
-            matching = [r for r in table if r.geometry == "polygon" and r.takes(set(tags.items()))]
-            boundary = tags.get("boundary") == "administrative" and bool(tags.get("admin_level"))
-        else:
-            matching = [r for r in table if r.geometry == "line" and r.takes(set(tags.items()))]
-            boundary = False
-            for rule in table:
-                if rule.geometry == "polygon" and tags.get("area") != "no" and rule.takes(set(tags.items())):
-                    rows.open_ways[obj.id] = rule.layer
+        elif tags.get("area") != "no":
+            rows.open_ways.update((obj.id, rule.layer) for rule in fitting if rule.geometry == "polygon")
         if not (matching or boundary):
             continue
         if obj.timestamp.year > 1970:
@@ -221,13 +225,7 @@ def _feature(obj: Any, tags: dict[str, str], rule: OsmRule, wkb: str) -> dict[st
         "wkb": wkb,
     }
     if rule.one_way:
-        found = set(tags.items())
-        reversed_ = not found.isdisjoint(rule.one_way_reversed)
-        row |= {
-            "ref": tags.get("ref", ""),
-            "oneway": reversed_ or not found.isdisjoint(rule.one_way),
-            "reversed": reversed_,
-        }
+        row |= {"ref": tags.get("ref", ""), "oneway": rule.direction_of(set(tags.items()))}
     return row
 
 
@@ -240,10 +238,7 @@ def _frame(rows: list[dict[str, Any]]) -> gpd.GeoDataFrame:
 
     columns = [c for c in rows[0] if c != "wkb"] if rows else ["feature_id", "name", "class", "admin_level"]
     geometry = shapely.from_wkb(np.array([row["wkb"] for row in rows], dtype=object))
-    if rows and "reversed" in rows[0]:
-        against = np.array([row["reversed"] for row in rows], dtype=bool)
-        geometry[against] = shapely.reverse(geometry[against])
-    data = {c: [row[c] for row in rows] for c in columns if c != "reversed"}
+    data = {c: [row[c] for row in rows] for c in columns}
     return gpd.GeoDataFrame(data, geometry=geometry, crs=LONLAT)
 
 

@@ -349,17 +349,23 @@ def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str
         yield f'{kind}: scheme goes with landuse; read the file as [layers.landuse] and select with from = "landuse"'
     if kind == "landuse" and layer.file and not layer.class_field:
         yield "landuse needs class_field = ...: the field that holds the land-use code"
-    if layer.from_ and layer.from_ not in every:
-        yield f"{kind}: from = {layer.from_!r} is no layer of this workspace; {did_you_mean(layer.from_, every)}"
-    elif layer.from_ and every[layer.from_].scheme is None:
-        yield f"{kind}: from = {layer.from_!r} needs a layer with a land-use scheme"
-    elif layer.from_ and layer.classes is not None:
-        known = scheme(every[layer.from_].scheme or "").classes
-        wrong = [code for code in layer.classes if not any(row.startswith(code) for row in known) or not code]
-        wrong = [code for code in wrong if scheme(every[layer.from_].scheme or "").lookup(code) is None]
-        yield from (f"{kind}: no class {code!r} in scheme {every[layer.from_].scheme!r}" for code in wrong)
-        if not layer.classes:
-            yield f"{kind}: classes is empty; name at least one code, or leave it out"
+    if layer.from_:
+        yield from _selection_mistakes(kind, layer.from_, layer.classes, every)
+
+
+def _selection_mistakes(kind: str, origin: str, classes: list[str] | None, every: Layers) -> Iterator[str]:
+    if origin not in every:
+        yield f"{kind}: from = {origin!r} is no layer of this workspace; {did_you_mean(origin, every)}"
+        return
+    name = every[origin].scheme
+    if name is None:
+        yield f"{kind}: from = {origin!r} needs a layer with a land-use scheme"
+        return
+    if classes == []:
+        yield f"{kind}: classes is empty; name at least one code, or leave it out"
+    yield from (
+        f"{kind}: no class {code!r} in scheme {name!r}" for code in classes or () if not scheme(name).knows(code)
+    )
 
 
 def _explain(error: Any, table: Mapping[str, Any], lines: Mapping[tuple[str, ...], int]) -> str:
