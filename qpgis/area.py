@@ -1,4 +1,4 @@
-"""The study area: zone sets on named levels, groups as exact sums of their members, regular grids."""
+"""The study area: zone sets on named levels, groups as exact sums of their members, own zones, regular grids."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Group:
 
 @dataclass(frozen=True)
 class StudyArea:
-    """Base zones, the groups over them, and an optional grid.
+    """Base zones, the groups over them, zones that are no such sums, and an optional grid.
 
     Attributes
     ----------
@@ -86,6 +86,8 @@ class StudyArea:
         The zones that are measured.
     groups : tuple of Group
         Sums over base zones; a zone may be in several.
+    own : tuple of ZoneSet
+        Zones that are no unions of base zones (水乡客厅) and are measured by themselves.
     grid : ZoneSet or None
         Square cells, cut at the area's border.
     """
@@ -94,6 +96,7 @@ class StudyArea:
     plane: Plane
     base: ZoneSet
     groups: tuple[Group, ...] = ()
+    own: tuple[ZoneSet, ...] = ()
     grid: ZoneSet | None = None
 
     def __repr__(self) -> str:
@@ -105,18 +108,32 @@ class StudyArea:
     @property
     def zone_sets(self) -> tuple[ZoneSet, ...]:
         """Every zone set that is measured by itself."""
-        return (self.base, self.grid) if self.grid else (self.base,)
+        return (self.base, *self.own, *([self.grid] if self.grid else []))
 
     @property
     def levels(self) -> tuple[str, ...]:
         """The names of all levels, smallest zones first."""
-        names = [self.base.level, *(g.level for g in self.groups), *([self.grid.level] if self.grid else [])]
-        return tuple(dict.fromkeys(names))
+        names = [self.base.level, *(g.level for g in self.groups), *(zones.level for zones in self.own)]
+        return tuple(dict.fromkeys([*names, *([self.grid.level] if self.grid else [])]))
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of all zones and groups, without the cells of a grid."""
+        return frozenset([*self.base.ids, *(g.id for g in self.groups), *(i for zones in self.own for i in zones.ids)])
+
+    def zones_source(self, zone: str) -> Source:
+        """Where the borders of a zone or group come from."""
+        return next((zones.source for zones in self.zone_sets if zone in zones.ids), self.base.source)
 
     @cached_property
     def outline(self) -> shapely.Geometry:
         """The union of the base zones, in the plane."""
         return shapely.union_all(self.base.geometry)
+
+    @cached_property
+    def whole(self) -> shapely.Geometry:
+        """The union of the base zones and the own zones, in the plane."""
+        return shapely.union_all([self.outline, *(g for zones in self.own for g in zones.geometry)])
 
     def frame(self) -> gpd.GeoDataFrame:
         """Every zone of every level in degrees: ``zone_id, zone_name, level`` and its polygon."""
@@ -319,4 +336,39 @@ def with_grid(area: StudyArea, cell_m: float) -> StudyArea:
     order = np.argsort(ids)
     names = tuple(ids[i] for i in order)
     grid = ZoneSet("grid", names, names, area.plane.unproject(cut[order]), cut[order], area.base.source)
-    return StudyArea(area.name, area.plane, area.base, area.groups, grid)
+    return replace(area, grid=grid)
+
+
+def with_own_zones(
+    area: StudyArea,
+    raw: RawFeatures,
+    *,
+    level: str,
+    id_field: str,
+    name_field: str,
+    source: Source,
+    crs: CRS | str | None,
+    findings: Findings,
+    overlapping: bool = False,
+) -> StudyArea:
+    """The area with a further file of zones, each measured by itself; groups don't know them.
+
+    Raises
+    ------
+    ZoneError
+        As for :func:`study_area`.
+    ConfigError
+        If an id is that of another zone or group, or the level that of the base zones.
+    """
+    what = f"own zones ({raw.file})"
+    if level == area.base.level:
+        raise ConfigError(f"{what}: the level {level!r} is that of the zones; name another")
+    system = parse(crs if crs is not None else raw.frame.crs, what=what)
+    ids, names, geometry = _read_zones(raw, id_field, name_field, what, findings)
+    if twice := sorted(area.ids & set(ids)):
+        raise ConfigError([f"{what}: {one!r} is the id of another zone or group" for one in twice])
+    planar = still_valid(area.plane.project(geometry, system, what=what))
+    zones = ZoneSet(level, ids, names, lonlat(geometry, system, what=what), planar, source, overlapping)
+    if not overlapping:
+        _report_overlaps(zones, area.plane, findings)
+    return replace(area, own=(*area.own, zones))

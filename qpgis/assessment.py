@@ -19,7 +19,7 @@ from qpgis.judging import Judging, joined
 from qpgis.layers import AbsentLayer, Layer, ids_text
 from qpgis.parts import Ratio
 from qpgis.plans import Status
-from qpgis.provenance import worst
+from qpgis.provenance import Grade, worst
 from qpgis.rows import CSV_COLUMNS, STATISTICS, Row, Zone, record, zones_of
 from qpgis.workspace import Workspace
 
@@ -82,6 +82,12 @@ class Assessment:
         if not len(found):
             raise KeyError(f"no indicator {indicator!r}; {did_you_mean(indicator, set(self.table['indicator']))}")
         return found
+
+    @property
+    def heading(self) -> str:
+        """What stands above tables and maps; it says so if anything in them is synthetic."""
+        title = text("table_title", self.lang, name=self.workspace.title)
+        return text("title_synthetic", self.lang, title=title) if Grade.SYNTHETIC in self.workspace.grades else title
 
     def title(self, indicator: str) -> str:
         """What planners call an indicator."""
@@ -208,11 +214,19 @@ class _Run:
         row = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None)
         row = replace(
             row,
-            grade=worst([*(layer.source.grade for layer in layers), self.workspace.area.base.source.grade]),
+            grade=worst(layer.source.grade for layer in layers),
             note=joined(*self._layer_notes(layers)),
             source="; ".join(dict.fromkeys(str(layer.source) for layer in layers)),
         )
-        return [self._filled(replace(row, zone=zone), sums[zone], layers) for zone in zones_of(self.workspace)]
+        zones = zones_of(self.workspace)
+        return [self._filled(self._at(row, zone), sums[zone], layers) for zone in zones]
+
+    def _at(self, row: Row, zone: Zone) -> Row:
+        """The row for one zone; its grade is never better than that of the zone's border."""
+        border = self.workspace.area.zones_source(zone.id).grade
+        grade = worst([border, *([row.grade] if row.grade else [])])
+        said = text("note_synthetic", self.lang) if grade is Grade.SYNTHETIC else ""
+        return replace(row, zone=zone, grade=grade, note=joined(row.note, said))
 
     def _layers(self, indicator: Indicator) -> dict[str, Layer | AbsentLayer]:
         return {kind: self.workspace.layers.get(kind, AbsentLayer(kind)) for kind in indicator.layers}

@@ -8,13 +8,14 @@ import geopandas as gpd
 import pandas as pd
 
 from qpgis.assessment import Assessment
-from qpgis.catalogue import text
+from qpgis.catalogue import Lang, text
 from qpgis.crs import LONLAT, Plane
 from qpgis.indicators import registry
 from qpgis.layers import Layer
 from qpgis.maps import Scene, SceneLayer
 from qpgis.provenance import Grade
 from qpgis.rows import Row
+from qpgis.workspace.reference import Reference
 
 MAP_DECIMALS = {"%": 2, "km/km2": 3}
 """Decimals of a value on the map, by unit."""
@@ -25,10 +26,13 @@ def scene_of(assessment: Assessment) -> Scene:
     workspace = assessment.workspace
     zones = workspace.area.frame()
     return Scene(
-        title=text("table_title", assessment.lang, name=workspace.title),
+        title=assessment.heading,
         zones=zones[zones["zone_id"].isin({row.zone.id for row in assessment.rows})].reset_index(drop=True),
         values=pd.DataFrame([_value(assessment, row) for row in _mapped(assessment)]),
-        layers=tuple(_scene_layer(layer, workspace.area.plane, assessment) for layer in workspace.layers.values()),
+        layers=(
+            *(_scene_layer(layer, workspace.area.plane, assessment) for layer in workspace.layers.values()),
+            *(_scene_reference(one, assessment.lang) for one in workspace.references),
+        ),
         footer=tuple(_footer(assessment)),
         lang=assessment.lang,
     )
@@ -84,15 +88,25 @@ def _scene_layer(layer: Layer, plane: Plane, assessment: Assessment) -> SceneLay
     return SceneLayer(layer.kind, text(f"layer_{layer.kind}", assessment.lang), frame, str(grade), said)
 
 
+def _scene_reference(one: Reference, lang: Lang) -> SceneLayer:
+    grade = one.source.grade
+    said = text(f"grade_{grade}", lang)
+    return SceneLayer(one.style, one.name(lang), one.frame, str(grade), said, show=one.show, shown=one.shown)
+
+
 def _footer(assessment: Assessment) -> Iterator[str]:
     workspace, lang = assessment.workspace, assessment.lang
     yield text("footer_period", lang, period=workspace.period, as_of=workspace.state.as_of.isoformat())
     sources = dict.fromkeys(
-        [str(workspace.area.base.source), *(str(layer.source) for layer in workspace.layers.values())]
+        str(source)
+        for source in (
+            *(zones.source for zones in workspace.area.zone_sets),
+            *(layer.source for layer in workspace.layers.values()),
+            *(one.source for one in workspace.references),
+        )
     )
     yield text("footer_sources", lang, sources="；".join(sources) if lang == "zh" else "; ".join(sources))
-    grades = {workspace.area.base.source.grade, *(layer.source.grade for layer in workspace.layers.values())}
-    to_say = [text(f"grade_{grade}", lang) for grade in Grade if grade in grades and grade.must_be_said]
+    to_say = [text(f"grade_{grade}", lang) for grade in Grade if grade in workspace.grades and grade.must_be_said]
     if to_say:
         yield text("footer_grade", lang, grades="、".join(to_say) if lang == "zh" else ", ".join(to_say))
     yield text("footer_crs", lang)

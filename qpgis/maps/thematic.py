@@ -59,10 +59,14 @@ class SceneLayer:
     title : str
         Its name in the layer control.
     frame : geopandas.GeoDataFrame
-        Display copy in EPSG:4326; of its columns only ``feature_id``, ``name``, ``class_`` and ``plan_status`` reach
-        the page, each of which may be missing.
+        Display copy in EPSG:4326; of its columns only ``feature_id``, ``name``, ``class_``, ``plan_status`` and those
+        that ``show`` names reach the page, each of which may be missing.
     grade, grade_said : str
         How good the data are, as a code and as the word to print.
+    show : tuple of str
+        Further columns of ``frame`` to print of each feature.
+    shown : bool, optional
+        Whether the map opens with it; by default as the style of its kind says.
     """
 
     kind: str
@@ -70,6 +74,8 @@ class SceneLayer:
     frame: gpd.GeoDataFrame
     grade: str
     grade_said: str
+    show: tuple[str, ...] = ()
+    shown: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ class FeatureLayer(folium.map.Layer):
 
     def __init__(self, layer: SceneLayer, lang: Lang) -> None:
         # Leaflet's own layer control takes names as HTML; ours shows `title` as text.
-        shown = styles.layer_style(layer.kind).shown
+        shown = styles.layer_style(layer.kind).shown if layer.shown is None else layer.shown
         super().__init__(name=html_escapes.escape(layer.title), overlay=True, show=shown)
         self._name = "Features"
         self.title = layer.title
@@ -362,6 +368,7 @@ def layer_json(layer: SceneLayer, lang: Lang) -> Json:
             text(f"map_plan_{key}", lang) if key else value
             for key, value in zip(status, _column(frame, "plan_status"), strict=True)
         ),
+        "facts": [[_field_name(name, lang), pack(_column(frame, name))] for name in layer.show],
         "words": _words(lang, "layer", "class", "plan_status", "feature_id", "grade"),
     }
 
@@ -379,6 +386,11 @@ def pack(words: Iterable[str]) -> str | Json:
     if len(place) <= 1:
         return rows[0] if rows else ""
     return {"w": list(place), "i": [place[word] for word in rows]}
+
+
+def _field_name(name: str, lang: Lang) -> str:
+    """What planners call an attribute; attributes that a workspace invents keep their own name."""
+    return text(f"field_{name}", lang) if f"field_{name}" in keys() else name
 
 
 def _words(lang: Lang, *wanted: str) -> dict[str, str]:

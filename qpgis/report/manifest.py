@@ -41,6 +41,7 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
         for (indicator, name), d in assessment.definitions.items()
     ]
     return {
+        "title": assessment.heading,
         "workspace": workspace.name,
         "period": workspace.period,
         "language": assessment.lang,

@@ -102,13 +102,9 @@ def write_xlsx(assessment: Assessment, path: Path) -> None:
     import xlsxwriter
 
     with xlsxwriter.Workbook(path, {"strings_to_formulas": False, "strings_to_urls": False}) as book:
-        book.set_properties({"created": FIXED_TIME, "title": _title(assessment)})
+        book.set_properties({"created": FIXED_TIME, "title": assessment.heading})
         for key, columns, rows in _sheets(assessment):
-            _write_sheet(book, text(f"sheet_{key}", assessment.lang), _title(assessment), columns, rows, assessment)
-
-
-def _title(assessment: Assessment) -> str:
-    return text("table_title", assessment.lang, name=assessment.workspace.title)
+            _write_sheet(book, text(f"sheet_{key}", assessment.lang), assessment.heading, columns, rows, assessment)
 
 
 Sheet = tuple[str, tuple[str, ...], Iterator[list[Any]]]

@@ -11,6 +11,7 @@ from qpgis.layers import Layer, Ledger, State
 from qpgis.periods import year_of
 from qpgis.plans import Baseline, Plan, Target, Thresholds
 from qpgis.provenance import Grade
+from qpgis.workspace.reference import Reference
 
 UNDATED = "undated"
 """The period of an extract that doesn't say when it was made."""
@@ -55,6 +56,8 @@ class Workspace:
         The period of the data; begins with a year.
     area : StudyArea
     layers : mapping of kind to Layer
+    references : tuple of Reference
+        Layers that are only shown.
     definitions : mapping of indicator to definitions
         Those that the workspace asks for; the registry's default for the others.
     plans : tuple of Plan
@@ -88,10 +91,18 @@ class Workspace:
     ledgers: Mapping[str, Ledger] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     map_approval: str = ""
+    references: tuple[Reference, ...] = ()
 
     def __repr__(self) -> str:
         layers = ", ".join(f"{kind} ({len(layer)}, {layer.source.grade})" for kind, layer in self.layers.items())
         return f"<Workspace {self.name}, period {self.period}: {len(self.area.base)} zones; layers: {layers or 'none'}>"
+
+    @property
+    def grades(self) -> frozenset[Grade]:
+        """The grades of everything that is measured or shown."""
+        zones = (zones.source for zones in self.area.zone_sets)
+        layers = (layer.source for layer in self.layers.values())
+        return frozenset(source.grade for source in (*zones, *layers, *(one.source for one in self.references)))
 
     @property
     def year(self) -> int:

@@ -71,6 +71,15 @@ class ZonesTable(FileTable):
     grid_cell_m: Positive | None = None
 
 
+class OwnZonesTable(FileTable):
+    """``[[own_zones]]``: zones that are no sums of the others (a planned new town), each measured by itself."""
+
+    id_field: str = "zone_id"
+    name_field: str = "name"
+    level: Level = "own"
+    overlapping: bool = False
+
+
 class GroupTable(_Table):
     """``[[groups]]``: a zone that is the sum of members; ``members = "all"`` takes every zone."""
 
@@ -170,6 +179,34 @@ class LayerTable(_Table):
         raise ValueError('use "area", "file" or [west, south, east, north] in degrees, west < east and south < north')
 
 
+class ReferenceTable(FileTable):
+    """``[reference.<id>]``: what the map shows beside the layers, in every plan status; no number comes from it.
+
+    Attributes
+    ----------
+    title, title_en : str
+        Its name on the map; by default the id.
+    style : str
+        The kind of layer in whose style it is drawn; by default the id.
+    shown : bool
+        Whether the map opens with it.
+    *_field : str
+        Which attribute holds what.
+    show : list of str
+        Further attributes that the map shows of each feature.
+    """
+
+    title: str = ""
+    title_en: str = ""
+    style: str = ""
+    shown: bool = False
+    id_field: str | None = None
+    name_field: str | None = None
+    class_field: str | None = None
+    status_field: str | None = None
+    show: list[str] = []
+
+
 class StateTable(_Table):
     """``[state]``: which features are there."""
 
@@ -207,6 +244,7 @@ class PeriodTable(_Table):
 
     zones: ZonesTable | None = None
     groups: list[GroupTable] | None = None
+    own_zones: list[OwnZonesTable] | None = None
     layers: Layers = {}
     state: StateTable | None = None
 
@@ -218,7 +256,9 @@ class Config(_Table):
     period: str
     zones: ZonesTable
     groups: list[GroupTable] = []
+    own_zones: list[OwnZonesTable] = []
     layers: Layers = {}
+    reference: dict[str, ReferenceTable] = {}
     state: StateTable = StateTable()
     plans: list[str] = []
     tables: TablesTable = TablesTable()
@@ -257,7 +297,8 @@ class Config(_Table):
         changes: dict[str, Any] = {"period": chosen, "layers": {**self.layers, **own.layers}}
         if chosen != self.period:
             changes["state"] = self.state.model_copy(update={"as_of": None})
-        changes |= {key: value for key in ("zones", "groups", "state") if (value := getattr(own, key)) is not None}
+        keys = ("zones", "groups", "own_zones", "state")
+        changes |= {key: value for key in keys if (value := getattr(own, key)) is not None}
         return self.model_copy(update=changes)
 
 
@@ -396,7 +437,9 @@ def _known_keys(path: tuple[str, ...]) -> set[str]:
     steps: dict[str, type[BaseModel]] = {
         "zones": ZonesTable,
         "groups": GroupTable,
+        "own_zones": OwnZonesTable,
         "layers": LayerTable,
+        "reference": ReferenceTable,
         "state": StateTable,
         "tables": TablesTable,
         "thresholds": ThresholdsTable,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from qpgis.area import ALL, Group, StudyArea, study_area
+from qpgis.area import ALL, Group, StudyArea, study_area, with_own_zones
 from qpgis.catalogue import Lang, data_dir, read_toml
 from qpgis.crs import COINCIDENT_M, LONLAT, label, parse
 from qpgis.errors import ConfigError, SourceError, ZoneError, did_you_mean
@@ -26,6 +26,7 @@ from qpgis.sources.osm import OsmExtract, is_osm, read_osm
 from qpgis.sources.vector import read_vector
 from qpgis.workspace import InputFile, Workspace
 from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, LayerTable, ZonesTable, read_config
+from qpgis.workspace.reference import Reference, reference
 from qpgis.workspace.tables import read_baselines, read_statistics, read_targets
 
 Progress = Callable[[str], None]
@@ -140,8 +141,9 @@ def open_workspace(
     area = _read_area(config, reader, zones, grid_cell_m)
     state = _state(config)
     layers, ledgers = _read_layers(config, reader, area, state)
+    references = tuple(_read_references(config, reader))
     plans = tuple(_read_plans(config, reader))
-    tables = _read_tables(config, path.parent, {*area.base.ids, *(g.id for g in area.groups)}, reader)
+    tables = _read_tables(config, path.parent, area.ids, reader)
     tables = _by_id(tables, plans)
     own = InputFile(path.name, "workspace", sha256_of(path), 0, None)
     return Workspace(
@@ -158,6 +160,7 @@ def open_workspace(
         ledgers=ledgers,
         findings=tuple(reader.findings),
         map_approval=config.outputs.map_approval,
+        references=references,
         **tables,
     )
 
@@ -203,7 +206,9 @@ def _report_inherited(whole: Config, chosen: Config, findings: Findings) -> None
 
 def _require_files(config: Config, folder: Path) -> None:
     """Every file that the workspace names must be there; all that are missing are named at once."""
-    named = [("zones", config.zones.file), *((f"layers.{kind}", t.file) for kind, t in config.layers.items() if t.file)]
+    named = [("zones", config.zones.file), *(("own_zones", table.file) for table in config.own_zones)]
+    named += [(f"layers.{kind}", table.file) for kind, table in config.layers.items() if table.file]
+    named += [(f"reference.{id_}", table.file) for id_, table in config.reference.items()]
     named += [(f"tables.{key}", file) for key, file in config.tables.model_dump().items() if file]
     missing = [
         f"[{key}] file {file!r} doesn't exist in {folder}" for key, file in named if not (folder / file).exists()
@@ -229,7 +234,7 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
             raw, table, {m for g in config.groups for m in g.members if g.members != "all"}
         )
     groups = tuple(Group(g.id, g.name, g.level, ALL if g.members == "all" else tuple(g.members)) for g in config.groups)
-    return study_area(
+    area = study_area(
         raw,
         name=config.name,
         level=table.level,
@@ -242,6 +247,20 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
         grid_cell_m=grid_cell_m if grid_cell_m is not None else table.grid_cell_m,
         overlapping=table.overlapping,
     )
+    for own in config.own_zones:
+        raw, source = reader.features(own, "own_zones")
+        area = with_own_zones(
+            area,
+            raw,
+            level=own.level,
+            id_field=own.id_field,
+            name_field=own.name_field,
+            source=source,
+            crs=own.crs,
+            findings=reader.findings,
+            overlapping=own.overlapping,
+        )
+    return area
 
 
 def _zone_fields(raw: RawFeatures, table: ZonesTable, members: set[str]) -> tuple[str, str]:
@@ -270,11 +289,17 @@ def _read_layers(
             layers[kind], ledgers[kind] = _read_layer(kind, table, reader, area, state)
         elif table.empty_because:
             source = Source(CONFIG_NAME, area.base.source.grade, table.empty_because)
-            layers[kind] = Layer.empty(kind, source, area.outline)
+            layers[kind] = Layer.empty(kind, source, area.whole)
     for kind, table in config.layers.items():
         if table.from_:
             layers[kind] = _selected(kind, table, layers[table.from_], config.layers[table.from_])
     return {kind: layers[kind] for kind in config.layers}, ledgers
+
+
+def _read_references(config: Config, reader: Reader) -> Iterator[Reference]:
+    for id_, table in config.reference.items():
+        raw, source = reader.features(table, id_)
+        yield reference(id_, raw, table, source, reader.findings)
 
 
 def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, state: State) -> tuple[Layer, Ledger]:
@@ -326,7 +351,7 @@ def prepare_layer(
 
 def _count_outside(layer: Layer, ledger: Ledger, area: StudyArea, findings: Findings) -> None:
     """Enter the features that touch no zone into the ledger."""
-    tree = shapely.STRtree(area.base.geometry)
+    tree = shapely.STRtree(np.concatenate([area.base.geometry, *(zones.geometry for zones in area.own)]))
     touching = tree.query(layer.geometry, predicate="dwithin", distance=COINCIDENT_M)[0]
     ledger.outside = len(layer) - len(np.unique(touching))
     ledger.used -= ledger.outside
@@ -340,7 +365,7 @@ def _count_outside(layer: Layer, ledger: Ledger, area: StudyArea, findings: Find
 def _extent(declared: Any, raw: RawFeatures, crs: str | None, area: StudyArea) -> shapely.Geometry | None:
     """Where a layer was surveyed, in the plane; ``None`` where neither workspace nor file say."""
     if declared == "area":
-        return area.outline
+        return area.whole
     box, system = (raw.bounds, parse(crs or raw.frame.crs, what=raw.file)) if declared == "file" else (declared, LONLAT)
     if box is None or not (box[0] < box[2] and box[1] < box[3]):
         return None
@@ -375,7 +400,7 @@ def _check_codes(layer: Layer, scheme_name: str, findings: Findings) -> None:
             findings.add(Severity.ERROR, "unknown_code", **words, value=code, count=len(rows), scheme=table.title)
 
 
-def _read_tables(config: Config, folder: Path, zones: set[str], reader: Reader) -> dict[str, Any]:
+def _read_tables(config: Config, folder: Path, zones: frozenset[str], reader: Reader) -> dict[str, Any]:
     found: dict[str, Any] = {}
     readers = {"statistics": read_statistics, "baselines": read_baselines, "targets": read_targets}
     for key, file in config.tables.model_dump().items():

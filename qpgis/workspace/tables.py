@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from qpgis.errors import ConfigError, SourceError, did_you_mean
@@ -102,7 +102,7 @@ def _rows(path: Path, columns: tuple[str, ...], zones: Iterable[str]) -> list[Ro
     return list(rows)
 
 
-def _mistakes(row: Row, columns: tuple[str, ...], zones: set[str]) -> Iterator[str]:
+def _mistakes(row: Row, columns: tuple[str, ...], zones: Collection[str]) -> Iterator[str]:
     yield from (f"{column} is empty" for column in columns if not row[column] and column not in _MAY_BE_EMPTY)
     if row["zone"] and row["zone"] not in zones:
         yield f"zone {row['zone']!r} is no zone; write its id; {did_you_mean(row['zone'], zones)}"

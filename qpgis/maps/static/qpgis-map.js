@@ -122,6 +122,7 @@ const qpgis = (() => {
         [words.layer, title],
         [words.class, at(this.data.class, row)],
         [words.plan_status, at(this.data.plan_said, row)],
+        ...this.data.facts.map(([name, column]) => [name, at(column, row)]),
         [words.feature_id, at(this.data.id, row)],
         [words.grade, said, weak ? "qp-weak" : ""],
       ]));
