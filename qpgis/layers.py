@@ -48,6 +48,8 @@ LAYERS: Mapping[str, GeometryType] = {
     "rail": "line",
     "waterways": "line",
     "stations": "point",
+    "residents": "point",
+    "facilities": "point",
 }
 """Every kind of layer and what its features are. The names planners read are in the catalogue, ``layer_<kind>``."""
 

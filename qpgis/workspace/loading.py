@@ -234,6 +234,8 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
             raw, table, {m for g in config.groups for m in g.members if g.members != "all"}
         )
     groups = tuple(Group(g.id, g.name, g.level, ALL if g.members == "all" else tuple(g.members)) for g in config.groups)
+    if other is not None:
+        groups = _possible(groups, raw, id_field, reader.findings)
     area = study_area(
         raw,
         name=config.name,
@@ -268,15 +270,26 @@ def _zone_fields(raw: RawFeatures, table: ZonesTable, members: set[str]) -> tupl
     attributes = [c for c in raw.frame.columns if c != raw.frame.geometry.name]
     if table.id_field in attributes and table.name_field in attributes:
         return table.id_field, table.name_field
-    fitting = [c for c in attributes if members and members <= {text_of(v) for v in raw.frame[c]}]
+    matches = {c: len(members & {text_of(v) for v in raw.frame[c]}) for c in attributes}
+    best = max(attributes, key=matches.__getitem__, default="")
     names = [c for c in ("name", "NAME", "XZQMC", "名称") if c in attributes]
-    if not fitting or not names:
+    if not matches.get(best) or not names:
         raise ZoneError(
             f"zones ({raw.file}): no field holds the ids that the workspace's groups name "
             f"({', '.join(sorted(members)[:3])} ...); say which with --zones-id and --zones-name, "
             f"one of {', '.join(attributes)}"
         )
-    return fitting[0], names[0]
+    return best, names[0]
+
+
+def _possible(groups: tuple[Group, ...], raw: RawFeatures, id_field: str, findings: Findings) -> tuple[Group, ...]:
+    """The groups whose members are all among zones that replace the workspace's own; the others are named."""
+    ids = {text_of(v) for v in raw.frame[id_field]}
+    for group in groups:
+        if group.members != ALL and (missing := sorted(set(group.members) - ids)):
+            words = {"layer": "zones", "file": raw.file, "feature_id": ids_text(missing), "value": group.name}
+            findings.add(Severity.WARNING, "group_left_out", **words)
+    return tuple(group for group in groups if group.members == ALL or set(group.members) <= ids)
 
 
 def _read_layers(

@@ -1,0 +1,181 @@
+"""Own zones, reference layers and the word for synthetic data, on four towns of one kilometre square."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import openpyxl
+import pytest
+from shapely import LineString, Point
+
+import qpgis as qp
+from qpgis.cli import main
+from qpgis.errors import ConfigError, LayerError, SourceError
+from qpgis.provenance import Grade
+from qpgis.workspace.config import ZonesTable
+from tests.conftest import EAST, NORTH, Maker, frame, layer, square
+
+OWN = """
+[[own_zones]]
+file = "core.gpkg"
+grade = "schematic"
+"""
+REFERENCE = """
+[reference.plans]
+title = "规划线路"
+title_en = "Planned lines"
+file = "lines.gpkg"
+grade = "schematic"
+id_field = "key"
+name_field = "label"
+status_field = "plan_status"
+show = ["clause"]
+"""
+
+
+def core() -> object:
+    """A zone of half a square kilometre over the middle of the four towns."""
+    return frame([square(500, 750, 1000, 500)], zone_id=["core"], name=["中心"])
+
+
+def lake() -> object:
+    """A quarter of a square kilometre, wholly in the core's west half: 500 m by 500 m."""
+    return frame([square(500, 750, 500, 500)], **{"class": ["lake"]})
+
+
+def share(ws: object, zone: str) -> float:
+    table = qp.assess(ws)["water_surface_share"]
+    return float(table.set_index("zone_id").loc[zone, "value"])
+
+
+def test_an_own_zone_is_measured_by_itself(workspace: Maker) -> None:
+    ws = qp.open_workspace(workspace(OWN + layer("water", 'class_field = "class"'), core=core(), water=lake()))
+    assert share(ws, "core") == pytest.approx(50, rel=1e-5)
+    assert share(ws, "a") == pytest.approx(12.5, rel=1e-5)  # 500 m x 250 m of one square kilometre
+    assert share(ws, "all") == pytest.approx(6.25, rel=1e-5)  # the core is no part of the sum
+    assert ws.area.levels == ("town", "group", "district", "own")
+
+
+def test_the_grade_of_an_own_zone_is_that_of_its_own_border(workspace: Maker) -> None:
+    ws = qp.open_workspace(workspace(OWN + layer("water", 'class_field = "class"'), core=core(), water=lake()))
+    grades = qp.assess(ws)["water_surface_share"].set_index("zone_id")["grade"]
+    assert (grades["core"], grades["a"]) == ("schematic", "surveyed")
+
+
+def test_an_own_zone_stands_in_every_output(workspace: Maker, tmp_path: Path) -> None:
+    folder = workspace(OWN + layer("water", 'class_field = "class"'), core=core(), water=lake())
+    assert main(["run", str(folder), "--out", str(tmp_path / "out")]) == 0
+    assert "water_surface_share,rivers_lakes_reservoirs,core,中心,own" in (tmp_path / "out/indicators.csv").read_text(
+        "utf-8-sig"
+    )
+    assert "规划单元" in (tmp_path / "out/map.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("zone", "extra", "message"),
+    [
+        ("a", "", "'a' is the id of another zone"),
+        ("south", "", "'south' is the id of another zone"),
+        ("core", 'level = "town"\n', "the level 'town' is that of the zones"),
+    ],
+)
+def test_own_zones_have_ids_and_levels_of_their_own(workspace: Maker, zone: str, extra: str, message: str) -> None:
+    folder = workspace(OWN + extra, core=frame([square(0, 0)], zone_id=[zone], name=["x"]))
+    with pytest.raises(ConfigError, match=message):
+        qp.open_workspace(folder)
+
+
+def test_a_missing_file_of_own_zones_is_named(workspace: Maker) -> None:
+    with pytest.raises(SourceError, match=r"\[own_zones\] file 'core.gpkg'"):
+        qp.open_workspace(workspace(OWN))
+
+
+def lines() -> object:
+    statuses = ["规划", "研究", "现状"]
+    shapes = [LineString([(EAST, NORTH + n), (EAST + 900, NORTH + n)]) for n in (100, 200, 300)]
+    return frame(
+        shapes, key=["p", "s", "e"], label=["甲线", "乙线", "丙线"], plan_status=statuses, clause=["四", "五", ""]
+    )
+
+
+def test_a_reference_layer_keeps_every_plan_status_and_feeds_nothing(workspace: Maker) -> None:
+    folder = workspace(REFERENCE, lines=lines())
+    ws = qp.open_workspace(folder)
+    (shown,) = ws.references
+    assert list(shown.frame["plan_status"]) == ["规划", "研究", "现状"]
+    assert (shown.name("zh"), shown.name("en")) == ("规划线路", "Planned lines")
+    assert ws.layers == {}
+    assert ("lines.gpkg", "plans") in {(i.name, i.role) for i in ws.inputs}
+    assert "schematic" in ws.grades
+
+
+def test_the_map_says_what_a_reference_layer_says_of_itself(workspace: Maker, tmp_path: Path) -> None:
+    folder = workspace(REFERENCE, lines=lines())
+    assert main(["map", str(folder), "--out", str(tmp_path / "map.html")]) == 0
+    page = (tmp_path / "map.html").read_text("utf-8")
+    for word in ("规划线路", "乙线", "条款", "studied", "planned"):
+        assert word in page
+
+
+def test_an_unknown_plan_status_is_an_error_in_a_reference_layer(workspace: Maker) -> None:
+    wrong = lines()
+    wrong["plan_status"] = ["规划", "研就", "现状"]
+    ws = qp.open_workspace(workspace(REFERENCE, lines=wrong))
+    (finding,) = [f for f in ws.findings if f.rule == "unknown_status"]
+    assert (finding.severity, finding.feature_id, finding.value) == ("error", "s", "研就")
+
+
+def test_a_reference_layer_names_a_field_that_is_not_there(workspace: Maker) -> None:
+    with pytest.raises(LayerError, match="no field 'claus', did you mean 'clause'"):
+        qp.open_workspace(workspace(REFERENCE.replace('"clause"', '"claus"'), lines=lines()))
+
+
+def test_a_row_without_geometry_is_named_and_left_out(workspace: Maker) -> None:
+    some = lines()
+    some.loc[1, "geometry"] = None
+    ws = qp.open_workspace(workspace(REFERENCE, lines=some))
+    assert list(ws.references[0].frame["feature_id"]) == ["p", "e"]
+    assert [f.feature_id for f in ws.findings if f.rule == "no_geometry"] == ["s"]
+
+
+def test_synthetic_data_are_said_in_title_table_and_map(workspace: Maker, tmp_path: Path) -> None:
+    toml = layer("water", 'class_field = "class"').replace("surveyed", "synthetic")
+    folder = workspace(toml, water=lake())
+    out = tmp_path / "out"
+    assert main(["run", str(folder), "--out", str(out)]) == 0
+    assert "<title>四镇 规划指标（合成数据，仅供试用）</title>" in (out / "map.html").read_text("utf-8")
+    sheet = openpyxl.load_workbook(out / "indicators.xlsx").worksheets[0]
+    assert "合成数据" in sheet["A1"].value
+    assert "合成数据" in json.loads((out / "manifest.json").read_text("utf-8"))["title"]
+    rows = [r for r in (out / "indicators.csv").read_text("utf-8-sig").splitlines() if ",synthetic," in r]
+    assert rows
+    assert all("合成数据，不反映现状" in row for row in rows)
+
+
+def test_data_that_are_not_synthetic_are_not_called_so(workspace: Maker, tmp_path: Path) -> None:
+    folder = workspace(layer("water", 'class_field = "class"'), water=lake())
+    assert main(["run", str(folder), "--out", str(tmp_path / "out")]) == 0
+    for name in ("map.html", "indicators.csv", "manifest.json"):
+        assert "合成数据，" not in (tmp_path / "out" / name).read_text("utf-8-sig")
+
+
+def test_points_can_be_shown(workspace: Maker) -> None:
+    spots = frame([Point(EAST + 10, NORTH + 10)], key=["x"], label=["站"], plan_status=["规划"], clause=[""])
+    assert len(qp.open_workspace(workspace(REFERENCE, lines=spots)).references[0].frame) == 1
+
+
+def test_other_zones_leave_out_the_groups_that_they_cannot_make(workspace: Maker, tmp_path: Path) -> None:
+    folder = workspace(
+        '[[groups]]\nid = "wide"\nname = "大片"\nmembers = ["a", "gone"]\n',
+        towns=frame([square(0, 0), square(5000, 0)], zone_id=["a", "gone"], name=["甲", "远"]),
+        head='name = "x"\nperiod = "2024"\n[zones]\nfile = "towns.gpkg"\ngrade = "surveyed"\n',
+    )
+    other = tmp_path / "other.gpkg"
+    frame([square(0, 0, 900)], XZQDM=["a"], XZQMC=["甲"]).to_file(other)
+    table = ZonesTable(file=str(other), grade=Grade.OPEN)
+    ws = qp.open_workspace(folder, zones=table)
+    assert [(f.rule, f.feature_id, f.value) for f in ws.findings if f.rule == "group_left_out"] == [
+        ("group_left_out", "gone", "大片")
+    ]
+    assert ws.area.groups == ()
