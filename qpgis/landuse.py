@@ -25,6 +25,8 @@ class LandClass:
         Its class within that layer (``river``, ``pond``, ...).
     construction : bool
         Whether it counts as construction land (建设用地).
+    colour : str
+        ``#rrggbb``, empty where the row has none of its own.
     """
 
     code: str
@@ -32,6 +34,7 @@ class LandClass:
     layer: str
     class_: str
     construction: bool
+    colour: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,14 @@ class Scheme:
     def knows(self, code: str) -> bool:
         """True for a code of the scheme, for what falls under one, and for the beginning of one."""
         return bool(code) and (self.lookup(code) is not None or any(row.startswith(code) for row in self.classes))
+
+    def coloured(self, code: str) -> LandClass | None:
+        """The row whose colour a code has: its own, or the nearest above it that has one."""
+        row = self.lookup(code)
+        if row is None or row.colour:
+            return row
+        stems = (self.classes.get(row.code[:n]) for n in range(len(row.code) - 1, 1, -1))
+        return next((stem for stem in stems if stem is not None and stem.colour), None)
 
     def members(self, kind: str, codes: Iterable[str], chosen: Iterable[str] | None = None) -> dict[str, str]:
         """Which of the codes that occur in a file make a layer, each with its class in that layer.
@@ -105,9 +116,15 @@ def scheme(name: str) -> Scheme:
         raise ConfigError(f"unknown land-use scheme {name!r}; {did_you_mean(name, schemes())}")
     table = read_toml("schemes", f"{name}.toml")
     rows = {
-        r["code"]: LandClass(r["code"], r["name"], r["layer"], r["class"], r["construction"]) for r in table["classes"]
+        r["code"]: LandClass(r["code"], r["name"], r["layer"], r["class"], r["construction"], _hex(r.get("rgb", [])))
+        for r in table["classes"]
     }
     return Scheme(name, table["scheme"]["title"], table["scheme"].get("edition", ""), MappingProxyType(rows))
+
+
+def _hex(rgb: Iterable[int]) -> str:
+    """Red, green and blue as ``#rrggbb``."""
+    return "".join(["#", *(f"{part:02x}" for part in rgb)]) if rgb else ""
 
 
 @cache

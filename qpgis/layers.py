@@ -122,6 +122,8 @@ class Layer:
         Features that a selection by class left out because their class isn't known.
     selected_from : str
         The layer whose classes it was selected from, empty for a file of its own.
+    scheme : str
+        The land-use scheme of its codes, empty for other layers.
     """
 
     kind: str
@@ -132,6 +134,7 @@ class Layer:
     key: str
     unclassified: int = 0
     selected_from: str = ""
+    scheme: str = ""
 
     @classmethod
     def empty(cls, kind: str, source: Source, extent: Geometry | None = None) -> Layer:

@@ -11,6 +11,7 @@ from qpgis.assessment import Assessment
 from qpgis.catalogue import Lang, text
 from qpgis.crs import LONLAT, Plane
 from qpgis.indicators import registry
+from qpgis.landuse import Scheme, scheme
 from qpgis.layers import Layer
 from qpgis.maps import Scene, SceneLayer
 from qpgis.provenance import Grade
@@ -85,7 +86,17 @@ def _scene_layer(layer: Layer, plane: Plane, assessment: Assessment) -> SceneLay
     frame = gpd.GeoDataFrame(layer.frame[columns].copy(), geometry=plane.unproject(layer.geometry), crs=LONLAT)
     grade = layer.source.grade
     said = text(f"grade_{grade}", assessment.lang)
-    return SceneLayer(layer.kind, text(f"layer_{layer.kind}", assessment.lang), frame, str(grade), said)
+    legend = _coloured(frame, scheme(layer.scheme)) if layer.scheme else ()
+    return SceneLayer(layer.kind, text(f"layer_{layer.kind}", assessment.lang), frame, str(grade), said, legend=legend)
+
+
+def _coloured(frame: gpd.GeoDataFrame, table: Scheme) -> tuple[tuple[str, str], ...]:
+    """Name and colour each parcel by its code; the colours that occur, with the classes that they mean."""
+    codes = frame["class_"]
+    rows = {code: (table.lookup(code), table.coloured(code)) for code in sorted(codes.unique())}
+    frame["class_"] = codes.map({code: f"{code} {own.name}" if own else code for code, (own, _) in rows.items()})
+    frame["fill"] = codes.map({code: shade.colour if shade else "" for code, (_, shade) in rows.items()})
+    return tuple(dict.fromkeys((shade.name, shade.colour) for _, shade in rows.values() if shade))
 
 
 def _scene_reference(one: Reference, lang: Lang) -> SceneLayer:

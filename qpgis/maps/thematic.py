@@ -59,14 +59,16 @@ class SceneLayer:
     title : str
         Its name in the layer control.
     frame : geopandas.GeoDataFrame
-        Display copy in EPSG:4326; of its columns only ``feature_id``, ``name``, ``class_``, ``plan_status`` and those
-        that ``show`` names reach the page, each of which may be missing.
+        Display copy in EPSG:4326; of its columns only ``feature_id``, ``name``, ``class_``, ``plan_status``, ``fill``
+        (a colour instead of the style's) and those that ``show`` names reach the page, each of which may be missing.
     grade, grade_said : str
         How good the data are, as a code and as the word to print.
     show : tuple of str
         Further columns of ``frame`` to print of each feature.
     shown : bool, optional
         Whether the map opens with it; by default as the style of its kind says.
+    legend : tuple of (str, str)
+        What the colours of ``fill`` mean: name and colour.
     """
 
     kind: str
@@ -76,6 +78,7 @@ class SceneLayer:
     grade_said: str
     show: tuple[str, ...] = ()
     shown: bool | None = None
+    legend: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -363,6 +366,8 @@ def layer_json(layer: SceneLayer, lang: Lang) -> Json:
         "id": pack(_column(frame, "feature_id")),
         "name": pack(_column(frame, "name")),
         "class": pack(_column(frame, "class_")),
+        "fill": pack(_column(frame, "fill")),
+        "legend": layer.legend,
         "plan": pack(key or "" for key in status),
         "plan_said": pack(
             text(f"map_plan_{key}", lang) if key else value

@@ -320,6 +320,7 @@ def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, s
     layer, ledger = prepare_layer(kind, raw, table, source, area, state, reader.findings)
     if table.scheme:
         _check_codes(layer, table.scheme, reader.findings)
+        layer = replace(layer, scheme=table.scheme)
     return layer, ledger
 
 
@@ -400,6 +401,7 @@ def _selected(kind: str, table: LayerTable, whole: Layer, origin: LayerTable) ->
         geometry=whole.geometry[mask],
         key=f"{whole.key} | {kind} by {chosen}",
         selected_from=whole.kind,
+        scheme="",
     )
 
 

@@ -104,7 +104,7 @@ const qpgis = (() => {
     draw([type, parts], row) {
       const { scale, style, dashes } = this.data;
       const options = {
-        color: style.stroke, weight: style.width, opacity: style.opacity, fillColor: style.fill,
+        color: style.stroke, weight: style.width, opacity: style.opacity, fillColor: at(this.data.fill, row) || style.fill,
         fillOpacity: style.opacity, dashArray: dashes[at(this.data.plan, row)] || null, smoothFactor: 0.6,
       };
       let path;
@@ -315,10 +315,24 @@ const qpgis = (() => {
       const data = item.layer instanceof FeatureLayer ? item.layer.data : null;
       if (data) name.before(legendKey(data));
       name.textContent = item.name;
+      if (data && data.legend.length) label.append(colours(item.layer));
       if (data && data.said) name.append(make("span", data.weak ? "qp-said qp-weak" : "qp-said", ` · ${data.said}`));
       return label;
     },
   });
+
+  /** What the colours of a layer's classes mean; shown while the layer is. */
+  function colours(layer) {
+    const list = make("ul", "qp-colours");
+    list.hidden = !layer._map;
+    layer.on("add remove", () => (list.hidden = !layer._map));
+    for (const [name, colour] of layer.data.legend) {
+      const item = make("li");
+      item.append(svg("svg", KEY, svg("rect", { x: 1, y: 1, width: 24, height: 12, fill: colour, stroke: "#a0a0a0" })), name);
+      list.append(item);
+    }
+    return list;
+  }
 
   function layerControl(map, entries) {
     const control = new LayerControl(null, null, { collapsed: false, autoZIndex: false });
