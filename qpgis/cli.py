@@ -1,4 +1,4 @@
-"""The command line: ``qpgis run``, ``check``, ``list``, ``init``, ``map``.
+"""The command line: ``qpgis run``, ``check``, ``list``, ``init``, ``map``, ``synth``.
 
 Messages go to stderr, results to stdout or files. Exit status 0: good; 1: findings of severity error (or, under
 ``--strict``, a target breached); 2: bad usage or unreadable input. Heavy imports wait until a command needs them.
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_map(commands)
     _add_list(commands)
     _add_init(commands)
+    _add_synth(commands)
     return parser
 
 
@@ -152,6 +153,39 @@ def _add_list(commands: Any) -> None:
 def _add_init(commands: Any) -> None:
     parser = _add_command(commands, "init", _init, "make a workspace to fill in")
     parser.add_argument("folder", type=Path, metavar="DIR")
+
+
+def _add_synth(commands: Any) -> None:
+    parser = _add_command(
+        commands, "synth", _synth, "make synthetic land use, streets, residents and facilities to practise on"
+    )
+    parser.add_argument(
+        "workspace",
+        nargs="?",
+        type=Path,
+        metavar="WORKSPACE",
+        help="folder with qpgis.toml, whose [synth] says what to make (default: the embedded 青浦 one)",
+    )
+    parser.add_argument("--zones", type=Path, metavar="FILE", help="make it for this file of zones instead")
+    parser.add_argument("--zones-id", default="zone_id", metavar="FIELD", help="its id field (default: zone_id)")
+    parser.add_argument("--zones-name", default="name", metavar="FIELD", help="its name field (default: name)")
+    parser.add_argument("--parcels", type=int, metavar="N", help="how many parcels, about")
+    parser.add_argument("--seed", type=int, metavar="N", help="where chance begins: the same seed, the same land")
+    parser.add_argument("--calibration", metavar="NAME", help="what it adds up to: generic, qingpu, or a TOML file")
+    for kind, what in (
+        ("water", "lakes and rivers"),
+        ("forest", "woods"),
+        ("roads", "main roads"),
+        ("seats", "town centres"),
+    ):
+        parser.add_argument(f"--{kind}", metavar="FILE", help=f"{what} that it keeps as they are")
+    parser.add_argument(
+        "--format", choices=("geojson", "gpkg", "parquet"), default="geojson", help="(default: geojson)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("synthetic"), metavar="DIR", help="where to write (default: synthetic)"
+    )
+    parser.add_argument("--json", action="store_true", help="print what was written and what it adds up to as JSON")
 
 
 def _workspace(options: argparse.Namespace, progress: _Progress) -> Workspace:
@@ -321,6 +355,30 @@ def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
         }
         for one in registry().values()
     ]
+
+
+def _synth(options: argparse.Namespace) -> int:
+    from qpgis.synth import write
+    from qpgis.synth.command import for_workspace, for_zones
+
+    names = ("parcels", "seed", "calibration", "water", "forest", "roads", "seats")
+    changes = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if options.zones is not None and options.workspace is not None:
+        raise ConfigError("--zones stands alone: leave out WORKSPACE")
+    if options.zones is None:
+        made = for_workspace(options.workspace, changes)
+    else:
+        made = for_zones(options.zones, options.zones_id, options.zones_name, changes)
+    written = write(made, options.out, format=options.format)
+    if options.json:
+        shares = json.loads(made.shares.to_json(orient="records", force_ascii=False))
+        summary = {"written": [p.as_posix() for p in written], "shares": shares}
+        sys.stdout.write(json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
+        return GOOD
+    _say(f"{len(made.landuse)} parcels, {len(made.roads)} streets, all of them synthetic")
+    for path in written:
+        sys.stdout.write(f"{path}\n")
+    return GOOD
 
 
 def _init(options: argparse.Namespace) -> int:

@@ -32,6 +32,8 @@ class LayerStyle:
         Layers of a higher order lie on top.
     shown : bool
         Whether a map opens with the layer.
+    names_from_zoom : float
+        The zoom from which a map prints the features' names; 0 for never.
     source : str
         Where the colour comes from.
     """
@@ -43,6 +45,7 @@ class LayerStyle:
     opacity: float
     order: int
     shown: bool
+    names_from_zoom: float
     source: str
 
 

@@ -29,6 +29,7 @@ ORDER = [
     "indicators",
     "plans",
     "workspace",
+    "synth",
     "rows",
     "judging",
     "assessment",

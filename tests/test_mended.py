@@ -534,7 +534,7 @@ def test_the_map_alone_tells_of_errors_too(workspace: Maker, tmp_path: Path) -> 
 
 def test_weak_grades_stand_in_the_geopackage(tmp_path: Path) -> None:
     assert main(["run", "--out", str(tmp_path)]) == 0
-    assert set(gpd.read_file(tmp_path / "indicators.gpkg", layer="zones")["grade"]) == {"schematic"}
+    assert set(gpd.read_file(tmp_path / "indicators.gpkg", layer="zones")["grade"]) == {"synthetic"}
 
 
 def test_the_manifest_holds_every_setting(tmp_path: Path) -> None:

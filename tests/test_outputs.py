@@ -134,4 +134,4 @@ def test_the_plan_table_of_the_embedded_workspace(tmp_path: Path) -> None:
     csv_rows = rows_of(tmp_path / "out" / "indicators.csv")
     judged = {r["zone_id"] for r in csv_rows if r["target_text"]}
     assert judged == {"qingxi"}
-    assert {r["grade"] for r in csv_rows if r["value"]} == {"schematic"}
+    assert {r["grade"] for r in csv_rows if r["value"]} == {"synthetic"}

@@ -8,7 +8,7 @@ import geopandas as gpd
 import pandas as pd
 
 from qpgis.assessment import Assessment
-from qpgis.catalogue import Lang, text
+from qpgis.catalogue import Lang, keys, text
 from qpgis.crs import LONLAT, Plane
 from qpgis.indicators import registry
 from qpgis.landuse import Scheme, scheme
@@ -16,6 +16,8 @@ from qpgis.layers import Layer
 from qpgis.maps import Scene, SceneLayer
 from qpgis.provenance import Grade
 from qpgis.rows import Row
+from qpgis.styles import layer_style
+from qpgis.workspace import Workspace
 from qpgis.workspace.reference import Reference
 
 MAP_DECIMALS = {"%": 2, "km/km2": 3}
@@ -31,7 +33,7 @@ def scene_of(assessment: Assessment) -> Scene:
         zones=zones[zones["zone_id"].isin({row.zone.id for row in assessment.rows})].reset_index(drop=True),
         values=pd.DataFrame([_value(assessment, row) for row in _mapped(assessment)]),
         layers=(
-            *(_scene_layer(layer, workspace.area.plane, assessment) for layer in workspace.layers.values()),
+            *(_scene_layer(layer, workspace.area.plane, assessment) for layer in _drawn(workspace)),
             *(_scene_reference(one, assessment.lang) for one in workspace.references),
         ),
         footer=tuple(_footer(assessment)),
@@ -81,13 +83,26 @@ def _decimals(row: Row) -> int:
     return MAP_DECIMALS.get(row.unit, 2)
 
 
+def _drawn(workspace: Workspace) -> Iterator[Layer]:
+    """The layers to draw: what was selected from the land use is seen there in its colours, and drawn only if shown."""
+    for layer in workspace.layers.values():
+        if not layer.selected_from or layer_style(layer.kind).shown:
+            yield layer
+
+
 def _scene_layer(layer: Layer, plane: Plane, assessment: Assessment) -> SceneLayer:
     columns = [c for c in ("feature_id", "name", "class_", "plan_status") if c in layer.frame]
     frame = gpd.GeoDataFrame(layer.frame[columns].copy(), geometry=plane.unproject(layer.geometry), crs=LONLAT)
     grade = layer.source.grade
     said = text(f"grade_{grade}", assessment.lang)
-    legend = _coloured(frame, scheme(layer.scheme)) if layer.scheme else ()
-    return SceneLayer(layer.kind, text(f"layer_{layer.kind}", assessment.lang), frame, str(grade), said, legend=legend)
+    if layer.scheme:
+        legend = _coloured(frame, scheme(layer.scheme))
+    else:
+        legend = ()
+        frame["class_"] = [_word("class", value, assessment.lang) for value in frame["class_"]]
+    title = text(f"layer_{layer.kind}", assessment.lang)
+    shown = assessment.workspace.shown.get(layer.kind)
+    return SceneLayer(layer.kind, title, frame, str(grade), said, shown=shown, legend=legend)
 
 
 def _coloured(frame: gpd.GeoDataFrame, table: Scheme) -> tuple[tuple[str, str], ...]:
@@ -102,7 +117,17 @@ def _coloured(frame: gpd.GeoDataFrame, table: Scheme) -> tuple[tuple[str, str], 
 def _scene_reference(one: Reference, lang: Lang) -> SceneLayer:
     grade = one.source.grade
     said = text(f"grade_{grade}", lang)
-    return SceneLayer(one.style, one.name(lang), one.frame, str(grade), said, show=one.show, shown=one.shown)
+    frame = one.frame.copy()
+    for column, words in (("class_", "class"), ("grade", "grade")):
+        if column in frame:
+            frame[column] = [_word(words, value, lang) for value in frame[column]]
+    return SceneLayer(one.style, one.name(lang), frame, str(grade), said, show=one.show, shown=one.shown)
+
+
+def _word(about: str, value: str, lang: Lang) -> str:
+    """What planners call a class or grade; words that qpgis doesn't know stay as they are."""
+    key = f"{about}_{value}"
+    return text(key, lang) if key in keys() else value
 
 
 def _footer(assessment: Assessment) -> Iterator[str]:

@@ -36,6 +36,7 @@ COARSE_SCALE = 100_000  # of big layers: about 1 m
 BIG_LAYER = 20_000  # vertices from which a layer's display copy is simplified
 TOLERANCE_M = 3
 METRES_PER_DEGREE = 111_320
+NAMED_FEATURES = 200  # layers of more names print none
 LABELLED_ZONES = 60  # levels up to this many zones have their names on the map
 CLASSES = 5
 
@@ -365,6 +366,7 @@ def layer_json(layer: SceneLayer, lang: Lang) -> Json:
         "features": drawn,
         "id": pack(_column(frame, "feature_id")),
         "name": pack(_column(frame, "name")),
+        "names": _names_json(frame, style),
         "class": pack(_column(frame, "class_")),
         "fill": pack(_column(frame, "fill")),
         "legend": layer.legend,
@@ -376,6 +378,20 @@ def layer_json(layer: SceneLayer, lang: Lang) -> Json:
         "facts": [[_field_name(name, lang), pack(_column(frame, name))] for name in layer.show],
         "words": _words(lang, "layer", "class", "plan_status", "feature_id", "grade"),
     }
+
+
+def _names_json(frame: gpd.GeoDataFrame, style: styles.LayerStyle) -> Json:
+    """The names that the map prints: each once, at the largest feature that has it; none if they are too many."""
+    names = np.array(_column(frame, "name"), dtype=object)
+    shapes = frame.geometry.to_numpy()
+    largest: dict[str, int] = {}
+    for row in np.lexsort((-shapely.length(shapes), -shapely.area(shapes))):
+        largest.setdefault(names[row], int(row))
+    largest.pop("", None)
+    if not style.names_from_zoom or len(largest) > NAMED_FEATURES:
+        return {"zoom": 0, "rows": [], "places": []}
+    rows = sorted(largest.values())
+    return {"zoom": style.names_from_zoom, "rows": rows, "places": [_name_place(shapes[row]) for row in rows]}
 
 
 def pack(words: Iterable[str]) -> str | Json:
@@ -536,6 +552,16 @@ def _steps(shape: shapely.Geometry, scale: int) -> list[int]:
     points = np.rint(shapely.get_coordinates(shape) * scale).astype(np.int64)
     steps = np.diff(points, axis=0, prepend=0)
     return steps[np.any(steps != 0, axis=1) | (np.arange(len(steps)) == 0)].ravel().tolist()
+
+
+def _name_place(shape: shapely.Geometry) -> list[float]:
+    """Latitude and longitude for a feature's name: in the middle of an area or line, at a point."""
+    highest = shapely.get_dimensions(shape)
+    if highest == 2:
+        return _label_place(shape)
+    part = max(shapely.get_parts(shape), key=shapely.length)
+    spot = shapely.line_interpolate_point(part, 0.5, normalized=True) if highest == 1 else part
+    return [round(float(spot.y), 6), round(float(spot.x), 6)]
 
 
 def _label_place(shape: shapely.Geometry) -> list[float]:

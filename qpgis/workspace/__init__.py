@@ -58,6 +58,8 @@ class Workspace:
     layers : mapping of kind to Layer
     references : tuple of Reference
         Layers that are only shown.
+    shown : mapping of kind to bool
+        Whether the map opens with a layer, where the workspace says so.
     definitions : mapping of indicator to definitions
         Those that the workspace asks for; the registry's default for the others.
     plans : tuple of Plan
@@ -92,6 +94,7 @@ class Workspace:
     findings: tuple[Finding, ...] = ()
     map_approval: str = ""
     references: tuple[Reference, ...] = ()
+    shown: Mapping[str, bool] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         layers = ", ".join(f"{kind} ({len(layer)}, {layer.source.grade})" for kind, layer in self.layers.items())

@@ -109,6 +109,8 @@ class LayerTable(_Table):
         OSM extract, the ``bbox`` of a GeoJSON file; other formats only repeat the box of their features).
     *_field : str
         Which attribute holds what.
+    shown : bool
+        Whether the map opens with it; by default as the style of its kind says.
     class_map : table
         The file's class words to qpgis's.
     oneway_map : table
@@ -134,6 +136,7 @@ class LayerTable(_Table):
     opened_field: str | None = None
     oneway_field: str | None = None
     ref_field: str | None = None
+    shown: bool | None = None
     class_map: dict[str, str] = {}
     oneway_map: dict[str, Literal["forward", "backward", "both"]] = {}
 
@@ -207,6 +210,31 @@ class ReferenceTable(FileTable):
     show: list[str] = []
 
 
+class SynthTable(_Table):
+    """``[synth]``: what ``qpgis synth`` makes for this workspace.
+
+    Attributes
+    ----------
+    seed, parcels : int
+        Where chance begins; how many parcels, about.
+    digits : int
+        Decimals of a degree that coordinates keep; 6 (a decimetre) makes smaller files than 7.
+    calibration : str
+        A calibration that qpgis ships, or a TOML file.
+    water, forest, roads, seats : str, optional
+        Files that the synthetic land keeps as they are.
+    """
+
+    seed: Annotated[int, Field(ge=0)] = 1
+    parcels: Annotated[int, Field(ge=1)] = 5000
+    digits: Literal[6, 7] = 7
+    calibration: str = "generic"
+    water: str | None = None
+    forest: str | None = None
+    roads: str | None = None
+    seats: str | None = None
+
+
 class StateTable(_Table):
     """``[state]``: which features are there."""
 
@@ -265,6 +293,7 @@ class Config(_Table):
     definitions: dict[str, list[str]] = {}
     thresholds: ThresholdsTable = ThresholdsTable()
     outputs: OutputsTable = OutputsTable()
+    synth: SynthTable = SynthTable()
     periods: dict[str, PeriodTable] = {}
 
     @field_validator("period")
@@ -444,6 +473,7 @@ def _known_keys(path: tuple[str, ...]) -> set[str]:
         "tables": TablesTable,
         "thresholds": ThresholdsTable,
         "outputs": OutputsTable,
+        "synth": SynthTable,
         "periods": PeriodTable,
     }
     for part in path:

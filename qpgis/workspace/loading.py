@@ -129,10 +129,7 @@ def open_workspace(
     ConfigError, SourceError, CRSError, LayerError, ZoneError
         See :mod:`qpgis.errors`.
     """
-    path = Path(folder) if folder is not None else embedded_workspace()
-    if path.is_file() and path.suffix != ".toml":
-        raise SourceError(f"{path} is no workspace; give a folder with {CONFIG_NAME} (qpgis init makes one)")
-    path = path if path.suffix == ".toml" and not path.is_dir() else path / CONFIG_NAME
+    path = config_path(folder)
     whole = read_config(path)
     config = whole.at(period)
     _require_files(config, path.parent)
@@ -161,8 +158,24 @@ def open_workspace(
         findings=tuple(reader.findings),
         map_approval=config.outputs.map_approval,
         references=references,
+        shown={kind: table.shown for kind, table in config.layers.items() if table.shown is not None},
         **tables,
     )
+
+
+def config_path(folder: str | Path | None) -> Path:
+    """The ``qpgis.toml`` of a workspace's folder, of the embedded one by default."""
+    path = Path(folder) if folder is not None else embedded_workspace()
+    if path.is_file() and path.suffix != ".toml":
+        raise SourceError(f"{path} is no workspace; give a folder with {CONFIG_NAME} (qpgis init makes one)")
+    return path if path.suffix == ".toml" and not path.is_dir() else path / CONFIG_NAME
+
+
+def read_zones(folder: str | Path | None) -> tuple[Config, Path, StudyArea]:
+    """A workspace's settings, its folder and its zones; its layers are not read, and need not be there."""
+    path = config_path(folder)
+    config = read_config(path)
+    return config, path.parent, _read_area(config, Reader(path.parent, Findings(), silent), None, None)
 
 
 def _definitions(config: Config) -> dict[str, tuple[str, ...]]:

