@@ -111,6 +111,11 @@ class StudyArea:
         return (self.base, *self.own, *([self.grid] if self.grid else []))
 
     @property
+    def measured(self) -> tuple[ZoneSet, ...]:
+        """The zone sets without the grid, whose cells lie in the base zones."""
+        return (self.base, *self.own)
+
+    @property
     def levels(self) -> tuple[str, ...]:
         """The names of all levels, smallest zones first."""
         names = [self.base.level, *(g.level for g in self.groups), *(zones.level for zones in self.own)]
@@ -136,7 +141,7 @@ class StudyArea:
         return shapely.union_all([self.outline, *(g for zones in self.own for g in zones.geometry)])
 
     def frame(self) -> gpd.GeoDataFrame:
-        """Every zone of every level in degrees: ``zone_id, zone_name, level`` and its polygon."""
+        """Every zone of every level in degrees: ``zone_id, zone_name, level, grade`` of its border, and its polygon."""
         import geopandas as gpd
 
         position = {zone: n for n, zone in enumerate(self.base.ids)}
@@ -148,6 +153,7 @@ class StudyArea:
             rows.append((group.id, group.name, group.level, _merged(members)))
         rows.sort(key=lambda row: (self.levels.index(row[2]), row[0]))
         data = {c: [row[n] for row in rows] for n, c in enumerate(("zone_id", "zone_name", "level"))}
+        data["grade"] = [str(self.zones_source(zone).grade) for zone in data["zone_id"]]
         return gpd.GeoDataFrame(data, geometry=[row[3] for row in rows], crs=LONLAT)
 
 
@@ -249,12 +255,7 @@ def _zone_polygon(
 
 
 def _check_groups(groups: tuple[Group, ...], ids: tuple[str, ...], level: str) -> None:
-    wrong = [
-        f"group {group.id!r}: member {member!r} is no zone; {did_you_mean(member, ids)}"
-        for group in groups
-        for member in group.members
-        if member not in ids
-    ]
+    wrong = [_missing_members(group, ids) for group in groups if not set(group.members) <= set(ids)]
     twice = [
         f"group {group.id!r}: member {member!r} stands twice"
         for group in groups
@@ -274,6 +275,17 @@ def _check_groups(groups: tuple[Group, ...], ids: tuple[str, ...], level: str) -
     ]
     if wrong or twice or empty or seen or same:
         raise ConfigError([*wrong, *twice, *empty, *seen, *same])
+
+
+def _missing_members(group: Group, ids: tuple[str, ...]) -> str:
+    """Which members of a group are no zones, and what to do."""
+    missing = [member for member in group.members if member not in ids]
+    if len(missing) == len(group.members) > 1:
+        return f"group {group.id!r}: none of its members is among the zones ({', '.join(ids[:3])} ...); check id_field"
+    named = ", ".join(repr(member) for member in missing)
+    if len(missing) == 1:
+        return f"group {group.id!r}: member {named} is not among the zones; {did_you_mean(missing[0], ids)}"
+    return f"group {group.id!r}: members {named} are not among the zones; add them, or remove the group"
 
 
 def _report_overlaps(zones: ZoneSet, plane: Plane, findings: Findings) -> None:

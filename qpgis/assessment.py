@@ -85,9 +85,10 @@ class Assessment:
 
     @property
     def heading(self) -> str:
-        """What stands above tables and maps; it says so if anything in them is synthetic."""
+        """What stands above tables and maps; it says so if any value in them is synthetic."""
         title = text("table_title", self.lang, name=self.workspace.title)
-        return text("title_synthetic", self.lang, title=title) if Grade.SYNTHETIC in self.workspace.grades else title
+        synthetic = any(row.grade is Grade.SYNTHETIC for row in self.rows)
+        return text("title_synthetic", self.lang, title=title) if synthetic else title
 
     def title(self, indicator: str) -> str:
         """What planners call an indicator."""

@@ -144,7 +144,7 @@ def _add_map(commands: Any) -> None:
 
 def _add_list(commands: Any) -> None:
     parser = _add_command(commands, "list", _list, "list what qpgis knows")
-    topics = ("indicators", "layers", "plans", "schemes")
+    topics = ("indicators", "layers", "plans", "schemes", "styles")
     parser.add_argument("topic", nargs="?", choices=topics, default="indicators")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
     parser.add_argument("--json", action="store_true", help="print as JSON")
@@ -153,6 +153,11 @@ def _add_list(commands: Any) -> None:
 def _add_init(commands: Any) -> None:
     parser = _add_command(commands, "init", _init, "make a workspace to fill in")
     parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--embedded",
+        action="store_true",
+        help="a copy of the embedded 青浦 workspace, data and all, instead of an empty one",
+    )
 
 
 def _add_synth(commands: Any) -> None:
@@ -168,7 +173,6 @@ def _add_synth(commands: Any) -> None:
     )
     parser.add_argument("--zones", type=Path, metavar="FILE", help="make it for this file of zones instead")
     parser.add_argument("--zones-id", default="zone_id", metavar="FIELD", help="its id field (default: zone_id)")
-    parser.add_argument("--zones-name", default="name", metavar="FIELD", help="its name field (default: name)")
     parser.add_argument("--parcels", type=int, metavar="N", help="how many parcels, about")
     parser.add_argument("--seed", type=int, metavar="N", help="where chance begins: the same seed, the same land")
     parser.add_argument("--calibration", metavar="NAME", help="what it adds up to: generic, qingpu, or a TOML file")
@@ -332,12 +336,16 @@ def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
     from qpgis.landuse import scheme, schemes
     from qpgis.layers import LAYERS
     from qpgis.plans import read_plan, shipped_plans
+    from qpgis.styles import layer_styles
 
     if topic == "layers":
         return [
             {"id": kind, "title": text(f"layer_{kind}", lang), "geometry": geometry}
             for kind, geometry in LAYERS.items()
         ]
+    if topic == "styles":
+        named = [style for style in layer_styles() if style != "default"]
+        return [{"id": style, "title": text(f"layer_{style}", lang)} for style in named]
     if topic == "plans":
         plans = [read_plan(name) for name in shipped_plans()]
         return [{"id": p.id, "title": p.title, "document": p.document, "scope": p.scope_name} for p in plans]
@@ -368,7 +376,7 @@ def _synth(options: argparse.Namespace) -> int:
     if options.zones is None:
         made = for_workspace(options.workspace, changes)
     else:
-        made = for_zones(options.zones, options.zones_id, options.zones_name, changes)
+        made = for_zones(options.zones, options.zones_id, changes)
     written = write(made, options.out, format=options.format)
     if options.json:
         shares = json.loads(made.shares.to_json(orient="records", force_ascii=False))
@@ -385,6 +393,11 @@ def _init(options: argparse.Namespace) -> int:
     from qpgis.catalogue import data_dir
 
     folder: Path = options.folder
+    if options.embedded:
+        from qpgis.workspace.embedded import copy_embedded
+
+        sys.stdout.write(f"{copy_embedded(folder)}\n")
+        return GOOD
     tables = [folder / "tables" / name for name in ("statistics.csv", "baselines.csv", "targets.csv")]
     files = [*tables, folder / "qpgis.toml"]
     if there := [str(path) for path in files if path.exists()]:

@@ -57,6 +57,8 @@ IDS_SHOWN = 20
 """How many ids a finding about many features lists."""
 _DIMENSION = {"point": 0, "line": 1, "polygon": 2}
 _PARTS = {"point": {0, 4}, "line": {1, 5}, "polygon": {3, 6}}
+SHOW = "show_"
+"""Begins the names of columns that maps show and nothing else reads."""
 COLUMNS = ("feature_id", "name", "class_", "plan_status", "opened", "oneway", "ref")
 
 
@@ -93,11 +95,16 @@ class Fields:
     opened: str | None = None
     oneway: str | None = None
     ref: str | None = None
+    show: tuple[str, ...] = ()
 
     def given(self) -> dict[str, str]:
         """The declared fields by the column they fill."""
         pairs = {"feature_id": self.id} | {c: getattr(self, c) for c in COLUMNS[1:]}
         return {column: name for column, name in pairs.items() if name is not None}
+
+    def shown(self) -> dict[str, str]:
+        """The attributes that are only shown, by the column they fill: ``show_<name>``."""
+        return {f"{SHOW}{name}": name for name in self.show}
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,8 @@ class Layer:
     kind : str
         A key of :data:`LAYERS`.
     frame : DataFrame
-        ``feature_id``, ``name``, ``class_`` and, where the file has them, further :data:`COLUMNS`. No geometry.
+        ``feature_id``, ``name``, ``class_`` and, where the file has them, further :data:`COLUMNS`; ``show_<name>`` for
+        attributes that are only shown. No geometry.
     geometry : array of shapely geometries
         In the study area's plane (metres), valid, one a row of ``frame``.
     source : Source
@@ -283,7 +291,7 @@ def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.
     import pandas as pd
 
     attributes = [c for c in frame.columns if c != frame.geometry.name]
-    wrong = [name for name in fields.given().values() if name not in attributes]
+    wrong = [name for name in (fields.given() | fields.shown()).values() if name not in attributes]
     if wrong:
         raise LayerError("; ".join(f"{what}: no field {name!r}, {did_you_mean(name, attributes)}" for name in wrong))
     given = fields.given()
@@ -297,9 +305,20 @@ def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.
             table[column] = np.arange(len(frame)).astype(str)
         elif column in ("name", "class_"):
             table[column] = ""
+    for column, name in fields.shown().items():
+        table[column] = days(frame[name]).to_numpy()
     for column in table.columns.difference(["opened"]):
         table[column] = as_text(table[column])
     return table
+
+
+def days(column: pd.Series) -> pd.Series:
+    """A column of times that are all midnight as days; readers make times of dates."""
+    import pandas as pd
+
+    if not pd.api.types.is_datetime64_any_dtype(column) or (column.dropna() != column.dropna().dt.normalize()).any():
+        return column
+    return column.dt.strftime("%Y-%m-%d")
 
 
 def _directed(table: pd.DataFrame, geometry: Geometries, oneway_map: Mapping[str, str], report: _Report) -> Geometries:

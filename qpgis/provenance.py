@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -94,6 +95,29 @@ def _parts_of(path: Path) -> list[Path]:
         return [path]
     parts = (path.with_suffix(suffix) for suffix in (".cpg", ".dbf", ".prj", ".shp", ".shx"))
     return [part for part in parts if part.exists()]
+
+
+FIXED_TIME = datetime(2000, 1, 1)
+"""Stands wherever a file format insists on a time; outputs know no clock."""
+
+
+@contextmanager
+def dateless_gpkg(path: Path) -> Iterator[Path]:
+    """Where to write a GeoPackage that is to stand at ``path``: GDAL dates it with :data:`FIXED_TIME`.
+
+    GDAL takes ``!`` in a path for an archive, so the file is written elsewhere and copied.
+    """
+    import pyogrio
+
+    option = "OGR_CURRENT_DATE"
+    before = pyogrio.get_gdal_config_option(option)
+    pyogrio.set_gdal_config_options({option: FIXED_TIME.strftime("%Y-%m-%dT%H:%M:%S.000Z")})
+    try:
+        with tempfile.TemporaryDirectory() as elsewhere:
+            yield Path(elsewhere) / path.name
+            shutil.copyfile(Path(elsewhere) / path.name, path)
+    finally:
+        pyogrio.set_gdal_config_options({option: before})
 
 
 @contextmanager

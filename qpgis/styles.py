@@ -91,9 +91,9 @@ def ramp(theme: str = DEFAULT, classes: int = 5) -> tuple[str, ...]:
     """So many colours of a theme's ramp, spread over the whole of it.
 
     >>> ramp("ecology", 3)
-    ('#ffffcc', '#78c679', '#006837')
+    ('#ffffe5', '#addd8e', '#41ab5d')
     >>> ramp("ecology", 1)
-    ('#78c679',)
+    ('#addd8e',)
     """
     colours = ramps().get(theme, ramps()[DEFAULT])
     last = len(colours) - 1

@@ -11,12 +11,14 @@ differ by about a metre).
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 from qingpu.layers import layer_files
 from qingpu.writing import write
 from qingpu.zones import boundary_files
 
+from qpgis.provenance import staged_outputs
 from qpgis.synth import write as write_synthetic
 from qpgis.synth.command import for_workspace
 
@@ -24,21 +26,25 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def build(data: Path, out: Path) -> list[Path]:
-    """Build everything from the inputs in `data` and write it below `out`; the synthetic land reads what is in `data`.
+    """Build everything from the inputs in `data` and write it below `out`, each folder whole or not at all.
+
+    The synthetic land reads the boundaries and layers that were just written.
 
     Returns
     -------
     list of Path
         The files written.
     """
-    files = {"boundaries": boundary_files(), "layers": layer_files(data)}
     written = []
-    for folder, contents in files.items():
-        for stem, features in contents.items():
-            path = out / folder / f"{stem}.geojson"
-            write(path, features)
-            written.append(path)
-    synthetic = for_workspace(data / "workspaces" / "qingpu", {})
+    for folder, files in (("boundaries", boundary_files()), ("layers", layer_files(data))):
+        with staged_outputs(out / folder) as stage:
+            for stem, features in files.items():
+                write(stage / f"{stem}.geojson", features)
+        written += [out / folder / f"{stem}.geojson" for stem in files]
+    workspace = out / "workspaces" / "qingpu"
+    if out != data:
+        shutil.copytree(data / "workspaces" / "qingpu", workspace, dirs_exist_ok=True)
+    synthetic = for_workspace(workspace, {})
     return [*written, *write_synthetic(synthetic, out / "synthetic", format="geojson")]
 
 

@@ -183,7 +183,7 @@ def test_a_layer_in_another_place_is_said(workspace: Maker) -> None:
     forest = frame([square(0, 0)]).to_crs(4326)
     ws = qp.open_workspace(workspace(FOREST + 'crs = "EPSG:4549"\n', forest=forest))
     assert found(ws, "crs_overruled")[0].value == "EPSG:4549, EPSG:4326"
-    assert found(ws, "layer_outside")
+    assert [f.severity for f in found(ws, "layer_elsewhere")] == ["error"]
 
 
 def test_the_box_of_features_is_no_extent(workspace: Maker) -> None:

@@ -69,7 +69,7 @@ def test_an_own_zone_stands_in_every_output(workspace: Maker, tmp_path: Path) ->
     assert "water_surface_share,rivers_lakes_reservoirs,core,中心,own" in (tmp_path / "out/indicators.csv").read_text(
         "utf-8-sig"
     )
-    assert "规划单元" in (tmp_path / "out/map.html").read_text("utf-8")
+    assert "重点区域" in (tmp_path / "out/map.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -179,3 +179,87 @@ def test_other_zones_leave_out_the_groups_that_they_cannot_make(workspace: Maker
         ("group_left_out", "gone", "大片")
     ]
     assert ws.area.groups == ()
+
+
+LANDUSE = layer("landuse", 'scheme = "sandiao"', 'class_field = "DLBM"') + '[layers.forest]\nfrom = "landuse"\n'
+
+
+def test_a_zone_without_parcels_is_not_surveyed(workspace: Maker) -> None:
+    """Land use leaves no ground out: a zone without parcels has no value, a zone partly without says so."""
+    parcels = frame([square(0, 0), square(1000, 0, 500, 1000)], DLBM=["0301", "0101"])
+    ws = qp.open_workspace(workspace(LANDUSE, landuse=parcels))
+    missing = {f.feature_id for f in ws.findings if f.rule == "landuse_missing"}
+    gaps = {f.feature_id: f.value for f in ws.findings if f.rule == "landuse_gap"}
+    assert (missing, gaps) == ({"c", "d"}, {"b": "50.00%"})
+    table = qp.assess(ws)["forest_cover"].set_index("zone_id")
+    assert table.loc["a", "value"] == pytest.approx(100)
+    assert table.loc["b", "value"] == 0
+    assert table.loc[["c", "d"], "value"].isna().all()
+    assert set(table.loc[["c", "d"], "status"]) == {"not_computable"}
+
+
+def test_parcels_that_cover_everything_are_complete(workspace: Maker) -> None:
+    ws = qp.open_workspace(workspace(LANDUSE, landuse=frame([square(0, 0, 2000)], DLBM=["0301"])))
+    assert not [f for f in ws.findings if f.rule.startswith("landuse_")]
+
+
+def test_a_file_that_calls_itself_synthetic_is_synthetic(workspace: Maker) -> None:
+    lakes = lake()
+    lakes["grade"] = ["synthetic"]
+    ws = qp.open_workspace(workspace(layer("water", 'class_field = "class"'), water=lakes))
+    assert ws.layers["water"].source.grade == "synthetic"
+    (finding,) = [f for f in ws.findings if f.rule == "grade_overstated"]
+    assert (finding.layer, finding.value) == ("water", "synthetic")
+    assert "合成数据" in qp.assess(ws).heading
+
+
+def test_a_file_that_calls_itself_better_stays_what_the_workspace_says(workspace: Maker) -> None:
+    lakes = lake()
+    lakes["grade"] = ["official"]
+    ws = qp.open_workspace(workspace(layer("water", 'class_field = "class"'), water=lakes))
+    assert ws.layers["water"].source.grade == "surveyed"
+    assert not [f for f in ws.findings if f.rule == "grade_overstated"]
+
+
+def test_what_is_synthetic_but_feeds_no_value_is_not_in_the_title(workspace: Maker) -> None:
+    toml = layer("water", 'class_field = "class"') + layer("residents").replace("surveyed", "synthetic")
+    spots = frame([Point(EAST + 10, NORTH + 10)])
+    result = qp.assess(qp.open_workspace(workspace(toml, water=lake(), residents=spots)))
+    assert result.heading == "四镇 规划指标"
+    assert "synthetic" in result.workspace.grades
+
+
+def test_groups_say_which_members_are_missing_in_one_line(workspace: Maker) -> None:
+    head = (
+        'name = "x"\nperiod = "2024"\n[zones]\nfile = "towns.gpkg"\ngrade = "open"\n[[groups]]\nid = "g"\nname = "片"\n'
+    )
+    with pytest.raises(ConfigError, match="group 'g': members 'x', 'y' are not among the zones; add them, or remove"):
+        qp.open_workspace(workspace('members = ["a", "x", "y"]', head=head))
+    with pytest.raises(ConfigError, match=r"none of its members is among the zones \(a, b, c ...\); check id_field"):
+        qp.open_workspace(workspace('members = ["x", "y"]', head=head))
+
+
+def test_an_unknown_style_is_refused(workspace: Maker) -> None:
+    with pytest.raises(ConfigError, match="unknown style; did you mean 'corridors'"):
+        qp.open_workspace(workspace(REFERENCE + 'style = "coridors"\n', lines=lines()))
+
+
+def test_a_measured_layer_can_show_more_of_its_features(workspace: Maker, tmp_path: Path) -> None:
+    lakes = lake()
+    lakes["accuracy_m"] = [30]
+    toml = layer("water", 'class_field = "class"', 'show = ["accuracy_m"]')
+    folder = workspace(toml, water=lakes)
+    assert main(["map", str(folder), "--out", str(tmp_path / "map.html")]) == 0
+    assert '["精度（约，米）", "30"]' in (tmp_path / "map.html").read_text("utf-8").replace('","', '", "')
+    with pytest.raises(LayerError, match="no field 'accuracy'"):
+        qp.open_workspace(workspace(toml.replace("accuracy_m", "accuracy"), water=lakes))
+
+
+def test_the_embedded_workspace_can_be_copied(tmp_path: Path) -> None:
+    assert main(["init", str(tmp_path / "mine"), "--embedded"]) == 0
+    copied, embedded = qp.open_workspace(tmp_path / "mine"), qp.open_workspace()
+    assert repr(copied) == repr(embedded)
+    assert {i.sha256 for i in copied.inputs if i.role != "workspace"} == {
+        i.sha256 for i in embedded.inputs if i.role != "workspace"
+    }
+    assert main(["init", str(tmp_path / "mine"), "--embedded"]) == 2

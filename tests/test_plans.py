@@ -1,4 +1,4 @@
-"""Targets, statuses and progress, worked by hand from design.md section 5 and reference.md section E."""
+"""Targets, statuses and progress, worked by hand."""
 
 from __future__ import annotations
 

@@ -6,24 +6,22 @@ import json
 import re
 from collections import Counter
 from datetime import date
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import shapely
 from pyproj import Geod
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ("water", "rivers", "corridors", "forests", "roads", "rail", "stations", "waterways")
+LAYERS = tuple(sorted(path.stem for path in (ROOT / "data" / "layers").glob("*.geojson")))
 GEOD = Geod(ellps="GRS80")
 FIRST = ["id", "name", "name_en", "aliases", "class"]
 LAST = ["plan_status", "status_as_of", "opened", "document", "clause", "geometry_source", "accuracy_m", "grade"]
-GEOMETRIES = {
-    "water": {"Polygon", "MultiPolygon"},
-    "corridors": {"Polygon"},
-    "forests": {"Polygon", "MultiPolygon"},
-    "stations": {"Point"},
-}
+LINES = {"rivers", "roads", "rail", "waterways"}
+AREAS = {"water", "corridors", "forests"}
 # Line 17 from east to west (name, lon, lat); phase 1 ends at 东方绿舟, the extension at 西岑.
 LINE_17 = [
     ("虹桥火车站", 121.3170, 31.1959),
@@ -112,7 +110,7 @@ def test_lakes_and_rivers_are_shared_between_the_districts_as_published(layers: 
 def test_dianshan_lake_lies_and_stretches_as_it_does(layers: dict) -> None:
     lake = layers["water"]["water-dianshan"][1]
     west, south, east, north = lake.bounds
-    assert metres_to(shapely.LineString([lake.centroid, lake.centroid]), shapely.Point(120.971, 31.12)) < 1500
+    assert GEOD.inv(lake.centroid.x, lake.centroid.y, 120.971, 31.12)[2] < 1500
     assert 12 < km(shapely.LineString([(120.97, south), (120.97, north)])) < 15
     assert 8 < km(shapely.LineString([(west, 31.12), (east, 31.12)])) < 10
 
@@ -120,6 +118,11 @@ def test_dianshan_lake_lies_and_stretches_as_it_does(layers: dict) -> None:
 @pytest.mark.parametrize(("lon", "lat"), [(120.75, 31.02), (121.08, 31.00)])
 def test_taipu_river_passes_where_it_passes(layers: dict, lon: float, lat: float) -> None:
     assert metres_to(layers["rivers"]["river-taipu"][1], shapely.Point(lon, lat)) < 1000
+
+
+def test_the_shore_of_yuandang_is_as_long_as_published(layers: dict) -> None:
+    lake = layers["water"]["water-yuandang"][1]
+    assert GEOD.geometry_length(lake.exterior) == pytest.approx(23_000, rel=0.05)
 
 
 def test_rivers_meet(layers: dict) -> None:
@@ -224,7 +227,8 @@ def test_ids_are_unique_and_say_their_layer(layers: dict) -> None:
     ids = [id_ for layer in layers.values() for id_ in layer]
     assert len(ids) == len(set(ids))
     prefixes = {layer: {id_.split("-")[0] for id_ in found} for layer, found in layers.items()}
-    assert prefixes == {layer: {layer if layer in ("water", "rail") else layer.removesuffix("s")} for layer in LAYERS}
+    same = {"water": "water", "rail": "rail", "industry": "industry", "facilities": "facility"}
+    assert prefixes == {layer: {same.get(layer, layer.removesuffix("s"))} for layer in LAYERS}
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -243,9 +247,13 @@ def test_every_property_is_there_in_order(layers: dict, layer: str) -> None:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_statuses_dates_and_grades_are_legal(layers: dict, layer: str) -> None:
-    for id_, (properties, _) in layers[layer].items():
+    for id_, (properties, geometry) in layers[layer].items():
         assert properties["plan_status"] in {"现状", "在建", "规划", "研究"}, id_
-        assert properties["grade"] == ("open" if layer == "stations" else "schematic"), id_
+        if properties["grade"] == "open":  # only points have published coordinates
+            assert geometry.geom_type == "Point", id_
+        else:
+            assert properties["grade"] == "schematic", id_
+            assert layer != "stations", id_
         assert date(2020, 1, 1) < date.fromisoformat(properties["status_as_of"]) < date(2026, 1, 1), id_
         if properties["opened"]:
             assert date.fromisoformat(properties["opened"]) <= date.fromisoformat(properties["status_as_of"]), id_
@@ -257,23 +265,24 @@ def test_what_is_only_studied_is_never_planned(layers: dict) -> None:
     assert studied == {"rail-zhujiajiao-liantang"}
 
 
-def test_what_is_only_planned_has_no_opening_date(layers: dict) -> None:
+def test_corridors_and_woods_are_only_planned(layers: dict) -> None:
     for layer in ("corridors", "forests"):
         assert {p["plan_status"] for p, _ in layers[layer].values()} == {"规划"}
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_geometries_are_valid_and_on_the_written_grid(layers: dict, layer: str) -> None:
-    wanted = GEOMETRIES.get(layer, {"LineString"})
+    kind = "line" if layer in LINES else "area" if layer in AREAS else "point"
+    types = {"line": {"LineString"}, "area": {"Polygon", "MultiPolygon"}, "point": {"Point"}}[kind]
     for id_, (_, geometry) in layers[layer].items():
         assert geometry.is_valid, id_
         assert geometry.is_simple, id_
-        assert geometry.geom_type in wanted, id_
-        assert all(abs(value - round(value, 6)) == 0 for value in shapely.get_coordinates(geometry).ravel()), id_
+        assert geometry.geom_type in types, id_
+        assert all(value == round(value, 6) for value in shapely.get_coordinates(geometry).ravel()), id_
         assert shapely.box(120.4, 30.8, 121.5, 31.35).covers(geometry), id_
 
 
-@pytest.mark.parametrize("layer", ["rivers", "rail", "roads", "waterways"])
+@pytest.mark.parametrize("layer", sorted(LINES))
 def test_lines_have_no_spikes(layers: dict, layer: str) -> None:
     for id_, (_, line) in layers[layer].items():
         points = shapely.get_coordinates(line)
@@ -285,50 +294,43 @@ def test_lines_have_no_spikes(layers: dict, layer: str) -> None:
 # ---------------------------------------------------------------- the files
 
 
-def test_the_same_drawing_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def builder(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module that builds the layers."""
     if not (ROOT / "scripts" / "qingpu").exists():
         pytest.skip("the builder isn't beside the tests")
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    from qingpu.layers import layer_files
-    from qingpu.writing import write
+    return import_module("qingpu.layers")
 
-    built = layer_files(ROOT / "data")
-    assert set(LAYERS) <= set(built)
-    for layer in LAYERS:
-        write(tmp_path / f"{layer}.geojson", built[layer])
+
+def test_the_same_drawing_gives_the_same_bytes(tmp_path: Path, builder: ModuleType) -> None:
+    built = builder.layer_files(ROOT / "data")
+    assert set(built) == set(LAYERS)
+    for layer, features in built.items():
+        import_module("qingpu.writing").write(tmp_path / f"{layer}.geojson", features)
         assert (tmp_path / f"{layer}.geojson").read_bytes() == (ROOT / f"data/layers/{layer}.geojson").read_bytes()
 
 
-def test_what_is_wrong_in_a_drawing_is_named_all_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (ROOT / "scripts" / "qingpu").exists():
-        pytest.skip("the builder isn't beside the tests")
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    from qingpu.layers import layer_files
-
+def test_what_is_wrong_in_a_drawing_is_named_all_at_once(tmp_path: Path, builder: ModuleType) -> None:
     drawn = tmp_path / "drawn" / "rail.toml"
     drawn.parent.mkdir()
     drawn.write_text(
         '[[features]]\nid = "rail-x"\nplan_status = "远景"\npoint = [121, 31]\ncourse = [[121, 31]]\n', "utf-8"
     )
     with pytest.raises(ValueError, match=re.escape("rail-x lacks name;")) as caught:
-        layer_files(tmp_path)
+        builder.layer_files(tmp_path)
     assert "plan_status is '远景'" in str(caught.value)
     assert "2 geometries (point, course), wanted one" in str(caught.value)
 
 
-def test_citations_come_from_the_register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (ROOT / "scripts" / "qingpu").exists():
-        pytest.skip("the builder isn't beside the tests")
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    from qingpu.layers import citations
-
+def test_citations_come_from_the_register(tmp_path: Path, builder: ModuleType) -> None:
     register = tmp_path / "register.csv"
     register.write_text(
         "row,document,clause,feature_ids\n1,A,三（一）,a;b\n2,A,四（二）,a\n3,B,五,a\n4,B,六,\n", encoding="utf-8"
     )
-    cited = citations(register)
+    cited = builder.citations(register)
     assert cited == {"a": ("A; B", "三（一）、四（二）; 五"), "b": ("A", "三（一）")}
-    assert citations(tmp_path / "none.csv") == {}
+    assert builder.citations(tmp_path / "none.csv") == {}
 
 
 def test_the_layers_stay_small() -> None:

@@ -143,7 +143,7 @@ def test_no_zones_and_wrong_zone_fields(workspace: Maker) -> None:
 
 
 def test_a_group_of_unknown_members(workspace: Maker) -> None:
-    with pytest.raises(ConfigError, match=r"group 'south': member 'x' is no zone; known: a, b, c, d"):
+    with pytest.raises(ConfigError, match=r"group 'south': member 'x' is not among the zones; known: a, b, c, d"):
         qp.open_workspace(workspace(head=HEAD.replace('"a", "b"', '"a", "x"')))
 
 

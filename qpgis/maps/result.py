@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import geopandas as gpd
 import pandas as pd
@@ -12,9 +13,9 @@ from qpgis.catalogue import Lang, keys, text
 from qpgis.crs import LONLAT, Plane
 from qpgis.indicators import registry
 from qpgis.landuse import Scheme, scheme
-from qpgis.layers import Layer
+from qpgis.layers import SHOW, Layer
 from qpgis.maps import Scene, SceneLayer
-from qpgis.provenance import Grade
+from qpgis.provenance import Grade, Source
 from qpgis.rows import Row
 from qpgis.styles import layer_style
 from qpgis.workspace import Workspace
@@ -91,18 +92,17 @@ def _drawn(workspace: Workspace) -> Iterator[Layer]:
 
 
 def _scene_layer(layer: Layer, plane: Plane, assessment: Assessment) -> SceneLayer:
-    columns = [c for c in ("feature_id", "name", "class_", "plan_status") if c in layer.frame]
-    frame = gpd.GeoDataFrame(layer.frame[columns].copy(), geometry=plane.unproject(layer.geometry), crs=LONLAT)
-    grade = layer.source.grade
-    said = text(f"grade_{grade}", assessment.lang)
-    if layer.scheme:
-        legend = _coloured(frame, scheme(layer.scheme))
-    else:
-        legend = ()
-        frame["class_"] = [_word("class", value, assessment.lang) for value in frame["class_"]]
+    show = tuple(c.removeprefix(SHOW) for c in map(str, layer.frame.columns) if c.startswith(SHOW))
+    columns = [
+        c for c in ("feature_id", "name", "class_", "plan_status", *(SHOW + c for c in show)) if c in layer.frame
+    ]
+    attributes = layer.frame[columns].rename(columns={SHOW + c: c for c in show})
+    frame = gpd.GeoDataFrame(attributes, geometry=plane.unproject(layer.geometry), crs=LONLAT)
+    legend = _coloured(frame, scheme(layer.scheme)) if layer.scheme else ()
     title = text(f"layer_{layer.kind}", assessment.lang)
     shown = assessment.workspace.shown.get(layer.kind)
-    return SceneLayer(layer.kind, title, frame, str(grade), said, shown=shown, legend=legend)
+    drawn = SceneLayer(layer.kind, title, frame, *_graded(layer.source, assessment.lang), show, shown, legend)
+    return _worded(drawn, assessment.lang)
 
 
 def _coloured(frame: gpd.GeoDataFrame, table: Scheme) -> tuple[tuple[str, str], ...]:
@@ -115,13 +115,22 @@ def _coloured(frame: gpd.GeoDataFrame, table: Scheme) -> tuple[tuple[str, str], 
 
 
 def _scene_reference(one: Reference, lang: Lang) -> SceneLayer:
-    grade = one.source.grade
-    said = text(f"grade_{grade}", lang)
-    frame = one.frame.copy()
-    for column, words in (("class_", "class"), ("grade", "grade")):
+    drawn = SceneLayer(one.style, one.name(lang), one.frame, *_graded(one.source, lang), one.show, one.shown)
+    return _worded(drawn, lang)
+
+
+def _graded(source: Source, lang: Lang) -> tuple[str, str]:
+    """A source's grade, and the word for it."""
+    return str(source.grade), text(f"grade_{source.grade}", lang)
+
+
+def _worded(layer: SceneLayer, lang: Lang) -> SceneLayer:
+    """The layer with its classes and its features' own grades in planners' words."""
+    frame = layer.frame.copy()
+    for column, about in (("class_", "class"), ("grade", "grade")):
         if column in frame:
-            frame[column] = [_word(words, value, lang) for value in frame[column]]
-    return SceneLayer(one.style, one.name(lang), frame, str(grade), said, show=one.show, shown=one.shown)
+            frame[column] = [_word(about, value, lang) for value in frame[column]]
+    return replace(layer, frame=frame)
 
 
 def _word(about: str, value: str, lang: Lang) -> str:

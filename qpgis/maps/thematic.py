@@ -91,7 +91,8 @@ class Scene:
     title : str
         Title of the map.
     zones : geopandas.GeoDataFrame
-        EPSG:4326, with ``zone_id``, ``zone_name``, ``level``; several levels, the first one shown first.
+        EPSG:4326, with ``zone_id``, ``zone_name``, ``level``, and the ``grade`` of its border if it has one; several
+        levels, the first one shown first.
     values : pandas.DataFrame
         One row per zone x indicator x definition: ``indicator, indicator_name, definition, definition_text, zone_id,
         level, value`` (NaN is missing), ``value_text`` (with its unit), ``unit, status, status_text, target_text,
@@ -295,6 +296,7 @@ def _level_json(level: str, frame: gpd.GeoDataFrame, lang: Lang) -> Json:
         "name": name[:1].upper() + name[1:],
         "names": [_string(name) for name in frame["zone_name"]],
         "parts": [_parts(shape, SCALE)[1] for shape in frame.geometry],
+        "border": pack(_said("", grade, lang) for grade in _column(frame, "grade")),
     }
     if len(frame) <= LABELLED_ZONES:
         content["labels"] = [_label_place(shape) for shape in frame.geometry]

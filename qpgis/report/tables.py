@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import csv
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import astuple
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +12,7 @@ from qpgis.assessment import Assessment
 from qpgis.catalogue import keys, text
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
 from qpgis.indicators.declaration import UNITS
-from qpgis.provenance import worst
+from qpgis.provenance import FIXED_TIME, dateless_gpkg, worst
 from qpgis.rows import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, Row, record, shown
 
 if TYPE_CHECKING:
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
     from xlsxwriter.format import Format
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-FIXED_TIME = datetime(2000, 1, 1)
-"""Stands wherever a file format insists on a time; outputs know no clock."""
 
 
 def number_text(value: object) -> str:
@@ -292,27 +286,11 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
         zones[column] = [values.get((indicator, definition, zone)) for zone in zones["zone_id"]]
         zones[column] = zones[column].astype(float)
     zones["grade"] = [_worst_grade(assessment, zone) for zone in zones["zone_id"]]
-    with fixed_gdal_time(), tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "indicators.gpkg"
+    with dateless_gpkg(path) as plain:
         pyogrio.write_dataframe(zones, plain, layer="zones", driver="GPKG", promote_to_multi=True)
         pyogrio.write_dataframe(assessment.table, plain, layer="indicators", driver="GPKG", append=True)
-        shutil.copyfile(plain, path)
 
 
 def _worst_grade(assessment: Assessment, zone: str) -> str:
     grades = [row.grade for row in assessment.rows if row.zone.id == zone and row.grade and row.value is not None]
     return str(worst(grades) or "")
-
-
-@contextmanager
-def fixed_gdal_time() -> Iterator[None]:
-    """GDAL writes a fixed date into GeoPackages while this lasts."""
-    import pyogrio
-
-    option = "OGR_CURRENT_DATE"
-    before = pyogrio.get_gdal_config_option(option)
-    pyogrio.set_gdal_config_options({option: FIXED_TIME.strftime("%Y-%m-%dT%H:%M:%S.000Z")})
-    try:
-        yield
-    finally:
-        pyogrio.set_gdal_config_options({option: before})

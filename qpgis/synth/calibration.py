@@ -1,16 +1,22 @@
-"""What a synthetic landscape must add up to: shares of land, density of roads, residents, facilities. From TOML."""
+"""What a synthetic landscape must add up to and look like: shares of land, roads, residents, facilities. From TOML.
+
+The files are ``data/synth/*.toml``; :class:`Calibration` says what stands in them.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from qpgis.catalogue import data_dir
+from qpgis.crs import Floats
 from qpgis.errors import ConfigError, SourceError, did_you_mean
-from qpgis.landuse import class_words, scheme
+from qpgis.landuse import scheme
 
 SCHEME = "sandiao"
 """Codes of the synthetic parcels are those of 三调."""
@@ -43,6 +49,9 @@ ROLES = {
 }
 """Groups whose codes are chosen by what a parcel is, not by chance."""
 
+MIXES = (*(f"{g}.{role}" for g, roles in ROLES.items() for role in roles), *(g for g in GROUPS if g not in ROLES))
+"""What codes are given for."""
+
 ROAD_CLASSES = ("primary", "secondary", "tertiary", "local", "village_road", "track")
 """Classes of the synthetic network, most important first; ``local`` becomes residential in towns, else unclassified."""
 
@@ -60,9 +69,44 @@ FACILITIES = (
     "bus_stop",
 )
 
+INHERITED = ("form", "codes", "facilities", "town_share")
+"""What a calibration takes from its ``basis`` where it has none of its own."""
 
-@dataclass(frozen=True)
-class Area:
+ROUNDING = 1e-9
+"""Shares that add up to 1 may exceed it by so much: they are decimals."""
+
+
+def _one_of(known: Iterable[str]) -> Callable[[str], str]:
+    def check(word: str) -> str:
+        if word not in known:
+            raise ValueError(f"unknown key; {did_you_mean(word, known)}")
+        return word
+
+    return check
+
+
+def _code(code: str) -> str:
+    known = scheme(SCHEME).classes
+    if code not in known:
+        raise ValueError(f"{code!r} isn't a code of {SCHEME}; {did_you_mean(code, known)}")
+    return code
+
+
+Words = Annotated[str, Field(min_length=1)]
+Number = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
+Share = Annotated[Number, Field(le=1)]
+Group = Annotated[str, AfterValidator(_one_of(GROUPS[:-1]))]
+RoadClass = Annotated[str, AfterValidator(_one_of(ROAD_CLASSES))]
+Code = Annotated[str, AfterValidator(_code)]
+Weight = Annotated[Number, Field(gt=0)]
+Mix = Annotated[dict[Code, Weight], Field(min_length=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Area(_Table):
     """What holds in some of the zones.
 
     Attributes
@@ -70,29 +114,28 @@ class Area:
     id, name : str
         Of the area.
     zones : tuple of str
-        Ids of its zones; empty for all those that no other area names.
+        Ids of its zones; the first area has none and holds in all that no other names.
     shares : mapping
-        Group of classes to its share of the area, 0 to 1; farmland is what is left.
+        Group of classes to its share of the area, 0 to 1; what isn't named is as in the first area.
     roads : mapping
-        Class to km of road for each km2 of the area.
+        Class to km of road for each km2 of the area; what isn't named is as in the first area.
     residents_per_km2 : float
         Residents for each km2 of the area.
     standing, source : str
         How well the figures are established, and where they come from.
     """
 
-    id: str
-    name: str
-    zones: tuple[str, ...]
-    shares: Mapping[str, float]
-    roads: Mapping[str, float]
-    residents_per_km2: float
-    standing: str
-    source: str
+    id: Words
+    name: str = ""
+    zones: tuple[str, ...] = ()
+    shares: dict[Group, Share]
+    roads: dict[RoadClass, Number] = {}
+    residents_per_km2: Number
+    standing: Words
+    source: Words
 
 
-@dataclass(frozen=True)
-class Total:
+class Total(_Table):
     """What several areas must add up to; their own figures are scaled until they do.
 
     Attributes
@@ -103,29 +146,81 @@ class Total:
         Share of all water.
     residents : int or None
         Exact number of residents.
+    standing, source : str
+        How well the figures are established, and where they come from.
     """
 
-    id: str
-    zones: tuple[str, ...]
-    water: float | None
-    residents: int | None
-    standing: str
-    source: str
+    id: Words
+    zones: Annotated[tuple[str, ...], Field(min_length=1)]
+    water: Share | None = None
+    residents: Annotated[int, Field(ge=0, strict=True)] | None = None
+    standing: Words
+    source: Words
 
 
-@dataclass(frozen=True)
-class FacilityKind:
-    """How many facilities of one class there are and on what land they stand."""
+class FacilityKind(_Table):
+    """How many facilities of one class there are and on what land they stand.
 
-    class_: str
-    per_10k: float
-    hosts: tuple[str, ...]
-    name: str
+    Attributes
+    ----------
+    per_10k : float
+        Facilities for each 10,000 residents.
+    hosts : tuple of str
+        Codes of the land, the best first; none: along streets where buses run.
+    name : str
+        What each is called, before its number.
+    """
+
+    per_10k: Number
+    hosts: tuple[Code, ...] = ()
+    name: Words
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """What a synthetic landscape must add up to.
+class Form(_Table):
+    """How the land looks where no sum decides it; lengths in m, areas in m2, shares 0 to 1.
+
+    Attributes
+    ----------
+    road_land_m : (float, float)
+        Narrowest and widest land of a road; longer roads have wider land.
+    town_streets : float
+        Streets in towns are so many times as dense as elsewhere.
+    interchange_m : float
+        A motorway meets other roads at most this often.
+    canal_beside_road : float
+        Share of the country roads with land of their own that have a canal beside them.
+    canal_beside_road_m : (float, float)
+        Width of the usual and of the great ones.
+    canal_in_fields_m : (float, float)
+        Narrowest and widest canal between fields.
+    river_from_m : float
+        Canals at least this wide are rivers.
+    ponds : float
+        Share of the water that isn't given that becomes ponds, where there is room for them.
+    village_m2 : (float, float)
+        Ground of the mean village, least and most.
+    field_aspect : float
+        Fields are about so many times as long as wide.
+    standing, source : str
+        How well the figures are established, and where they come from.
+    """
+
+    road_land_m: tuple[Weight, Weight]
+    town_streets: Weight
+    interchange_m: Number
+    canal_beside_road: Share
+    canal_beside_road_m: tuple[Weight, Weight]
+    canal_in_fields_m: tuple[Weight, Weight]
+    river_from_m: Number
+    ponds: Share
+    village_m2: tuple[Weight, Weight]
+    field_aspect: Weight
+    standing: Words
+    source: Words
+
+
+class Calibration(_Table):
+    """What a synthetic landscape must add up to and look like.
 
     Attributes
     ----------
@@ -135,34 +230,66 @@ class Calibration:
         The first holds where no other does.
     totals : tuple of Total
         Sums over areas.
+    form : Form
+        How the land looks.
     codes : mapping
         Group of classes, or ``group.role``, to codes and their weights.
-    facilities : tuple of FacilityKind
-        Kinds of facilities.
+    facilities : mapping
+        Class to its :class:`FacilityKind`.
     town_share : float
-        Share of the residents who live on town housing where there is any.
+        Share of the residents who live on town housing, in areas that have it and villages.
     """
 
-    id: str
-    title: str
-    standing: str
-    source: str
-    areas: tuple[Area, ...]
-    totals: tuple[Total, ...]
-    codes: Mapping[str, Mapping[str, float]]
-    facilities: tuple[FacilityKind, ...]
-    town_share: float
+    id: Words
+    title: Words
+    standing: Words
+    source: Words
+    areas: Annotated[tuple[Area, ...], Field(min_length=1)]
+    totals: tuple[Total, ...] = ()
+    form: Form
+    codes: dict[Annotated[str, AfterValidator(_one_of(MIXES))], Mix]
+    facilities: dict[Annotated[str, AfterValidator(_one_of(FACILITIES))], FacilityKind]
+    town_share: Share
+
+    @field_validator("codes")
+    @classmethod
+    def _complete(cls, codes: dict[str, Mix]) -> dict[str, Mix]:
+        if missing := [mix for mix in MIXES if mix not in codes]:
+            raise ValueError(f"{', '.join(missing)}: missing; give codes and their weights, e.g. {{0101 = 1}}")
+        return codes
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Calibration:
+        first = self.areas[0]
+        mistakes = [f"areas.0.shares.{group}: missing" for group in GROUPS[:-1] if group not in first.shares]
+        mistakes += [f"areas.0.roads.{class_}: missing" for class_ in ROAD_CLASSES if class_ not in first.roads]
+        if first.zones or not all(area.zones for area in self.areas[1:]):
+            mistakes.append("areas: the first has no zones, it holds wherever no other does; all others need some")
+        named = [zone for area in self.areas for zone in area.zones]
+        mistakes += [f"areas: zone {zone!r} is named twice" for zone in sorted(set(named)) if named.count(zone) > 1]
+        for area, whole in zip(self.areas, self.share(*GROUPS), strict=True):
+            if whole > 1 + ROUNDING:
+                mistakes.append(f"shares of area {area.id!r} add up to {whole:.4g}, more than 1")
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+        return self
 
     def __repr__(self) -> str:
         return f"<Calibration {self.id}: {len(self.areas)} areas, {len(self.totals)} totals>"
 
     def area_of(self, zone: str) -> int:
         """The number of the area that a zone is in; 0, the first, where no other names it."""
-        return next((n for n, area in enumerate(self.areas) if n and zone in area.zones), 0)
+        return next((n for n, area in enumerate(self.areas) if zone in area.zones), 0)
 
-    def used_codes(self) -> frozenset[str]:
-        """Every land-use code that may be given."""
-        return frozenset(code for mix in self.codes.values() for code in mix)
+    def share(self, *groups: str) -> Floats:
+        """Share of each area that some groups of classes have together."""
+        first = self.areas[0].shares
+        return np.array([sum(a.shares.get(g, first.get(g, 0.0)) for g in groups) for a in self.areas], dtype=float)
+
+    def road_density(self, *classes: str) -> Floats:
+        """Density of the roads of some classes in each area, km/km2."""
+        first = self.areas[0].roads
+        return np.array([sum(a.roads.get(c, first.get(c, 0.0)) for c in classes) for a in self.areas], dtype=float)
 
 
 def read_calibration(source: str | Path) -> Calibration:
@@ -171,7 +298,8 @@ def read_calibration(source: str | Path) -> Calibration:
     Parameters
     ----------
     source : str or Path
-        ``"generic"``, ``"qingpu"``, or the path of a ``.toml`` file.
+        ``"generic"``, ``"qingpu"``, or the path of a ``.toml`` file. With ``basis = "generic"`` a file takes
+        :data:`INHERITED` from that calibration where it has none of its own.
 
     Raises
     ------
@@ -181,242 +309,51 @@ def read_calibration(source: str | Path) -> Calibration:
     SourceError
         If the file can't be read.
     """
-    words, name = _text(source)
+    table, name = _table(source)
+    if basis := table.pop("basis", None):
+        inherited, _ = _table(str(basis))
+        table = {key: value for key, value in inherited.items() if key in INHERITED} | table
     try:
-        table = tomllib.loads(words)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"no valid TOML: {error}", file=name) from error
-    reader = _Reader(table)
-    made = reader.calibration()
-    if reader.mistakes:
-        raise ConfigError(reader.mistakes, file=name)
-    return made
+        return Calibration.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError([_explain(mistake) for mistake in error.errors()], file=name) from error
 
 
-def _text(source: str | Path) -> tuple[str, str]:
-    """A calibration's text and the name of its file."""
+def _table(source: str | Path) -> tuple[dict[str, Any], str]:
+    """A calibration's TOML and the name of its file."""
     path = Path(source)
-    if path.suffix != ".toml":
+    if path.suffix == ".toml":
+        try:
+            words, name = path.read_text(encoding="utf-8"), path.name
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(f"{path}: can't be read ({error})") from error
+    else:
         folder = data_dir().joinpath("synth")
         names = [f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")]
         if str(source) not in names:
-            raise ConfigError(
-                f"unknown calibration {str(source)!r}; {did_you_mean(str(source), names)}, or a .toml file"
-            )
-        return folder.joinpath(f"{source}.toml").read_text(encoding="utf-8"), f"{source}.toml"
+            known = did_you_mean(str(source), names)
+            raise ConfigError(f"unknown calibration {str(source)!r}; {known}, or a .toml file")
+        name = f"{source}.toml"
+        words = folder.joinpath(name).read_text(encoding="utf-8")
     try:
-        return path.read_text(encoding="utf-8"), path.name
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: can't be read ({error})") from error
+        return tomllib.loads(words), name
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"no valid TOML: {error}", file=name) from error
 
 
-class _Reader:
-    """Reads the tables of a calibration and collects what is wrong with them."""
-
-    def __init__(self, table: dict[str, Any]) -> None:
-        self.table = table
-        self.mistakes: list[str] = []
-
-    def calibration(self) -> Calibration:
-        words = ("id", "title", "standing", "source")
-        tables = {"shares", "roads", "residents", "facilities", "codes", "areas", "totals"}
-        self._only(self.table, {*words, *tables}, "")
-        head = {key: self._string(self.table, key, "") for key in words}
-        residents = self._table(self.table, "residents", "")
-        self._only(residents, {"per_km2", "town_share", "standing", "source"}, "residents")
-        base = Area(
-            id="elsewhere",
-            name="",
-            zones=(),
-            shares=self._figures(self._table(self.table, "shares", ""), "shares", "share", GROUPS[:-1]),
-            roads=self._figures(self._table(self.table, "roads", ""), "roads", "km_per_km2", ROAD_CLASSES),
-            residents_per_km2=self._number(residents, "per_km2", "residents"),
-            standing=head["standing"],
-            source=head["source"],
-        )
-        areas = (base, *(self._area(t, base, n) for n, t in enumerate(self._list("areas"))))
-        for area in areas:
-            self._check_shares(area)
-        self._check_zones(areas)
-        return Calibration(
-            **head,
-            areas=areas,
-            totals=tuple(self._total(t, n) for n, t in enumerate(self._list("totals"))),
-            codes=self._codes(),
-            facilities=self._facilities(),
-            town_share=self._number(residents, "town_share", "residents", most=1),
-        )
-
-    def _area(self, table: dict[str, Any], base: Area, number: int) -> Area:
-        where = f"areas[{number}]"
-        self._only(table, {"id", "name", "zones", "shares", "roads", "residents_per_km2", "standing", "source"}, where)
-        shares = self._plain(self._table(table, "shares", where), f"{where}.shares", GROUPS[:-1])
-        roads = self._plain(table.get("roads", {}), f"{where}.roads", ROAD_CLASSES)
-        return Area(
-            id=self._string(table, "id", where),
-            name=str(table.get("name", "")),
-            zones=self._zones(table, where),
-            shares={**base.shares, **shares},
-            roads={**base.roads, **roads},
-            residents_per_km2=self._number(table, "residents_per_km2", where),
-            standing=self._string(table, "standing", where),
-            source=self._string(table, "source", where),
-        )
-
-    def _total(self, table: dict[str, Any], number: int) -> Total:
-        where = f"totals[{number}]"
-        self._only(table, {"id", "zones", "water", "residents", "standing", "source"}, where)
-        residents = table.get("residents")
-        if residents is not None and (type(residents) is not int or residents < 0):
-            self.mistakes.append(f"{where}.residents: a whole number from 0 is wanted, not {residents!r}")
-            residents = None
-        return Total(
-            id=self._string(table, "id", where),
-            zones=self._zones(table, where),
-            water=self._number(table, "water", where, most=1) if "water" in table else None,
-            residents=residents,
-            standing=self._string(table, "standing", where),
-            source=self._string(table, "source", where),
-        )
-
-    def _codes(self) -> dict[str, Mapping[str, float]]:
-        table = self._table(self.table, "codes", "")
-        wanted = [f"{g}.{role}" for g, roles in ROLES.items() for role in roles]
-        wanted += [group for group in GROUPS if group not in ROLES]
-        flat = {f"{g}.{r}" if g in ROLES else g: mix for g, t in table.items() for r, mix in self._roles(g, t)}
-        self._only(flat, set(wanted), "codes")
-        known = scheme(SCHEME)
-        for key in wanted:
-            mix = flat.get(key)
-            if not isinstance(mix, dict) or not mix:
-                self.mistakes.append(f"codes.{key}: missing; give codes and their weights, e.g. {{0101 = 1}}")
-                continue
-            for code, weight in mix.items():
-                if code not in known.classes:
-                    self.mistakes.append(
-                        f"codes.{key}: {code!r} isn't a code of {SCHEME}; {did_you_mean(code, known.classes)}"
-                    )
-                if not _is_number(weight) or weight <= 0:
-                    self.mistakes.append(f"codes.{key}.{code}: a weight above 0 is wanted, not {weight!r}")
-        return flat
-
-    @staticmethod
-    def _roles(group: str, table: Any) -> Iterable[tuple[str, Any]]:
-        return table.items() if group in ROLES and isinstance(table, dict) else [("", table)]
-
-    def _facilities(self) -> tuple[FacilityKind, ...]:
-        table = self._table(self.table, "facilities", "")
-        self._only(table, set(FACILITIES), "facilities")
-        kinds = []
-        for class_ in FACILITIES:
-            where = f"facilities.{class_}"
-            entry = self._table(table, class_, "facilities")
-            if not entry:
-                continue
-            self._only(entry, {"per_10k", "hosts", "name", "standing", "source"}, where)
-            hosts = entry.get("hosts", [])
-            unknown = [code for code in hosts if code not in scheme(SCHEME).classes]
-            if unknown:
-                self.mistakes.append(f"{where}.hosts: {unknown[0]!r} isn't a code of {SCHEME}")
-            per_10k = self._number(entry, "per_10k", where)
-            kinds.append(FacilityKind(class_, per_10k, tuple(hosts), self._string(entry, "name", where)))
-        return tuple(kinds)
-
-    def _figures(self, table: dict[str, Any], where: str, key: str, known: Iterable[str]) -> dict[str, float]:
-        """``name = {<key> = number, standing = "...", source = "..."}`` for every known name."""
-        self._only(table, set(known), where)
-        figures = {}
-        for name in known:
-            entry = self._table(table, name, where)
-            if entry:
-                self._only(entry, {key, "standing", "source"}, f"{where}.{name}")
-                self._string(entry, "standing", f"{where}.{name}")
-                figures[name] = self._number(entry, key, f"{where}.{name}")
-        return figures
-
-    def _plain(self, table: dict[str, Any], where: str, known: Iterable[str]) -> dict[str, float]:
-        """``name = number`` for some of the known names."""
-        self._only(table, set(known), where)
-        return {name: self._number(table, name, where) for name in table if name in set(known)}
-
-    def _check_shares(self, area: Area) -> None:
-        for group, share in area.shares.items():
-            if share > 1:
-                self.mistakes.append(f"share of {group} in area {area.id!r}: {share:g} is more than 1")
-        whole = sum(area.shares.values())
-        if whole > 1 + 1e-9:
-            self.mistakes.append(f"shares of area {area.id!r} add up to {whole:.4g}, more than 1")
-
-    def _check_zones(self, areas: tuple[Area, ...]) -> None:
-        seen: dict[str, str] = {}
-        for area in areas[1:]:
-            for zone in area.zones:
-                if zone in seen:
-                    self.mistakes.append(f"zone {zone!r} is in the areas {seen[zone]!r} and {area.id!r}")
-                seen[zone] = area.id
-
-    def _list(self, key: str) -> list[dict[str, Any]]:
-        entries = self.table.get(key, [])
-        if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-            self.mistakes.append(f"{key}: write [[{key}]]")
-            return []
-        return entries
-
-    def _zones(self, table: dict[str, Any], where: str) -> tuple[str, ...]:
-        zones = table.get("zones")
-        if not isinstance(zones, list) or not zones or not all(isinstance(z, str) for z in zones):
-            self.mistakes.append(f"{where}.zones: a list of zone ids is wanted")
-            return ()
-        return tuple(zones)
-
-    def _only(self, table: Mapping[str, Any], known: set[str], where: str) -> None:
-        for key in table:
-            if key not in known:
-                self.mistakes.append(f"{_dotted(where, key)}: unknown key; {did_you_mean(key, known)}")
-
-    def _table(self, table: dict[str, Any], key: str, where: str) -> dict[str, Any]:
-        entry = table.get(key)
-        if isinstance(entry, dict):
-            return entry
-        self.mistakes.append(f"{_dotted(where, key)}: {'missing' if entry is None else 'a table is wanted'}")
-        return {}
-
-    def _string(self, table: dict[str, Any], key: str, where: str) -> str:
-        value = table.get(key)
-        if isinstance(value, str) and value:
-            return value
-        self.mistakes.append(f"{_dotted(where, key)}: {'missing' if value is None else 'text is wanted'}")
-        return ""
-
-    def _number(self, table: dict[str, Any], key: str, where: str, *, most: float = float("inf")) -> float:
-        value = table.get(key)
-        if isinstance(value, int | float) and _is_number(value) and 0 <= value <= most:
-            return float(value)
-        wanted = f"a number from 0{f' to {most:g}' if most < float('inf') else ''} is wanted, not {value!r}"
-        self.mistakes.append(f"{_dotted(where, key)}: {'missing' if value is None else wanted}")
-        return 0.0
+TABLES: dict[str, type[_Table]] = {"areas": Area, "totals": Total, "facilities": FacilityKind, "form": Form}
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
-
-
-def _dotted(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
-
-
-def check_road_classes(words: Iterable[str]) -> list[str]:
-    """The classes that words of ``data/schemes/roads.toml`` mean.
-
-    Raises
-    ------
-    ConfigError
-        For a word that isn't there.
-    """
-    known = class_words("roads")
-    classes = []
-    for word in words:
-        if word not in known:
-            raise ConfigError(f"road class {word!r} isn't in data/schemes/roads.toml; {did_you_mean(word, known)}")
-        classes.append(known[word])
-    return classes
+def _explain(mistake: Any) -> str:
+    """One mistake, by its place in the file."""
+    path = [str(part) for part in mistake["loc"] if part != "[key]"]
+    where = f"{'.'.join(path)}: " if path else ""
+    match mistake["type"]:
+        case "missing":
+            return f"{where}missing"
+        case "extra_forbidden":
+            table = Calibration if len(path) == 1 else TABLES[path[0]]
+            return f"{where}unknown key; {did_you_mean(path[-1], table.model_fields)}"
+        case "value_error":
+            return where + mistake["msg"].removeprefix("Value error, ")
+    return f"{where}{mistake['msg']}, not {mistake['input']!r}"

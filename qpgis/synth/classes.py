@@ -1,9 +1,12 @@
-"""Which parcel is what: the best suited ones of each group, until the calibrated share is reached."""
+"""Which parcel is what: the best suited ones of each group, until the calibrated share is reached.
+
+Weights without a name are chosen by eye: they move a group about, its share stays the calibrated one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,18 +14,14 @@ import shapely
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats
-from qpgis.synth.calibration import GROUPS, Calibration, Total
+from qpgis.synth.calibration import GROUPS, Form, Total
 from qpgis.synth.fields import Flags, Ints, Waves
-from qpgis.synth.inputs import Inputs
+from qpgis.synth.inputs import Inputs, Stage
 from qpgis.synth.landscape import NEAR_TOWN, Landscape
 from qpgis.synth.layout import Layout
 from qpgis.synth.overlay import Pieces
 from qpgis.synth.partition import Kind
 
-RIVER_M = 14.0
-"""Canals at least this wide are rivers (1101), narrower ones ditches (1107)."""
-POND_SHARE = 0.35
-"""So much of the water that isn't given becomes ponds, where there is room for them."""
 PATCH_M = 260.0
 """Uses change over about this distance."""
 LOOKED_AT = 400
@@ -53,7 +52,7 @@ class Parcels:
     group : array of int
         Index into :data:`~qpgis.synth.calibration.GROUPS`, -1 while there is none.
     role : array of object
-        ``river``, ``pond`` ... of water; ``country`` or ``town`` of roads; empty for others.
+        ``given``, ``river``, ``pond`` ... of water; ``country`` or ``town`` of roads; empty for others.
     """
 
     pieces: Pieces
@@ -71,8 +70,9 @@ class Parcels:
     role: NDArray[np.object_]
 
     @classmethod
-    def of(cls, pieces: Pieces, layout: Layout, landscape: Landscape, inputs: Inputs) -> Parcels:
-        """Measure the pieces."""
+    def of(cls, pieces: Pieces, layout: Layout, landscape: Landscape) -> Parcels:
+        """Measure the pieces; what is given has its group already."""
+        inputs = landscape.inputs
         geometry = shapely.transform(pieces.geometry, inputs.lattice.to_plane)
         m2 = shapely.area(geometry)
         xy = shapely.get_coordinates(shapely.centroid(geometry))
@@ -81,6 +81,7 @@ class Parcels:
         family_m[layout.ways.rows[:, 0]] = layout.road_m.rows
         kind = np.where(pieces.water >= 0, Kind.PLAIN, p.kind.rows[pieces.cell])
         town = landscape.town(xy)
+        wet, wooded = pieces.water >= 0, (pieces.forest >= 0) & (kind == Kind.PLAIN)
         return cls(
             pieces=pieces,
             m2=m2,
@@ -93,26 +94,22 @@ class Parcels:
             village=landscape.village(xy),
             estate=landscape.estate(xy, town),
             shore_m=landscape.to_shore(xy),
-            group=np.full(len(m2), -1),
-            role=np.full(len(m2), "", dtype=object),
+            group=np.select([wet, wooded], [WATER, FOREST], -1),
+            role=np.where(wet, "given", "").astype(object),
         )
 
     def __len__(self) -> int:
         return len(self.m2)
 
-    def free(self, area: int) -> Flags:
-        """Parcels of an area that have no group yet."""
-        return (self.area == area) & (self.group < 0)
-
-    def take(self, candidates: Flags, score: Floats, target_m2: float, group: str, role: str = "") -> float:
-        """Give a group the candidates of highest score until its target is reached; the area that it got, m2.
+    def take(self, candidates: Flags, score: Floats, target_m2: float, group: str, role: str = "") -> None:
+        """Give a group the candidates of highest score until its target is reached.
 
         The best are taken in order while they fit; the gap that is left goes to whichever of the next
         :data:`LOOKED_AT` fills it best.
         """
         index = np.flatnonzero(candidates)
         if not len(index) or target_m2 <= 0:
-            return 0.0
+            return
         index = index[np.argsort(-score[index], kind="stable")]
         reached = np.cumsum(self.m2[index])
         count = int(np.searchsorted(reached, target_m2, side="right"))
@@ -124,26 +121,22 @@ class Parcels:
             best = int(np.argmin(gap))
             if gap[best] < target_m2 - got:
                 chosen = np.append(chosen, next_best[best])
-                got += float(self.m2[next_best[best]])
         self.group[chosen] = GROUPS.index(group)
         self.role[chosen] = role
-        return got
 
 
-def classify(parcels: Parcels, inputs: Inputs, landscape: Landscape, calibration: Calibration, seed: int) -> None:
-    """Give every parcel a group; farmland is what is left."""
-    rng = np.random.Generator(np.random.PCG64([seed, 3]))
-    noise = _noise(parcels, rng)
-    fine = landscape.fine(parcels.xy)
-    patchy = landscape.patchy(parcels.xy)
-    parcels.group[parcels.pieces.water >= 0] = WATER
-    parcels.role[parcels.pieces.water >= 0] = "given"
-    parcels.group[(parcels.pieces.forest >= 0) & (parcels.kind == Kind.PLAIN)] = FOREST
-    targets = target_areas(parcels, inputs, calibration)
-    for area in range(len(calibration.areas)):
+def classify(parcels: Parcels, landscape: Landscape) -> Floats:
+    """Give every parcel a group; farmland is what is left. Returned are the :func:`target_areas`."""
+    inputs = landscape.inputs
+    targets = target_areas(parcels, inputs)
+    noise = _noise(parcels, inputs.chance(Stage.GROUPS))
+    fine, patchy = landscape.fine(parcels.xy), landscape.patchy(parcels.xy)
+    for area in range(len(targets)):
         if (parcels.area == area).any():
-            _fill(parcels, area, dict(zip(GROUPS, targets[area], strict=True)), fine, patchy, noise)
+            target = dict(zip(GROUPS, targets[area], strict=True))
+            _Choice(parcels, area, target, inputs.calibration.form, fine, patchy, noise).of_all_groups()
     parcels.group[parcels.group < 0] = FARMLAND
+    return targets
 
 
 def _noise(parcels: Parcels, rng: np.random.Generator) -> Floats:
@@ -154,166 +147,189 @@ def _noise(parcels: Parcels, rng: np.random.Generator) -> Floats:
     return np.asarray(share * white + (1 - share) * patches)
 
 
-def target_areas(parcels: Parcels, inputs: Inputs, calibration: Calibration) -> Floats:
-    """Area in m2 that each group shall have in each area: an array (areas, groups).
+def target_areas(parcels: Parcels, inputs: Inputs) -> Floats:
+    """Area in m2 that each group shall have in each area, while only what is given has one: an array (areas, groups).
 
     Water is scaled to the totals; what is given counts. Where the rest doesn't leave room for all groups, they shrink
     alike.
     """
-    count = len(calibration.areas)
-    whole = np.bincount(inputs.area, inputs.zone_m2, minlength=count)
-    shares = np.array([[area.shares.get(group, 0.0) for group in GROUPS] for area in calibration.areas])
-    targets = shares * whole[:, None]
-    given = np.bincount(parcels.area[parcels.group == WATER], parcels.m2[parcels.group == WATER], minlength=count)
-    more = np.maximum(targets[:, WATER] - given, 0)
-    for total in calibration.totals:
-        mine = areas_of_total(total, inputs, calibration)
+    whole = inputs.area_m2
+    targets = np.column_stack([inputs.calibration.share(group) for group in GROUPS]) * whole[:, None]
+    given = _group_m2(parcels, len(whole))
+    wet = given[:, WATER]
+    more = np.maximum(targets[:, WATER] - wet, 0)
+    for total in inputs.calibration.totals:
+        mine = areas_of_total(total, inputs)
         if total.water is None or not mine.any():
             continue
-        wanted = max(total.water * whole[mine].sum() - given[mine].sum(), 0.0)
+        wanted = max(total.water * whole[mine].sum() - wet[mine].sum(), 0.0)
         base = more[mine] if more[mine].sum() > 0 else whole[mine]
         more[mine] = base * wanted / base.sum()
-    targets[:, WATER] = given + more
-    wooded = np.bincount(parcels.area[parcels.group == FOREST], parcels.m2[parcels.group == FOREST], minlength=count)
-    targets[:, FOREST] = np.maximum(targets[:, FOREST], wooded)
+    targets[:, WATER] = wet + more
+    targets[:, FOREST] = np.maximum(targets[:, FOREST], given[:, FOREST])
     others = np.arange(len(GROUPS)) != WATER
     room = np.maximum(whole - targets[:, WATER], 0)
     asked = targets[:, others].sum(axis=1)
     targets[:, others] *= np.minimum(1, room / np.maximum(asked, 1e-9))[:, None]
-    targets[:, FARMLAND] = np.maximum(whole - targets[:, : len(GROUPS) - 1].sum(axis=1), 0)
-    return np.asarray(targets, dtype=np.float64)
+    targets[:, FARMLAND] = np.maximum(whole - targets[:, :FARMLAND].sum(axis=1), 0)
+    return np.asarray(targets)
 
 
-def areas_of_total(total: Total, inputs: Inputs, calibration: Calibration) -> Flags:
+def _group_m2(parcels: Parcels, areas: int) -> Floats:
+    """What each group has by now in each area, m2: an array (areas, groups)."""
+    got = np.zeros((areas, len(GROUPS)))
+    done = parcels.group >= 0
+    np.add.at(got, (parcels.area[done], parcels.group[done]), parcels.m2[done])
+    return got
+
+
+def areas_of_total(total: Total, inputs: Inputs) -> Flags:
     """The areas that a total adds up: none unless all its zones are there and its areas hold no others."""
-    zones = set(total.zones)
-    mine = np.zeros(len(calibration.areas), dtype=bool)
-    if not zones <= set(inputs.ids):
-        return mine
-    for zone, area in zip(inputs.ids, inputs.area, strict=True):
-        mine[area] |= zone in zones
-    for zone, area in zip(inputs.ids, inputs.area, strict=True):
-        mine[area] &= zone in zones
-    return mine
+    named = np.isin(inputs.ids, total.zones)
+    count = len(inputs.area_m2)
+    if named.sum() < len(set(total.zones)):
+        return np.zeros(count, dtype=bool)
+    zones = np.bincount(inputs.area, minlength=count)
+    return (zones > 0) & (np.bincount(inputs.area, named, minlength=count) == zones)
 
 
-def _fill(
-    parcels: Parcels, area: int, target: Mapping[str, float], fine: Floats, patchy: Floats, noise: Floats
-) -> None:
-    """Give the parcels of one area their groups, in the order in which places are chosen."""
-    _roads(parcels, area, target)
-    _canals(parcels, area, target, noise)
-    _towns(parcels, area, target, fine, patchy, noise)
-    _estates(parcels, area, target, noise)
-    free = parcels.free(area) & (parcels.kind == Kind.PLAIN)
-    parcels.take(free & (parcels.village < 1.6), -parcels.village + 0.1 * noise[:, 0], target["village"], "village")
-    _ponds(parcels, area, target, patchy, noise)
-    _country(parcels, area, target, fine, patchy, noise)
+@dataclass(frozen=True)
+class _Choice:
+    """The choice of groups for the parcels of one area, in the order in which places are chosen.
+
+    Attributes
+    ----------
+    parcels : Parcels
+        Those of all areas.
+    area : int
+        Which area.
+    target : mapping
+        What each group shall have there, m2.
+    form : Form
+        How the land looks.
+    fine, patchy : arrays of float
+        Fields of the landscape at the parcels.
+    noise : array (parcels, 3)
+        So that not every parcel is where it suits best.
+    """
+
+    parcels: Parcels
+    area: int
+    target: Mapping[str, float]
+    form: Form
+    fine: Floats
+    patchy: Floats
+    noise: Floats
+
+    def of_all_groups(self) -> None:
+        """Roads and water first, then towns, industry and villages, then the country."""
+        self.roads()
+        self.canals()
+        self.towns()
+        self.estates()
+        parcels = self.parcels
+        near = self.free(Kind.PLAIN) & (parcels.village < 1.6)
+        parcels.take(near, -parcels.village + 0.1 * self.noise[:, 0], self.target["village"], "village")
+        self.ponds()
+        self.country()
+
+    @property
+    def mine(self) -> Flags:
+        """Parcels of the area."""
+        return self.parcels.area == self.area
+
+    def free(self, kind: Kind) -> Flags:
+        """Parcels of the area that were cut for something and have no group yet."""
+        return self.mine & (self.parcels.group < 0) & (self.parcels.kind == kind)
+
+    def missing(self, group: str) -> float:
+        """What a group doesn't have yet, m2."""
+        p = self.parcels
+        return self.target[group] - float(p.m2[self.mine & (p.group == GROUPS.index(group))].sum())
+
+    def smallness(self) -> Floats:
+        """Above 0 for parcels smaller than the median: the natural logarithm of the ratio."""
+        m2 = self.parcels.m2
+        return -np.log(np.maximum(m2, 1) / max(float(np.median(m2)), 1.0))
+
+    def roads(self) -> None:
+        """Strips of the longest roads become road land, the next ones rural roads."""
+        p = self.parcels
+        p.take(self.free(Kind.ROAD), p.road_m, self.target["roads"], "roads", "country")
+        built_up = np.minimum(p.town / NEAR_TOWN, p.village) < 1
+        p.role[(p.group == GROUPS.index("roads")) & built_up] = "town"
+        p.take(self.free(Kind.ROAD), p.road_m, self.target["rural_road"], "rural_road")
+
+    def canals(self) -> None:
+        """Strips made for water become rivers and ditches, wide ones first; some room is left for ponds."""
+        p = self.parcels
+        room = self.missing("water") * (1 - self.form.ponds)
+        p.take(self.free(Kind.CANAL), p.width_m + 6 * self.noise[:, 0], room, "water", "canal")
+        p.role[self.mine & (p.role == "canal") & (p.width_m >= self.form.river_from_m)] = "river"
+
+    def ponds(self) -> None:
+        """Ponds near lakes and in patches, fish ponds in clusters; canals where ponds don't suffice."""
+        p = self.parcels
+        near = 1.6 * np.exp(-p.shore_m / 900)
+        small = 0.35 * self.smallness()
+        score = near + 0.55 * self.patchy + 0.5 * self.noise[:, 1] + 0.5 * small - 0.8 * (p.town < 1.3)
+        p.take(self.free(Kind.PLAIN), score, self.missing("water"), "water", "pond")
+        p.role[self.mine & (p.role == "pond") & (self.patchy > 0.4)] = "fish_pond"
+        p.take(self.free(Kind.CANAL), p.width_m, self.missing("water"), "water", "canal")
+
+    def towns(self) -> None:
+        """The ground of the towns, then what lies where in it; housing is what is left of it."""
+        p, noise = self.parcels, self.noise
+        scores = {
+            "commerce": -1.3 * p.town + 0.35 * self.fine + 0.25 * noise[:, 0],
+            "office": -1.2 * p.town + 0.4 * noise[:, 1],
+            "service": -0.3 * p.town - 0.35 * self.fine + 0.6 * noise[:, 2],
+            "park": 0.5 * self.patchy + 0.7 * noise[:, 0] - 0.3 * p.town,
+            "utility": 0.6 * p.town + 0.6 * noise[:, 1],
+        }
+        whole = sum(self.target[group] for group in scores) + self.target["town_housing"]
+        p.take(self.free(Kind.PLAIN), -p.town, whole, "town_housing")
+        for group, score in scores.items():
+            town = self.mine & (p.group == GROUPS.index("town_housing"))
+            p.take(town, score, self.target[group], group)
+
+    def estates(self) -> None:
+        """Industry in a few large estates around the towns, logistics at their edges, idle land among them."""
+        p, noise = self.parcels, self.noise
+        for group, score in (
+            ("industry", p.estate + 0.12 * noise[:, 1]),
+            ("logistics", p.estate + 0.25 * noise[:, 2]),
+            ("idle", p.estate + 0.7 * noise[:, 0]),
+        ):
+            p.take(self.free(Kind.PLAIN) & (p.village > 1), score, self.target[group], group)
+
+    def country(self) -> None:
+        """Woods, orchards, grass and farm buildings."""
+        p, fine, patchy, noise = self.parcels, self.fine, self.patchy, self.noise
+        strip = (p.kind != Kind.PLAIN).astype(float)
+        small, shore_m = self.smallness(), p.shore_m
+        scores = {
+            "farm_facility": 0.8 * small + noise[:, 1] + 0.6 * (p.village < 2.5),
+            "forest": 3 * strip + 0.8 * np.exp(-shore_m / 500) + 0.5 * fine + 0.35 * patchy + 0.7 * noise[:, 2],
+            "orchard": -0.9 * patchy + 0.5 * noise[:, 0],
+            "grass": 0.7 * small + 0.7 * np.exp(-shore_m / 300) + 0.8 * noise[:, 1],
+        }
+        for group, score in scores.items():
+            p.take(self.mine & (p.group < 0), score, self.missing(group), group)
 
 
-def _roads(parcels: Parcels, area: int, target: Mapping[str, float]) -> None:
-    """Strips of the longest roads become road land, the next ones rural roads."""
-    strips = parcels.free(area) & (parcels.kind == Kind.ROAD)
-    parcels.take(strips, parcels.road_m, target["roads"], "roads", "country")
-    inside = (parcels.group == GROUPS.index("roads")) & (np.minimum(parcels.town / NEAR_TOWN, parcels.village) < 1)
-    parcels.role[inside] = "town"
-    strips = parcels.free(area) & (parcels.kind == Kind.ROAD)
-    parcels.take(strips, parcels.road_m, target["rural_road"], "rural_road")
-
-
-def _water_left(parcels: Parcels, area: int, target: Mapping[str, float]) -> float:
-    wet = (parcels.area == area) & (parcels.group == WATER)
-    return target["water"] - float(parcels.m2[wet].sum())
-
-
-def _canals(parcels: Parcels, area: int, target: Mapping[str, float], noise: Floats) -> None:
-    """Strips made for water become rivers and ditches, wide ones first; some room is left for ponds."""
-    strips = parcels.free(area) & (parcels.kind == Kind.CANAL)
-    room = _water_left(parcels, area, target) * (1 - POND_SHARE)
-    parcels.take(strips, parcels.width_m + 6 * noise[:, 0], room, "water", "canal")
-    wide = (parcels.role == "canal") & (parcels.width_m >= RIVER_M) & (parcels.area == area)
-    parcels.role[wide] = "river"
-
-
-def _ponds(parcels: Parcels, area: int, target: Mapping[str, float], patchy: Floats, noise: Floats) -> None:
-    """Ponds near lakes and in patches, fish ponds in clusters."""
-    free = parcels.free(area) & (parcels.kind == Kind.PLAIN)
-    room = _water_left(parcels, area, target)
-    near = 1.6 * np.exp(-parcels.shore_m / 900)
-    small = -0.35 * np.log(np.maximum(parcels.m2, 1) / max(float(np.median(parcels.m2)), 1.0))
-    score = near + 0.55 * patchy + 0.5 * noise[:, 1] + 0.5 * small - 0.8 * (parcels.town < 1.3)
-    parcels.take(free, score, room, "water", "pond")
-    fish = (parcels.role == "pond") & (patchy > 0.4) & (parcels.area == area)
-    parcels.role[fish] = "fish_pond"
-    strips = parcels.free(area) & (parcels.kind == Kind.CANAL)
-    left = _water_left(parcels, area, target)
-    if left > 0:
-        parcels.take(strips, parcels.width_m, left, "water", "canal")
-
-
-def _towns(
-    parcels: Parcels, area: int, target: Mapping[str, float], fine: Floats, patchy: Floats, noise: Floats
-) -> None:
-    """The ground of the towns, then what lies where in it; housing is what is left of it."""
-    parts = ("commerce", "office", "service", "park", "utility")
-    free = parcels.free(area) & (parcels.kind == Kind.PLAIN)
-    whole = sum(target[part] for part in parts) + target["town_housing"]
-    parcels.take(free, -parcels.town, whole, "town_housing")
-    housing = GROUPS.index("town_housing")
-    scores = {
-        "commerce": -1.3 * parcels.town + 0.35 * fine + 0.25 * noise[:, 0],
-        "office": -1.2 * parcels.town + 0.4 * noise[:, 1],
-        "service": -0.3 * parcels.town - 0.35 * fine + 0.6 * noise[:, 2],
-        "park": 0.5 * patchy + 0.7 * noise[:, 0] - 0.3 * parcels.town,
-        "utility": 0.6 * parcels.town + 0.6 * noise[:, 1],
-    }
-    for part in parts:
-        town = (parcels.area == area) & (parcels.group == housing)
-        parcels.take(town, scores[part], target[part], part)
-
-
-def _estates(parcels: Parcels, area: int, target: Mapping[str, float], noise: Floats) -> None:
-    """Industry in a few large estates around the towns, logistics at their edges, idle land among them."""
-    free = parcels.free(area) & (parcels.kind == Kind.PLAIN)
-    for group, score in (
-        ("industry", parcels.estate + 0.12 * noise[:, 1]),
-        ("logistics", parcels.estate + 0.25 * noise[:, 2]),
-        ("idle", parcels.estate + 0.7 * noise[:, 0]),
-    ):
-        parcels.take(free & (parcels.village > 1) & (parcels.group < 0), score, target[group], group)
-
-
-def _country(
-    parcels: Parcels, area: int, target: Mapping[str, float], fine: Floats, patchy: Floats, noise: Floats
-) -> None:
-    """Woods, orchards, grass and farm buildings."""
-    mine = parcels.area == area
-    wooded = float(parcels.m2[mine & (parcels.group == FOREST)].sum())
-    narrow = (parcels.kind != Kind.PLAIN).astype(float)
-    small = -np.log(np.maximum(parcels.m2, 1) / max(float(np.median(parcels.m2)), 1.0))
-    scores = {
-        "farm_facility": 0.8 * small + noise[:, 1] + 0.6 * (parcels.village < 2.5),
-        "forest": 3 * narrow + 0.8 * np.exp(-parcels.shore_m / 500) + 0.5 * fine + 0.35 * patchy + 0.7 * noise[:, 2],
-        "orchard": -0.9 * patchy + 0.5 * noise[:, 0],
-        "grass": 0.7 * small + 0.7 * np.exp(-parcels.shore_m / 300) + 0.8 * noise[:, 1],
-    }
-    for group, score in scores.items():
-        done = wooded if group == "forest" else 0.0
-        parcels.take(parcels.free(area), score, target[group] - done, group)
-
-
-def codes(parcels: Parcels, inputs: Inputs, landscape: Landscape, calibration: Calibration, seed: int) -> NDArray:
+def codes(parcels: Parcels, landscape: Landscape) -> NDArray[np.object_]:
     """The land-use code of each parcel: by its role where that decides, else by the weights within its group."""
-    rng = np.random.Generator(np.random.PCG64([seed, 4]))
+    inputs = landscape.inputs
+    rng = inputs.chance(Stage.CODES)
     draw = np.clip(0.5 + 0.28 * landscape.patchy(parcels.xy) + rng.uniform(-0.2, 0.2, len(parcels)), 0, 1)
     out = np.full(len(parcels), "", dtype=object)
     given = parcels.role == "given"
-    if given.any():
-        out[given] = np.array(inputs.waters.code, dtype=object)[parcels.pieces.water[given]]
+    out[given] = inputs.waters.class_[parcels.pieces.water[given]]
     for number, group in enumerate(GROUPS):
         for role in np.unique(parcels.role[parcels.group == number].astype(str)):
             mine = np.flatnonzero((parcels.group == number) & (parcels.role == role) & ~given)
-            mix = calibration.codes.get(f"{group}.{role}" if role else group)
+            mix = inputs.calibration.codes.get(f"{group}.{role}" if role else group)
             if len(mine) and mix:
                 out[mine] = _mixed(mix, mine, draw, parcels.m2)
     return out
@@ -330,31 +346,21 @@ def _mixed(mix: Mapping[str, float], mine: Ints, draw: Floats, m2: Floats) -> ND
     return out
 
 
-def shares_table(parcels: Parcels, inputs: Inputs, calibration: Calibration) -> pd.DataFrame:
+def shares_table(parcels: Parcels, inputs: Inputs, targets: Floats) -> pd.DataFrame:
     """What was asked and what came about: one row for each area and group, and for each total."""
-    targets = target_areas(_only_given(parcels), inputs, calibration)
-    whole = np.bincount(inputs.area, inputs.zone_m2, minlength=len(calibration.areas))
-    got = np.zeros_like(targets)
-    np.add.at(got, (parcels.area, parcels.group), parcels.m2)
-    rows: list[dict[str, object]] = []
-    for n, area in enumerate(calibration.areas):
-        if whole[n] > 0:
-            for k, group in enumerate(GROUPS):
-                rows.append(_row(area.id, group, targets[n, k] / whole[n], got[n, k] / whole[n], whole[n]))
-    for total in calibration.totals:
-        mine = areas_of_total(total, inputs, calibration)
+    whole, got = inputs.area_m2, _group_m2(parcels, len(targets))
+    rows = [
+        _row(area.id, group, targets[n, k] / whole[n], got[n, k] / whole[n], whole[n])
+        for n, area in enumerate(inputs.calibration.areas)
+        if whole[n] > 0
+        for k, group in enumerate(GROUPS)
+    ]
+    for total in inputs.calibration.totals:
+        mine = areas_of_total(total, inputs)
         if total.water is not None and mine.any():
             m2 = whole[mine].sum()
             rows.append(_row(total.id, "water", total.water, got[mine][:, WATER].sum() / m2, m2))
     return pd.DataFrame(rows)
-
-
-def _only_given(parcels: Parcels) -> Parcels:
-    """The parcels as they were before any group was chosen."""
-    group = np.full(len(parcels), -1)
-    group[parcels.pieces.water >= 0] = WATER
-    group[(parcels.pieces.forest >= 0) & (parcels.kind == Kind.PLAIN)] = FOREST
-    return replace(parcels, group=group)
 
 
 def _row(area: str, group: str, target: float, achieved: float, m2: float) -> dict[str, object]:

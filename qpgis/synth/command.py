@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qpgis.crs import LONLAT
 from qpgis.errors import CRSError, ZoneError, did_you_mean
 from qpgis.sources.vector import read_vector
 from qpgis.synth import Synthetic, read_calibration, synthesise
@@ -13,6 +14,9 @@ from qpgis.workspace.loading import read_zones
 
 if TYPE_CHECKING:
     import geopandas as gpd
+
+GIVEN = ("water", "forest", "roads", "seats")
+"""Keys of ``[synth]`` that name files."""
 
 
 def for_workspace(folder: Path | None, changes: dict[str, object]) -> Synthetic:
@@ -28,52 +32,43 @@ def for_workspace(folder: Path | None, changes: dict[str, object]) -> Synthetic:
     import geopandas as gpd
 
     config, home, area = read_zones(folder)
-    zones = gpd.GeoDataFrame(
-        {"zone_id": area.base.ids, "name": area.base.names}, geometry=list(area.base.lonlat), crs="EPSG:4326"
-    )
-    table = config.synth
-    own = {key: str(home / file) for key in ("water", "forest", "roads", "seats") if (file := getattr(table, key))}
-    return _synthetic(zones, table.model_copy(update={**own, **changes}), home)
+    zones = gpd.GeoDataFrame({"zone_id": area.base.ids}, geometry=list(area.base.lonlat), crs=LONLAT)
+    own = {key: str(home / file) for key in GIVEN if (file := getattr(config.synth, key))}
+    return _synthetic(zones, "zone_id", config.synth.model_copy(update={**own, **changes}), home)
 
 
-def for_zones(file: Path, id_field: str, name_field: str, changes: dict[str, object]) -> Synthetic:
+def for_zones(file: Path, id_field: str, changes: dict[str, object]) -> Synthetic:
     """Synthetic data for a file of zones alone.
 
     Raises
     ------
     ZoneError
-        If a field isn't there.
+        If the field isn't there.
     CRSError
         If the file doesn't name its system.
     """
     frame = read_vector(file, name=file.name, what="zones").frame
     attributes = [c for c in frame.columns if c != frame.geometry.name]
-    for option, field in (("--zones-id", id_field), ("--zones-name", name_field)):
-        if field not in attributes:
-            raise ZoneError(f"zones ({file.name}): no field {field!r}, {did_you_mean(field, attributes)}; see {option}")
+    if id_field not in attributes:
+        known = did_you_mean(id_field, attributes)
+        raise ZoneError(f"zones ({file.name}): no field {id_field!r}, {known}; say which with --zones-id")
     if frame.crs is None:
         raise CRSError(f"zones ({file.name}): the file names no coordinate reference system")
-    zones = frame.rename(columns={id_field: "zone_id"} | ({} if name_field == id_field else {name_field: "name"}))
-    if name_field == id_field:
-        zones["name"] = zones["zone_id"]
-    return _synthetic(zones, SynthTable.model_validate(changes), Path())
+    return _synthetic(frame, id_field, SynthTable.model_validate(changes), Path())
 
 
-def _synthetic(zones: gpd.GeoDataFrame, table: SynthTable, home: Path) -> Synthetic:
-    files = {key: getattr(table, key) for key in ("water", "forest", "roads", "seats")}
-    frames = {
-        key: read_vector(Path(file), name=Path(file).name, what=key).frame if file else None
-        for key, file in files.items()
+def _synthetic(zones: gpd.GeoDataFrame, id_field: str, table: SynthTable, home: Path) -> Synthetic:
+    given = {
+        key: read_vector(Path(file), name=Path(file).name, what=key).frame if (file := getattr(table, key)) else None
+        for key in GIVEN
     }
     own = home / table.calibration
-    calibration = read_calibration(own if own.is_file() else table.calibration)
     return synthesise(
         zones,
-        id_field="zone_id",
-        name_field="name",
+        id_field=id_field,
         seed=table.seed,
         parcels=table.parcels,
         digits=table.digits,
-        calibration=calibration,
-        **frames,
+        calibration=read_calibration(own if own.is_file() else table.calibration),
+        **given,
     )

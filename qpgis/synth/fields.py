@@ -181,6 +181,21 @@ def first_within(polygons: NDArray[np.object_], xy: Floats) -> NDArray[np.int32]
     return found
 
 
+def edges(polygons: NDArray[np.object_]) -> tuple[Floats, Floats, Ints]:
+    """Start and end of every edge of polygons, and which polygon it is of."""
+    parts, polygon = shapely.get_parts(polygons, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    same = ring[:-1] == ring[1:]
+    return xy[:-1][same], xy[1:][same], polygon[part[ring[:-1][same]]]
+
+
+def in_one_direction(start: Floats, end: Floats) -> tuple[Floats, Floats]:
+    """Ends of edges the western (or southern) one first, so that both sides of a border read the same."""
+    backwards = (start[:, 0] > end[:, 0]) | ((start[:, 0] == end[:, 0]) & (start[:, 1] > end[:, 1]))
+    return np.where(backwards[:, None], end, start), np.where(backwards[:, None], start, end)
+
+
 class Totals:
     """Sums of a raster over rectangles, in constant time: a summed-area table, linear within pixels."""
 

@@ -10,16 +10,20 @@ import shapely
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats
-from qpgis.synth.calibration import Calibration
-from qpgis.synth.fields import Grid, Waves
+from qpgis.synth.fields import Flags, Grid, Ints, Waves, edges
 from qpgis.synth.inputs import Inputs
 
 TOWN_GROUPS = ("commerce", "office", "service", "utility", "park", "town_housing")
 """What a town is made of, besides its streets."""
+TOWN_ROADS = 0.4
+"""So much of the road land lies in towns."""
 PIXELS = 80
 """Pixels a parcel, within limits."""
 LEAST_AND_MOST_PIXELS = (40_000, 640_000)
 COARSE_PIXELS = 30_000
+"""Pixels of the distance to the nearest water: it need not be exact."""
+AT_ONCE = 200_000
+"""Points that are looked up at once, so that millions of parcels fit into memory."""
 TOWN_REACHES = 8.0
 """Further from a town than so many times its reach, nothing depends on it."""
 VILLAGE_ASPECT = 2.6
@@ -33,14 +37,16 @@ class Landscape:
 
     Attributes
     ----------
+    inputs : Inputs
+        What is given.
     grid : Grid
         Of the rasters.
     zone : array of int
         Zone of each pixel, -1 outside.
     wet : array of bool
         Pixels in reference water.
-    seats, radii : arrays
-        Town centres and how far each town reaches (metres).
+    radii : array of float
+        How far the town around each seat reaches, metres.
     ragged, patchy, estates, fine : Waves
         Noise: the edge of towns, patches of a kilometre, industrial estates, single blocks.
     fixed_m : float
@@ -51,10 +57,10 @@ class Landscape:
         Centres of villages, how far they reach, and the direction along which they are strung, once they are placed.
     """
 
+    inputs: Inputs
     grid: Grid
     zone: NDArray[np.int32]
     wet: NDArray[np.bool_]
-    seats: Floats
     radii: Floats
     ragged: Waves
     patchy: Waves
@@ -68,37 +74,51 @@ class Landscape:
     village_axes: Floats = field(default_factory=lambda: np.empty((0, 2)))
 
     @classmethod
-    def around(cls, inputs: Inputs, calibration: Calibration, parcels: int, rng: np.random.Generator) -> Landscape:
+    def around(cls, inputs: Inputs, parcels: int, rng: np.random.Generator) -> Landscape:
         """The landscape of the zones: towns at their seats, as large as the calibration makes them."""
-        zones = inputs.plane_zones
-        grid = Grid.over(shapely.total_bounds(zones), pixels=int(np.clip(PIXELS * parcels, *LEAST_AND_MOST_PIXELS)))
-        coarse = Grid.over(shapely.total_bounds(zones), pixels=COARSE_PIXELS)
-        waters = shapely.transform(inputs.waters.polygons, inputs.lattice.to_plane)
-        zone = grid.which(zones)
-        wet = grid.which(waters) >= 0
+        grid = Grid.over(inputs.bounds, pixels=int(np.clip(PIXELS * parcels, *LEAST_AND_MOST_PIXELS)))
+        coarse = Grid.over(inputs.bounds, pixels=COARSE_PIXELS)
+        zone = grid.which(inputs.plane_zones)
+        wet = grid.which(inputs.plane_waters) >= 0
         span = grid.pixel_m * max(grid.shape)
         return cls(
+            inputs=inputs,
             grid=grid,
             zone=zone,
             wet=wet,
-            seats=inputs.seats,
-            radii=_town_radii(inputs, calibration, zone[wet], grid.pixel_m**2),
+            radii=_town_radii(inputs, zone[wet], grid.pixel_m**2),
             ragged=Waves.random(rng, min(2600.0, span / 4)),
             patchy=Waves.random(rng, min(1100.0, span / 6)),
             estates=Waves.random(rng, min(3800.0, span / 3)),
             fine=Waves.random(rng, min(420.0, span / 12), waves=11),
-            fixed_m=_fixed_length(zones, waters, inputs),
+            fixed_m=_fixed_length(inputs),
             coarse=coarse,
-            shore_m=_distances(waters, coarse),
+            shore_m=_distances(inputs.plane_waters, coarse),
         )
+
+    @property
+    def m2(self) -> float:
+        """Area of the zones, by pixels."""
+        return float((self.zone >= 0).sum()) * self.grid.pixel_m**2
+
+    def zone_at(self, xy: Floats) -> Ints:
+        """The zone of points, -1 outside."""
+        return self.grid.at(self.zone, xy)
+
+    def area_at(self, xy: Floats) -> Ints:
+        """The calibration's area of points; the first outside the zones."""
+        return self.inputs.area_at(self.zone_at(xy))
+
+    def is_land(self, xy: Floats) -> Flags:
+        """Whether points lie in a zone and not in a reference water."""
+        return (self.zone_at(xy) >= 0) & ~self.grid.at(self.wet, xy)
 
     def town(self, xy: Floats) -> Floats:
         """Distance to the nearest town's centre over its reach: below 1 inside a town, infinite far from all."""
-        if not len(self.seats):
-            return np.full(len(xy), np.inf)
+        seats = self.inputs.seats
         best = np.full(len(xy), np.inf)
-        for part, near, seat in _near(xy, shapely.points(self.seats), TOWN_REACHES * self.radii):
-            metres = np.hypot(*(xy[part][near] - self.seats[seat]).T)
+        for part, near, seat in _near(xy, shapely.points(seats), TOWN_REACHES * self.radii):
+            metres = np.hypot(*(xy[part][near] - seats[seat]).T)
             np.minimum.at(best[part], near, metres / self.radii[seat])
         return best * (1 + 0.22 * np.clip(self.ragged(xy), -2, 2) + 0.1 * np.clip(self.patchy(xy), -2, 2))
 
@@ -134,29 +154,27 @@ class Landscape:
         return values.reshape(self.grid.shape)
 
 
-def _near(
-    xy: Floats, geometries: NDArray[np.object_], reach: Floats
-) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.int64]]]:
+def _near(xy: Floats, geometries: NDArray[np.object_], reach: Floats) -> Iterator[tuple[slice, Ints, Ints]]:
     """Pairs of points and geometries whose boxes, widened by their reach, hold the points; some points at a time."""
     west, south, east, north = shapely.bounds(geometries).T
     tree = shapely.STRtree(shapely.box(west - reach, south - reach, east + reach, north + reach))
-    for low in range(0, len(xy), 200_000):
-        part = slice(low, low + 200_000)
+    for low in range(0, len(xy), AT_ONCE):
+        part = slice(low, low + AT_ONCE)
         near, found = tree.query(shapely.points(xy[part]))
         yield part, near, found
 
 
-def _town_radii(inputs: Inputs, calibration: Calibration, wet_zones: NDArray[np.int32], pixel_m2: float) -> Floats:
+def _town_radii(inputs: Inputs, wet_zones: NDArray[np.int32], pixel_m2: float) -> Floats:
     """How far each town reaches so that the town land of its area finds room: each zone in proportion to its land."""
     water_m2 = np.bincount(wet_zones[wet_zones >= 0], minlength=len(inputs.ids)) * pixel_m2
     land = np.maximum(inputs.zone_m2 - water_m2, 0.02 * inputs.zone_m2)
     built = np.zeros(len(inputs.ids))
-    for number, area in enumerate(calibration.areas):
-        mine = inputs.area == number
-        share = sum(area.shares.get(group, 0) for group in TOWN_GROUPS) + 0.4 * area.shares.get("roads", 0)
-        has_seat = mine & np.isin(np.arange(len(mine)), inputs.seat_zone)
-        if has_seat.any():
-            built[has_seat] = share * inputs.zone_m2[mine].sum() * land[has_seat] / land[has_seat].sum()
+    share = inputs.calibration.share(*TOWN_GROUPS) + TOWN_ROADS * inputs.calibration.share("roads")
+    has_seat = np.isin(np.arange(len(inputs.ids)), inputs.seat_zone)
+    for number, built_m2 in enumerate(share * inputs.area_m2):
+        mine = has_seat & (inputs.area == number)
+        if mine.any():
+            built[mine] = built_m2 * land[mine] / land[mine].sum()
     seats = np.bincount(inputs.seat_zone, minlength=len(inputs.ids))
     return np.maximum(np.sqrt(built[inputs.seat_zone] / seats[inputs.seat_zone] / np.pi), 1.0)
 
@@ -165,19 +183,17 @@ def _distances(polygons: NDArray[np.object_], grid: Grid) -> Floats:
     """Distance of each pixel's centre to the nearest polygon, metres; infinite where there are none."""
     out = np.full(grid.shape[0] * grid.shape[1], np.inf)
     if len(polygons):
-        xy, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(polygons)), return_index=True)
-        same = ring[:-1] == ring[1:]
-        edges = shapely.linestrings(np.stack([xy[:-1][same], xy[1:][same]], axis=1))
-        found, metres = shapely.STRtree(edges).query_nearest(
-            shapely.points(grid.centres), return_distance=True, all_matches=False
-        )
+        start, end, _ = edges(polygons)
+        lines = shapely.STRtree(shapely.linestrings(np.stack([start, end], axis=1)))
+        found, metres = lines.query_nearest(shapely.points(grid.centres), return_distance=True, all_matches=False)
         out[found[0]] = metres
     return out.reshape(grid.shape)
 
 
-def _fixed_length(zones: NDArray[np.object_], waters: NDArray[np.object_], inputs: Inputs) -> float:
+def _fixed_length(inputs: Inputs) -> float:
     """Length of everything given that cuts cells, metres."""
-    outline = shapely.union_all(zones)
-    inner = np.concatenate([waters, shapely.transform(inputs.forests, inputs.lattice.to_plane)])
-    borders = (float(shapely.length(zones).sum()) + float(shapely.length(outline))) / 2
+    outline = shapely.union_all(inputs.plane_zones)
+    forests = shapely.transform(inputs.forests.geometry, inputs.lattice.to_plane)
+    inner = np.concatenate([inputs.plane_waters, forests])
+    borders = (float(shapely.length(inputs.plane_zones).sum()) + float(shapely.length(outline))) / 2
     return borders + float(shapely.length(shapely.intersection(shapely.boundary(inner), outline)).sum())

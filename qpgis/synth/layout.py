@@ -1,4 +1,7 @@
-"""Laying out the land: roads and canals first, then villages, then fields, blocks and plots."""
+"""Laying out the land: roads and canals first, then villages, then fields, blocks and plots.
+
+Numbers without a name are chosen by eye: they change the picture, not what the calibration asks for.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ import shapely
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats
-from qpgis.synth.calibration import ROAD_CLASSES, Calibration
-from qpgis.synth.fields import Ints, Totals, Warp
-from qpgis.synth.inputs import Inputs
+from qpgis.synth.calibration import ROAD_CLASSES, Form
+from qpgis.synth.fields import Flags, Ints, Totals, Warp
+from qpgis.synth.inputs import Stage
 from qpgis.synth.landscape import NEAR_TOWN, Landscape
 from qpgis.synth.partition import Growing, Kind, Partition
 
@@ -20,12 +23,12 @@ MOST_STRIPS = 0.13
 BLOCK_PARCELS = 4.2
 """A block between roads has at least so many parcels."""
 TRIALS = 4
-CANALS = 0.33
-"""So many of the roads in the country that have land of their own have a canal beside them."""
+"""Roads are laid so many times on trial to find the density that gives the calibrated lengths."""
+SAMPLES = 24
+"""Points along a road that tell where it runs."""
 ROAD_RESERVE = 1.1
 """So much more land is set aside for roads than wanted: the rest becomes belts of trees."""
-TOWN_STREETS = 1.6
-"""Streets in towns are so many times as dense as elsewhere."""
+WIDEST_ROAD_M = 60.0
 FULL = 1.45
 """A cell is cut while it is wanted to hold more than this, give or take."""
 MOST_CANALS = 0.05
@@ -34,10 +37,12 @@ CUT_BY_BORDERS = 0.75
 """A border makes so many parcels more for each cell's width that it is long."""
 ROUNDS = 4
 """Blocks are cut in at most so many rounds."""
-STRIP_ASPECT = 3.0
-"""Fields are about so many times as long as wide."""
 PARCELS = {"field": 1.0, "town": 3.2, "estate": 1.5, "village": 7.0, "shore": 1.5}
 """Parcels on the same ground, compared with fields."""
+ESTATE = 0.9
+"""Where land suits industry better than this, there are plots for it, and no villages."""
+LEAST = 1e-9
+"""Stands for 0 under a fraction."""
 
 
 @dataclass
@@ -51,9 +56,7 @@ class Layout:
     ways : Growing (roads, 3)
         Family and the two lines between which each road runs.
     road_m : Growing (roads,)
-        Length of each cut that is a road.
-    block : array of int
-        Number of road-bounded cells.
+        Length of each cut that is a road, metres.
     """
 
     partition: Partition
@@ -62,8 +65,8 @@ class Layout:
 
     def strips(
         self, cells: Ints, axis: Ints, at: tuple[Floats, Floats], widths: Floats, kinds: NDArray[np.int8]
-    ) -> tuple[Ints, Ints]:
-        """Cut cells in two with strips between: the far halves, and the families of the cuts.
+    ) -> Ints:
+        """Cut cells in two with strips between; the far halves. A cut without strips is a road.
 
         Parameters
         ----------
@@ -72,7 +75,7 @@ class Layout:
         kinds : array (cells, strips)
             What each strip is.
         """
-        p = self.partition
+        p, columns = self.partition, widths.shape[1]
         along = np.where(axis == 0, *p.sizes(cells))
         crossing = np.where(axis == 1, *p.sizes(cells))
         families = p.new_families(len(cells))
@@ -83,20 +86,26 @@ class Layout:
         rest = p.cut(cells, axis, near, far, families, np.mod(chance * 7.31 + 0.317, 1))
         p.chance.rows[cells] = np.mod(chance * 5.77 + 0.571, 1)
         left = 1 - near, 1 - far
-        for n in range(widths.shape[1]):
+        for n in range(columns):
             strip = rest
             share = widths[:, n] / along
             rest = p.cut(strip, axis, share / left[0], share / left[1], families, p.chance.rows[strip])
             left = left[0] - share, left[1] - share
             p.kind.rows[strip], p.owner.rows[strip] = kinds[:, n], families
-        made = np.arange(first, len(p.line_ends)).reshape(widths.shape[1] + 1, len(cells)).T
-        is_road = np.ones(len(cells), dtype=bool) if not widths.shape[1] else (kinds == Kind.ROAD).any(axis=1)
-        place = np.argmax(kinds == Kind.ROAD, axis=1) if widths.shape[1] else np.zeros(len(cells), dtype=np.int64)
-        row = np.arange(len(cells))
-        pair = np.column_stack([families, made[row, place], made[row, np.minimum(place + 1, widths.shape[1])]])
-        self.ways.add(pair[is_road])
+        lines = np.arange(first, len(p.line_ends)).reshape(columns + 1, len(cells)).T
+        road = kinds == Kind.ROAD if columns else np.ones((len(cells), 1), dtype=bool)
+        is_road, place, row = road.any(axis=1), road.argmax(axis=1), np.arange(len(cells))
+        sides = np.column_stack([families, lines[row, place], lines[row, np.minimum(place + 1, columns)]])
+        self.ways.add(sides[is_road])
         self.road_m.add(crossing[is_road])
-        return rest, families
+        return rest
+
+    def roads(self) -> tuple[Floats, Floats, Floats]:
+        """Start and end of each road in straight coordinates, and its length in metres."""
+        p = self.partition
+        ends = p.line_ends.rows[self.ways.rows[:, 1]]
+        start, end = p.flat.rows[ends[:, 0]], p.flat.rows[ends[:, 1]]
+        return start, end, np.hypot(*(end - start).T)
 
 
 @dataclass(frozen=True)
@@ -112,11 +121,9 @@ class RoadPlan:
     widen : array of float
         Factor of the usual widths, for each area of the calibration.
     canals : float
-        Share of the strips that have a canal beside them.
+        Share of the strips in the country that have a canal beside them.
     deepen : array of float
         Factor of the usual widths of canals, for each area.
-    area_of : array of int
-        The area that each zone is in; last, for what lies outside, the first.
     """
 
     blocks: Totals
@@ -124,176 +131,175 @@ class RoadPlan:
     widen: Floats
     canals: float
     deepen: Floats
-    area_of: Ints
 
 
-def usual_width(length_m: Floats) -> Floats:
-    """Width of a road's land by the length of its cut, metres: long roads are main roads.
-
-    >>> usual_width(np.array([500.0, 30_000.0])).round(1).tolist()
-    [9.1, 40.0]
-    """
-    return np.clip(9 * (np.maximum(length_m, 1) / 480) ** 0.38, 6, 40)
+def usual_width(length_m: Floats, form: Form) -> Floats:
+    """Width of a road's land by the length of its cut, metres: long roads are main roads."""
+    return np.clip(9 * (np.maximum(length_m, 1) / 480) ** 0.38, *form.road_land_m)
 
 
-def lay_roads(warp: Warp, bounds: Floats, plan: RoadPlan, rng: np.random.Generator, landscape: Landscape) -> Layout:
+def lay_roads(warp: Warp, plan: RoadPlan, landscape: Landscape) -> Layout:
     """Cut the whole along roads until the blocks are small enough; every road ends on another one."""
-    layout = Layout(Partition.whole(warp, bounds))
-    p = layout.partition
+    rng = landscape.inputs.chance(Stage.ROADS)
+    layout = Layout(Partition.whole(warp, landscape.inputs.bounds))
     active = np.array([0])
     while len(active):
-        box, area, centre = p.outlines(active)
-        box_m2 = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
-        wanted = plan.blocks.within(box) * area / np.maximum(box_m2, 1e-9)
-        cut = wanted > FULL * (0.75 + 0.5 * p.chance.rows[active])
-        cells, centre = active[cut], centre[cut]
-        if not len(cells):
-            break
-        first, second = p.sizes(cells)
-        axis = np.where(first * rng.uniform(0.85, 1.18, len(cells)) > second, 0, 1)
-        along, crossing = np.where(axis == 0, first, second), np.where(axis == 0, second, first)
-        middle = 0.5 + rng.uniform(-0.15, 0.15, len(cells))
-        at = (middle + rng.uniform(-0.045, 0.045, len(cells)), middle + rng.uniform(-0.045, 0.045, len(cells)))
-        here = landscape.grid.at(landscape.zone, centre)
-        width = np.minimum(usual_width(crossing) * plan.widen[plan.area_of[here]], 60.0)
-        canal = np.where(rng.uniform(0, 1, len(cells)) < 0.3, 22.0, 12.0) * rng.uniform(0.7, 1.6, len(cells))
-        canal *= plan.deepen[plan.area_of[here]]
-        draw, flip = rng.uniform(0, 1, len(cells)), rng.uniform(0, 1, len(cells)) < 0.5
-        has_strip = (crossing >= plan.least_m) & (width < 0.2 * along)
-        rural = landscape.town(centre) > 0.6
-        has_canal = has_strip & (draw < plan.canals) & (width + canal < 0.25 * along) & rural
-        made = [cells]
-        for columns, mine in enumerate((~has_strip, has_strip & ~has_canal, has_canal)):
-            if not mine.any():
-                continue
-            widths, kinds = _strip_columns(columns, width[mine], canal[mine], flip[mine])
-            made.append(layout.strips(cells[mine], axis[mine], (at[0][mine], at[1][mine]), widths, kinds)[0])
-        active = np.concatenate(made)
+        cells, centre, _ = _overfull(layout.partition, active, plan.blocks)
+        active = np.concatenate([cells, *_cut_along_roads(layout, cells, centre, plan, landscape, rng)])
     return layout
 
 
-def _strip_columns(columns: int, road: Floats, canal: Floats, flip: NDArray[np.bool_]) -> tuple[Floats, NDArray]:
+def _cut_along_roads(
+    layout: Layout, cells: Ints, centre: Floats, plan: RoadPlan, landscape: Landscape, rng: np.random.Generator
+) -> list[Ints]:
+    """Cut cells in two, roughly across their longer sides, with land for main roads and canals; the far halves."""
+    form = landscape.inputs.calibration.form
+    first, second = layout.partition.sizes(cells)
+    axis = np.where(first * rng.uniform(0.85, 1.18, len(cells)) > second, 0, 1)
+    along, crossing = np.where(axis == 0, first, second), np.where(axis == 0, second, first)
+    near, far = _places(0.15, 0.045, len(cells), rng)
+    area = landscape.area_at(centre)
+    width = np.minimum(usual_width(crossing, form) * plan.widen[area], WIDEST_ROAD_M)
+    usual_m, great_m = form.canal_beside_road_m
+    canal = np.where(rng.uniform(0, 1, len(cells)) < 0.3, great_m, usual_m) * rng.uniform(0.7, 1.6, len(cells))
+    canal *= plan.deepen[area]
+    draw, flip = rng.uniform(0, 1, len(cells)), rng.uniform(0, 1, len(cells)) < 0.5
+    has_strip = (crossing >= plan.least_m) & (width < 0.2 * along)
+    rural = landscape.town(centre) > 0.6
+    has_canal = has_strip & (draw < plan.canals) & (width + canal < 0.25 * along) & rural
+    made = []
+    for columns, mine in enumerate((~has_strip, has_strip & ~has_canal, has_canal)):
+        if mine.any():
+            widths, kinds = _strip_columns(columns, width[mine], canal[mine], flip[mine])
+            made.append(layout.strips(cells[mine], axis[mine], (near[mine], far[mine]), widths, kinds))
+    return made
+
+
+def _overfull(p: Partition, cells: Ints, wanted: Totals) -> tuple[Ints, Floats, Floats]:
+    """The cells that are wanted to hold more than one, give or take; their centres, and how many each is to hold."""
+    box, m2, centre = p.outlines(cells)
+    box_m2 = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
+    need = wanted.within(box) * m2 / np.maximum(box_m2, LEAST)
+    cut = need > FULL * (0.75 + 0.5 * p.chance.rows[cells])
+    return cells[cut], centre[cut], need[cut]
+
+
+def _places(off: Floats | float, skew: Floats | float, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Where cuts meet two opposite edges (shares of their lengths): near the middle, and not quite parallel."""
+    middle = 0.5 + off * rng.uniform(-1, 1, count)
+    return middle + skew * rng.uniform(-1, 1, count), middle + skew * rng.uniform(-1, 1, count)
+
+
+def _strip_columns(columns: int, road: Floats, canal: Floats, flip: Flags) -> tuple[Floats, NDArray[np.int8]]:
     """Widths and kinds of no strip, a road, or a road and a canal on either side."""
-    if columns == 0:
-        return np.empty((len(road), 0)), np.empty((len(road), 0), dtype=np.int8)
-    if columns == 1:
-        return road[:, None], np.full((len(road), 1), Kind.ROAD, dtype=np.int8)
-    widths, kinds = (
-        np.column_stack([road, canal]),
-        np.tile(np.array([Kind.ROAD, Kind.CANAL], dtype=np.int8), (len(road), 1)),
-    )
-    widths[flip], kinds[flip] = widths[flip][:, ::-1], kinds[flip][:, ::-1]
+    widths = np.column_stack([road, canal])[:, :columns]
+    kinds = np.tile(np.array([Kind.ROAD, Kind.CANAL], dtype=np.int8), (len(road), 1))[:, :columns]
+    if columns == 2:
+        widths[flip], kinds[flip] = widths[flip][:, ::-1], kinds[flip][:, ::-1]
     return widths, kinds
 
 
-def plan_roads(
-    inputs: Inputs, calibration: Calibration, landscape: Landscape, warp: Warp, parcels: int, seed: int
-) -> RoadPlan:
+def plan_roads(landscape: Landscape, warp: Warp, parcels: int) -> RoadPlan:
     """Find the density of blocks and the widths with which the calibrated lengths and road land come about.
 
     Roads are laid :data:`TRIALS` times on trial; each trial uses the same random numbers.
     """
-    grid = landscape.grid
-    area_of = np.append(inputs.area, 0)
-    inside = (landscape.zone >= 0) & ~landscape.wet
-    wanted = np.array([sum(a.roads.get(c, 0) for c in ROAD_CLASSES) for a in calibration.areas])
-    zone_km2 = np.bincount(inputs.area, inputs.zone_m2, minlength=len(calibration.areas)) / 1e6
-    target_m = wanted * zone_km2 * 1000
-    here = area_of[landscape.zone]
-    town = landscape.raster(landscape.town(grid.centres)) < NEAR_TOWN
-    density = np.where(inside, np.where(town, TOWN_STREETS, 1.0), 0.0)
-    weight = np.bincount(here.ravel(), density.ravel(), minlength=len(wanted)) * grid.pixel_m**2 / 1e6
-    density *= (target_m / 1000 / np.maximum(weight, 1e-9))[here]
-    factor, most = np.ones(len(wanted)), parcels / BLOCK_PARCELS
-    bounds = shapely.total_bounds(inputs.plane_zones)
-    usual = np.ones(len(wanted))
+    grid, inputs = landscape.grid, landscape.inputs
+    form, areas = inputs.calibration.form, len(inputs.calibration.areas)
+    here = inputs.area_at(landscape.zone)
+    target_km = inputs.calibration.road_density(*ROAD_CLASSES) * inputs.area_m2 / 1e6
+    density = _relative_density(landscape)
+    weight = np.bincount(here.ravel(), density.ravel(), minlength=areas) * grid.pixel_m**2 / 1e6
+    density *= (target_km / np.maximum(weight, LEAST))[here]
+    factor, usual, most = np.ones(areas), np.ones(areas), parcels / BLOCK_PARCELS
     for _ in range(TRIALS):
         blocks = Totals(grid, (density * factor[here] / 2) ** 2 / 1e6)
         if blocks.whole > most:
             factor *= float(np.sqrt(most / blocks.whole))
             blocks = Totals(grid, (density * factor[here] / 2) ** 2 / 1e6)
-        plan = RoadPlan(blocks, np.inf, usual, 0.0, usual, area_of)
-        trial = lay_roads(warp, bounds, plan, np.random.Generator(np.random.PCG64([seed, 2])), landscape)
-        lengths = _inner_lengths(trial, landscape, area_of, len(usual))
-        factor *= np.clip(target_m / np.maximum(lengths.sum(axis=0), 1e-9), 0.5, 2.0)
+        trial = lay_roads(warp, RoadPlan(blocks, np.inf, usual, 0.0, usual), landscape)
+        lengths = _inner_lengths(trial, landscape)
+        factor *= np.clip(1000 * target_km / np.maximum(lengths.sum(axis=0), LEAST), 0.5, 2.0)
     whole = trial.road_m.rows
-    order = np.argsort(-whole, kind="stable")
-    kept = order[: int(MOST_STRIPS * parcels)]
+    kept = np.argsort(-whole, kind="stable")[: int(MOST_STRIPS * parcels)]
     least = float(whole[kept].min()) - 1e-6 if len(kept) else np.inf
-    share = np.array([a.shares.get("roads", 0) + a.shares.get("rural_road", 0) for a in calibration.areas])
-    covered = usual_width(whole[kept]) @ lengths[kept]
-    widen = np.clip(share * zone_km2 * 1e6 * ROAD_RESERVE / np.maximum(covered, 1e-9), 0.5, 6.0)
-    return RoadPlan(
-        plan.blocks, least, widen, CANALS, _deepening(inputs, calibration, landscape, lengths[kept]), area_of
-    )
+    covered = usual_width(whole[kept], form) @ lengths[kept]
+    road_m2 = inputs.calibration.share("roads", "rural_road") * inputs.area_m2
+    widen = np.clip(road_m2 * ROAD_RESERVE / np.maximum(covered, LEAST), 0.5, 6.0)
+    return RoadPlan(blocks, least, widen, form.canal_beside_road, _deepening(landscape, lengths[kept]))
 
 
-def _deepening(inputs: Inputs, calibration: Calibration, landscape: Landscape, lengths: Floats) -> Floats:
+def _relative_density(landscape: Landscape) -> Floats:
+    """Density of roads on each pixel, compared with the country; 0 outside the zones and in water."""
+    town = landscape.raster(landscape.town(landscape.grid.centres)) < NEAR_TOWN
+    inside = (landscape.zone >= 0) & ~landscape.wet
+    return np.where(inside, np.where(town, landscape.inputs.calibration.form.town_streets, 1.0), 0.0)
+
+
+def _deepening(landscape: Landscape, lengths: Floats) -> Floats:
     """How much wider than usual canals are in each area, so that they hold their part of its water."""
-    count = len(calibration.areas)
-    zone_m2 = np.bincount(inputs.area, inputs.zone_m2, minlength=count)
+    inputs = landscape.inputs
     wet = landscape.zone[landscape.wet & (landscape.zone >= 0)]
-    given = np.bincount(inputs.area[wet], minlength=count) * landscape.grid.pixel_m**2
-    wanted = np.maximum(np.array([a.shares.get("water", 0) for a in calibration.areas]) * zone_m2 - given, 0)
-    usual = CANALS * 17.0 * lengths.sum(axis=0) * 1.7
-    return np.asarray(np.clip(0.8 * wanted / np.maximum(usual, 1e-9), 0.6, 3.2))
+    given = np.bincount(inputs.area[wet], minlength=len(inputs.area_m2)) * landscape.grid.pixel_m**2
+    wanted = np.maximum(inputs.calibration.share("water") * inputs.area_m2 - given, 0)
+    form = inputs.calibration.form
+    usual = form.canal_beside_road * float(np.mean(form.canal_beside_road_m)) * lengths.sum(axis=0) * 1.7
+    return np.asarray(np.clip(0.8 * wanted / np.maximum(usual, LEAST), 0.6, 3.2))
 
 
-def _inner_lengths(layout: Layout, landscape: Landscape, area_of: Ints, areas: int) -> Floats:
+def _inner_lengths(layout: Layout, landscape: Landscape) -> Floats:
     """Length of each road in each area, outside reference waters, by points along it: an array (roads, areas)."""
-    p = layout.partition
-    ends = p.line_ends.rows[layout.ways.rows[:, 1]]
-    start, end = p.flat.rows[ends[:, 0]], p.flat.rows[ends[:, 1]]
-    metres = np.hypot(*(end - start).T)
-    inside = np.zeros((len(ends), areas))
-    steps = 24
-    for n in range(steps):
-        xy = p.warp(start + (n + 0.5) / steps * (end - start))
-        zone = landscape.grid.at(landscape.zone, xy)
-        there = np.flatnonzero((zone >= 0) & ~landscape.grid.at(landscape.wet, xy))
-        inside[there, area_of[zone[there]]] += 1
-    return metres[:, None] * inside / steps
+    start, end, metres = layout.roads()
+    inside = np.zeros((len(metres), len(landscape.inputs.area_m2)))
+    for n in range(SAMPLES):
+        xy = layout.partition.warp(start + (n + 0.5) / SAMPLES * (end - start))
+        there = np.flatnonzero(landscape.is_land(xy))
+        inside[there, landscape.area_at(xy[there])] += 1
+    return metres[:, None] * inside / SAMPLES
 
 
-def place_villages(
-    layout: Layout, inputs: Inputs, calibration: Calibration, landscape: Landscape, rng: np.random.Generator
-) -> None:
+def place_villages(layout: Layout, landscape: Landscape, rng: np.random.Generator) -> None:
     """Villages beside roads in the country, as much ground in each area as its village land asks for."""
-    p = layout.partition
-    ends = p.line_ends.rows[layout.ways.rows[:, 1]]
-    start, end = p.flat.rows[ends[:, 0]], p.flat.rows[ends[:, 1]]
-    metres = np.hypot(*(end - start).T)
-    if not len(metres):
+    if not len(layout.ways):
         return
-    land_m2 = float(inputs.zone_m2.sum())
-    mean_m2 = float(np.clip(land_m2 / 700, 3_000, 90_000))
-    wanted = np.array([a.shares.get("village", 0) for a in calibration.areas])
-    area_m2 = np.bincount(inputs.area, inputs.zone_m2, minlength=len(calibration.areas)) * wanted
-    tries = int(np.clip(30 * area_m2.sum() / mean_m2, 50, 300_000))
-    way = rng.choice(len(metres), tries, p=metres / metres.sum())
-    t = rng.uniform(0.02, 0.98, tries)
-    across = np.column_stack([-(end - start)[way, 1], (end - start)[way, 0]]) / np.maximum(metres[way], 1)[:, None]
-    radius = np.sqrt(mean_m2 * rng.lognormal(-0.15, 0.55, tries) / np.pi)
-    offset = rng.choice([-1.0, 1.0], tries) * radius * rng.uniform(0.3, 0.8, tries)
-    flat = start[way] + t[:, None] * (end - start)[way] + offset[:, None] * across
-    xy = p.warp(flat)
-    axes = p.warp(flat + 0.5 * (end - start)[way] / np.maximum(metres[way], 1)[:, None]) - xy
-    axes /= np.hypot(*axes.T)[:, None]
-    zone = landscape.grid.at(landscape.zone, xy)
-    good = (zone >= 0) & ~landscape.grid.at(landscape.wet, xy) & (landscape.town(xy) > 1.15)
-    good &= landscape.estate(xy, landscape.town(xy)) < 0.9
-    keep = _apart(xy[good], 3.2 * radius[good])
-    xy, radius, area_of = xy[good][keep], radius[good][keep], inputs.area[zone[good][keep]]
+    inputs = landscape.inputs
+    mean_m2 = float(np.clip(inputs.zone_m2.sum() / 700, *inputs.calibration.form.village_m2))
+    wanted_m2 = inputs.area_m2 * inputs.calibration.share("village")
+    tries = int(np.clip(30 * wanted_m2.sum() / mean_m2, 50, 300_000))
+    xy, axes, radius = _village_sites(layout, mean_m2, tries, rng)
+    town = landscape.town(xy)
+    good = landscape.is_land(xy) & (town > 1.15) & (landscape.estate(xy, town) < ESTATE)
+    xy, axes, radius = xy[good], axes[good], radius[good]
+    keep = _apart(xy, 3.2 * radius)
+    xy, axes, radius = xy[keep], axes[keep], radius[keep]
+    area = landscape.area_at(xy)
     taken = np.zeros(len(xy), dtype=bool)
-    for number in range(len(calibration.areas)):
-        mine = np.flatnonzero(area_of == number)
+    for number in range(len(wanted_m2)):
+        mine = np.flatnonzero(area == number)
         ground = np.cumsum(np.pi * radius[mine] ** 2)
-        taken[mine[ground <= 1.15 * area_m2[number]]] = True
-    landscape.villages, landscape.village_radii = xy[taken], radius[taken]
-    landscape.village_axes = axes[good][keep][taken]
+        taken[mine[ground <= 1.15 * wanted_m2[number]]] = True
+    landscape.villages, landscape.village_axes, landscape.village_radii = xy[taken], axes[taken], radius[taken]
 
 
-def _apart(xy: Floats, reach: Floats) -> NDArray[np.bool_]:
+def _village_sites(
+    layout: Layout, mean_m2: float, count: int, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats]:
+    """Places beside roads: in the plane, with the direction of the road and how far a village would reach (metres)."""
+    start, end, metres = layout.roads()
+    way = rng.choice(len(metres), count, p=metres / metres.sum())
+    t = rng.uniform(0.02, 0.98, count)
+    along = (end - start)[way]
+    unit = along / np.maximum(metres[way], 1)[:, None]
+    across = np.column_stack([-unit[:, 1], unit[:, 0]])
+    radius = np.sqrt(mean_m2 * rng.lognormal(-0.15, 0.55, count) / np.pi)
+    offset = rng.choice([-1.0, 1.0], count) * radius * rng.uniform(0.3, 0.8, count)
+    flat = start[way] + t[:, None] * along + offset[:, None] * across
+    xy = layout.partition.warp(flat)
+    axes = layout.partition.warp(flat + 0.5 * unit) - xy
+    return xy, axes / np.hypot(*axes.T)[:, None], radius
+
+
+def _apart(xy: Floats, reach: Floats) -> Flags:
     """Points none of which lies within its reach of an earlier one that is kept, nearly: one round of thinning."""
     if not len(xy):
         return np.zeros(0, dtype=bool)
@@ -313,19 +319,20 @@ def _apart(xy: Floats, reach: Floats) -> NDArray[np.bool_]:
     return keep & ~still
 
 
-def lay_parcels(layout: Layout, landscape: Landscape, parcels: int, rng: np.random.Generator, plan: RoadPlan) -> None:
+def lay_parcels(layout: Layout, landscape: Landscape, parcels: int, plan: RoadPlan, rng: np.random.Generator) -> None:
     """Cut the blocks into fields, town blocks and village plots; some cuts in the country become canals.
 
     It is done in rounds, with ever more parcels wanted, until there are about as many as asked for.
     """
     weight = _weights(landscape)
-    whole = max(float(weight.sum()) * landscape.grid.pixel_m**2, 1e-9)
+    whole = max(float(weight.sum()) * landscape.grid.pixel_m**2, LEAST)
     left = 0.72 * max(parcels - _inner_cells(layout, landscape), 0.3 * parcels)
-    longest = max(1200.0, 8 * float(np.sqrt(landscape_m2(landscape) / parcels)))
+    longest = max(1200.0, 8 * float(np.sqrt(landscape.m2 / parcels)))
     cut_long_strips(layout, longest)
     canals = int(MOST_CANALS * parcels)
     for _ in range(ROUNDS):
-        canals -= _cut_blocks(layout, landscape, Totals(landscape.grid, weight * (left / whole)), rng, plan, canals)
+        wanted = Totals(landscape.grid, weight * (left / whole))
+        canals -= _cut_blocks(layout, landscape, wanted, plan, canals, rng)
         cut_long_strips(layout, longest)
         missing = parcels - _inner_cells(layout, landscape)
         if missing < 0.01 * parcels:
@@ -336,9 +343,8 @@ def lay_parcels(layout: Layout, landscape: Landscape, parcels: int, rng: np.rand
 def _inner_cells(layout: Layout, landscape: Landscape) -> int:
     """About how many parcels the cells make, once borders and shores cut them."""
     centre = layout.partition.outlines(np.arange(len(layout.partition)))[2]
-    inside = (landscape.grid.at(landscape.zone, centre) >= 0) & ~landscape.grid.at(landscape.wet, centre)
-    count = float(inside.sum())
-    return int(count + CUT_BY_BORDERS * landscape.fixed_m * np.sqrt(count / landscape_m2(landscape)))
+    count = float(landscape.is_land(centre).sum())
+    return int(count + CUT_BY_BORDERS * landscape.fixed_m * np.sqrt(count / landscape.m2))
 
 
 def _weights(landscape: Landscape) -> Floats:
@@ -347,7 +353,7 @@ def _weights(landscape: Landscape) -> Floats:
     town = landscape.town(xy)
     weight = np.full(len(xy), PARCELS["field"])
     weight[landscape.to_shore(xy) < 450] = PARCELS["shore"]
-    weight[landscape.estate(xy, town) > 0.9] = PARCELS["estate"]
+    weight[landscape.estate(xy, town) > ESTATE] = PARCELS["estate"]
     weight[town < NEAR_TOWN] = PARCELS["town"]
     weight[landscape.village(xy) < 1.1] = PARCELS["village"]
     weight = landscape.raster(weight)
@@ -356,85 +362,59 @@ def _weights(landscape: Landscape) -> Floats:
 
 
 def _cut_blocks(
-    layout: Layout, landscape: Landscape, wanted: Totals, rng: np.random.Generator, plan: RoadPlan, most_canals: int
+    layout: Layout, landscape: Landscape, wanted: Totals, plan: RoadPlan, most_canals: int, rng: np.random.Generator
 ) -> int:
     """Cut every plain cell until it is wanted to hold one parcel; how many canals were dug."""
-    p = layout.partition
+    p, form = layout.partition, landscape.inputs.calibration.form
     active = np.flatnonzero(p.kind.rows == Kind.PLAIN)
     dug = 0
     while len(active):
-        box, area, centre = p.outlines(active)
-        box_m2 = (box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])
-        need = wanted.within(box) * area / np.maximum(box_m2, 1e-9)
-        cut = need > FULL * (0.75 + 0.5 * p.chance.rows[active])
-        cells, centre, need = active[cut], centre[cut], need[cut]
+        cells, centre, need = _overfull(p, active, wanted)
         if not len(cells):
             break
         country = (landscape.town(centre) > NEAR_TOWN) & (landscape.village(centre) > 1.3)
-        axis, at, along, crossing = _field_cuts(p, cells, need, country, rng)
-        here = landscape.grid.at(landscape.zone, centre)
-        width = np.exp(rng.uniform(np.log(7), np.log(26), len(cells))) * plan.deepen[plan.area_of[here]]
+        first, second = p.sizes(cells)
+        rows = country & _as_rows(need, np.minimum(first, second) / np.maximum(first, second), form.field_aspect)
+        axis = np.where((first > second) ^ rows, 0, 1)
+        along, crossing = np.where(axis == 0, first, second), np.where(axis == 0, second, first)
+        at = _places(np.where(country, 0.06, 0.13), np.where(country, 0.02, 0.045), len(cells), rng)
+        narrow, wide = form.canal_in_fields_m
+        width = np.exp(rng.uniform(np.log(narrow), np.log(wide), len(cells)))
+        width *= plan.deepen[landscape.area_at(centre)]
         draw = rng.uniform(0, 1, len(cells))
         canal = country & (crossing > 250) & (width < 0.12 * along) & (draw < 0.55)
         canal[np.flatnonzero(canal)[max(most_canals - dug, 0) :]] = False
         dug += int(canal.sum())
-        active = np.concatenate([cells, *_halves(layout, cells, axis, at, width, canal, rng)])
+        active = np.concatenate([cells, *_halves(layout, cells, axis, at, np.where(canal, width, 0), rng)])
     return dug
 
 
-def _field_cuts(
-    p: Partition, cells: Ints, need: Floats, country: NDArray[np.bool_], rng: np.random.Generator
-) -> tuple[Ints, tuple[Floats, Floats], Floats, Floats]:
-    """How cells are cut: axis, where on both edges, and their lengths along and across the cut edges."""
-    first, second = p.sizes(cells)
-    rows = country & _as_rows(need, np.minimum(first, second) / np.maximum(first, second))
-    axis = np.where((first > second) ^ rows, 0, 1)
-    along, crossing = np.where(axis == 0, first, second), np.where(axis == 0, second, first)
-    middle = 0.5 + np.where(country, 0.06, 0.13) * rng.uniform(-1, 1, len(cells))
-    skew = np.where(country, 0.02, 0.045)
-    at = (middle + skew * rng.uniform(-1, 1, len(cells)), middle + skew * rng.uniform(-1, 1, len(cells)))
-    return axis, at, along, crossing
-
-
 def _halves(
-    layout: Layout,
-    cells: Ints,
-    axis: Ints,
-    at: tuple[Floats, Floats],
-    width: Floats,
-    canal: NDArray[np.bool_],
-    rng: np.random.Generator,
+    layout: Layout, cells: Ints, axis: Ints, at: tuple[Floats, Floats], canal_m: Floats, rng: np.random.Generator
 ) -> list[Ints]:
-    """Cut cells, with a canal between the halves where there is to be one; the second halves."""
+    """Cut cells, with a canal between the halves where it has a width; the second halves."""
     p = layout.partition
+    near, far = at
     made = []
-    thin = ~canal
-    if thin.any():
-        count = int(thin.sum())
-        chance = rng.uniform(0, 1, count)
-        made.append(p.cut(cells[thin], axis[thin], at[0][thin], at[1][thin], np.full(count, -1), chance))
-    if canal.any():
-        kinds = np.full((int(canal.sum()), 1), Kind.CANAL, dtype=np.int8)
-        made.append(
-            layout.strips(cells[canal], axis[canal], (at[0][canal], at[1][canal]), width[canal][:, None], kinds)[0]
-        )
+    dry, wet = np.flatnonzero(canal_m == 0), np.flatnonzero(canal_m > 0)
+    if len(dry):
+        chance = rng.uniform(0, 1, len(dry))
+        made.append(p.cut(cells[dry], axis[dry], near[dry], far[dry], np.full(len(dry), -1), chance))
+    if len(wet):
+        kinds = np.full((len(wet), 1), Kind.CANAL, dtype=np.int8)
+        made.append(layout.strips(cells[wet], axis[wet], (near[wet], far[wet]), canal_m[wet, None], kinds))
     return made
 
 
-def _as_rows(need: Floats, slim: Floats) -> NDArray[np.bool_]:
+def _as_rows(need: Floats, slim: Floats, aspect: float) -> Flags:
     """Whether a field cell is cut along its long side: into rows first, later into strips across the rows.
 
     Sliced across its long side into ``need`` strips, these are ``need * slim`` times as long as wide; along it,
-    ``need / slim`` times.
+    ``need / slim`` times. ``aspect`` is what fields are to have.
     """
-    across, along = np.maximum(need * slim, 1e-9), need / slim
-    closer = np.abs(np.log(along / STRIP_ASPECT)) < np.abs(np.log(across / STRIP_ASPECT))
-    return (across > 1.6 * STRIP_ASPECT) | (closer & (along < 1.5 * STRIP_ASPECT))
-
-
-def landscape_m2(landscape: Landscape) -> float:
-    """Area of the zones, by pixels."""
-    return float((landscape.zone >= 0).sum()) * landscape.grid.pixel_m**2
+    across, along = np.maximum(need * slim, LEAST), need / slim
+    closer = np.abs(np.log(along / aspect)) < np.abs(np.log(across / aspect))
+    return (across > 1.6 * aspect) | (closer & (along < 1.5 * aspect))
 
 
 def cut_long_strips(layout: Layout, most_m: float) -> None:

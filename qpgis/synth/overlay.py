@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries
-from qpgis.synth.fields import Flags, Ints, first_within
+from qpgis.synth.fields import Ints, edges, first_within, in_one_direction
 from qpgis.synth.inputs import Inputs
 from qpgis.synth.partition import Kind, Partition
 
 SLIVER = 0.12
 """A piece smaller than this share of the typical cell joins a neighbour."""
+TINY = 0.1
+"""A sliver smaller than this share of that joins a neighbour of any kind."""
+MARGIN = 0.02
+"""Cells this far outside the zones are looked at too (share of the zones' width): bent sides may reach in."""
 
 
 @dataclass(frozen=True)
@@ -43,33 +47,41 @@ class Pieces:
         """Some of the pieces."""
         return Pieces(self.geometry[index], self.cell[index], self.zone[index], self.water[index], self.forest[index])
 
+    def add(self, more: Pieces) -> Pieces:
+        """These pieces and others."""
+        names = [each.name for each in fields(self)]
+        return Pieces(*(np.concatenate([getattr(self, name), getattr(more, name)]) for name in names))
+
 
 def cell_polygons(partition: Partition, inputs: Inputs) -> tuple[Geometries, Ints]:
     """The cells near the zones as polygons of the lattice, and which cells they are."""
-    lattice = inputs.lattice
-    west, south, east, north = shapely.total_bounds(inputs.plane_zones)
-    reach = partition.plane.rows[partition.corners.rows]
-    margin = 0.02 * max(east - west, north - south)
-    near = (reach[..., 0].max(axis=1) > west - margin) & (reach[..., 0].min(axis=1) < east + margin)
-    near &= (reach[..., 1].max(axis=1) > south - margin) & (reach[..., 1].min(axis=1) < north + margin)
+    west, south, east, north = inputs.bounds
+    corners = partition.plane.rows[partition.corners.rows]
+    margin = MARGIN * max(east - west, north - south)
+    near = (corners[..., 0].max(axis=1) > west - margin) & (corners[..., 0].min(axis=1) < east + margin)
+    near &= (corners[..., 1].max(axis=1) > south - margin) & (corners[..., 1].min(axis=1) < north + margin)
     cells = np.flatnonzero(near)
     vertices, sizes = partition.rings(cells)
-    units = lattice.from_plane(partition.plane.rows)
-    xy = units[vertices]
-    ring = np.repeat(np.arange(len(cells)), sizes)
-    first = np.cumsum(sizes) - sizes
+    xy = inputs.lattice.from_plane(partition.plane.rows)[vertices]
+    made, kept = _rings_as_polygons(xy, sizes)
+    return made, cells[kept]
+
+
+def _rings_as_polygons(xy: Floats, sizes: Ints) -> tuple[Geometries, Ints]:
+    """Unclosed rings, one after the other, as polygons, and which rings have three different points or more."""
+    ring = np.repeat(np.arange(len(sizes)), sizes)
     before = np.arange(len(xy)) - 1
-    before[first] = np.cumsum(sizes) - 1
+    before[np.cumsum(sizes) - sizes] = np.cumsum(sizes) - 1
     moved = (xy != xy[before]).any(axis=1)
     xy, ring = xy[moved], ring[moved]
-    sizes = np.bincount(ring, minlength=len(cells))
-    cells, ring_kept = cells[sizes >= 3], (sizes >= 3)[ring]
-    xy, sizes = xy[ring_kept], sizes[sizes >= 3]
-    first = np.cumsum(sizes) - sizes
-    closed = np.insert(xy, np.cumsum(sizes), xy[first], axis=0)
+    sizes = np.bincount(ring, minlength=len(sizes))
+    kept = np.flatnonzero(sizes >= 3)
+    xy, sizes = xy[(sizes >= 3)[ring]], sizes[kept]
+    ends = np.cumsum(sizes)
+    closed = np.insert(xy, ends, xy[ends - sizes], axis=0)
     offsets = np.append(0, np.cumsum(sizes + 1))
-    made = shapely.from_ragged_array(shapely.GeometryType.POLYGON, closed, (offsets, np.arange(len(cells) + 1)))
-    return made, cells
+    made = shapely.from_ragged_array(shapely.GeometryType.POLYGON, closed, (offsets, np.arange(len(kept) + 1)))
+    return made, kept
 
 
 def overlay(partition: Partition, inputs: Inputs) -> Pieces:
@@ -83,27 +95,21 @@ def overlay(partition: Partition, inputs: Inputs) -> Pieces:
     crossed = np.flatnonzero(~shapely.is_valid(polygons))  # a cell so slim that its bent sides cross: node its borders
     touched[tree.query(polygons[crossed])[1]] = True
     faces = _faces(polygons[touched], fixed, step)
-    inner, inside = _untouched(polygons[~touched], cells[~touched], inputs)
+    inner = _untouched(polygons[~touched], cells[~touched], inputs)
     cut = _placed(faces, polygons[touched], cells[touched], inputs)
-    joined = _join(cut, partition.kind.rows[cut.cell], inputs)
-    pieces = _concatenated(inner.take(np.flatnonzero(inside)), joined)
-    return _whole_waters(pieces)
+    return _whole_waters(inner.add(_joined(cut, partition.kind.rows[cut.cell])))
 
 
 def _segments(inputs: Inputs) -> Geometries:
     """Every edge of the given polygons near the zones, as a line of two points."""
-    given = np.concatenate([inputs.zones, inputs.waters.polygons, inputs.forests])
-    rings = shapely.get_rings(shapely.get_parts(given))
-    xy, ring = shapely.get_coordinates(rings, return_index=True)
-    same = (ring[:-1] == ring[1:]) & (xy[:-1] != xy[1:]).any(axis=1)
-    a, b = xy[:-1][same], xy[1:][same]
+    given = np.concatenate([inputs.zones, inputs.waters.geometry, inputs.forests.geometry])
+    start, end, _ = edges(given)
     west, south, east, north = shapely.total_bounds(inputs.zones)
-    low, high = np.minimum(a, b), np.maximum(a, b)
+    low, high = np.minimum(start, end), np.maximum(start, end)
     near = (high[:, 0] >= west) & (low[:, 0] <= east) & (high[:, 1] >= south) & (low[:, 1] <= north)
-    a, b = a[near], b[near]
-    backwards = (a[:, 0] > b[:, 0]) | ((a[:, 0] == b[:, 0]) & (a[:, 1] > b[:, 1]))
-    edges = np.where(backwards[:, None], np.hstack([b, a]), np.hstack([a, b]))
-    return shapely.linestrings(np.unique(edges, axis=0).reshape(-1, 2, 2))
+    near &= (start != end).any(axis=1)
+    ends = np.hstack(in_one_direction(start[near], end[near]))
+    return shapely.linestrings(np.unique(ends, axis=0).reshape(-1, 2, 2))
 
 
 def _faces(touched: Geometries, fixed: Geometries, step: int) -> Geometries:
@@ -116,18 +122,18 @@ def _faces(touched: Geometries, fixed: Geometries, step: int) -> Geometries:
     return np.asarray(shapely.get_parts(shapely.polygonize(shapely.get_parts(noded))))
 
 
-def _untouched(polygons: Geometries, cells: Ints, inputs: Inputs) -> tuple[Pieces, Flags]:
-    """Cells that no fixed line touches, and which of them lie in a zone: one corner tells it."""
+def _untouched(polygons: Geometries, cells: Ints, inputs: Inputs) -> Pieces:
+    """The cells that no fixed line touches and that lie in a zone: one corner tells it."""
     corner = shapely.get_coordinates(shapely.get_point(shapely.get_exterior_ring(polygons), 0))
     zone, water, forest = _where(corner, inputs)
-    return Pieces(polygons, cells, zone, water, forest), zone >= 0
+    return Pieces(polygons, cells, zone, water, forest).take(np.flatnonzero(zone >= 0))
 
 
 def _where(xy: Floats, inputs: Inputs) -> tuple[Ints, Ints, Ints]:
     """Zone, reference water and reference forest of points."""
     zone = first_within(inputs.zones, xy).astype(np.int64)
-    water = first_within(inputs.waters.polygons, xy).astype(np.int64)
-    forest = first_within(inputs.forests, xy).astype(np.int64)
+    water = first_within(inputs.waters.geometry, xy).astype(np.int64)
+    forest = first_within(inputs.forests.geometry, xy).astype(np.int64)
     forest[water >= 0] = -1
     return zone, water, forest
 
@@ -147,7 +153,7 @@ def _placed(faces: Geometries, touched: Geometries, cells: Ints, inputs: Inputs)
     return Pieces(faces[kept], cell[kept], zone[kept], water[kept], forest[kept])
 
 
-def _join(pieces: Pieces, kind: NDArray[np.int8], inputs: Inputs) -> Pieces:
+def _joined(pieces: Pieces, kind: NDArray[np.int8]) -> Pieces:
     """Join slivers to the neighbour of the same zone and reference with which they share most border."""
     if not len(pieces):
         return pieces
@@ -159,7 +165,7 @@ def _join(pieces: Pieces, kind: NDArray[np.int8], inputs: Inputs) -> Pieces:
     a, b, length = np.append(a, b), np.append(b, a), np.append(length, length)
     fits = sliver[a] & (pieces.zone[a] == pieces.zone[b]) & (pieces.water[a] == pieces.water[b])
     fits &= (pieces.forest[a] == pieces.forest[b]) & ((areas[b] > areas[a]) | ((areas[b] == areas[a]) & (b > a)))
-    fits &= (kind[a] == kind[b]) | (kind[b] == Kind.PLAIN) | (areas[a] < 0.1 * SLIVER * typical)
+    fits &= (kind[a] == kind[b]) | (kind[b] == Kind.PLAIN) | (areas[a] < TINY * SLIVER * typical)
     a, b, length = a[fits], b[fits], length[fits]
     order = np.lexsort((b, -length, a))
     a, b = a[order], b[order]
@@ -172,23 +178,18 @@ def _join(pieces: Pieces, kind: NDArray[np.int8], inputs: Inputs) -> Pieces:
 
 
 def neighbours(polygons: Geometries) -> tuple[Ints, Ints, Floats]:
-    """Pairs of polygons of a coverage that share border, and how much (in units)."""
-    parts, owner = shapely.get_parts(polygons, return_index=True)
-    rings, of = shapely.get_rings(parts, return_index=True)
-    xy, ring = shapely.get_coordinates(rings, return_index=True)
-    same = ring[:-1] == ring[1:]
-    a, b, face = xy[:-1][same], xy[1:][same], owner[of[ring[:-1][same]]]
-    backwards = (a[:, 0] > b[:, 0]) | ((a[:, 0] == b[:, 0]) & (a[:, 1] > b[:, 1]))
-    low, high = np.where(backwards[:, None], b, a), np.where(backwards[:, None], a, b)
+    """Pairs of polygons of a coverage that share border, and the length of it (units of the lattice)."""
+    start, end, face = edges(polygons)
+    low, high = in_one_direction(start, end)
     order = np.lexsort((high[:, 1], high[:, 0], low[:, 1], low[:, 0]))
     low, high, face = low[order], high[order], face[order]
     twin = np.flatnonzero((low[1:] == low[:-1]).all(axis=1) & (high[1:] == high[:-1]).all(axis=1))
     one, other = np.minimum(face[twin], face[twin + 1]), np.maximum(face[twin], face[twin + 1])
-    key = one * np.int64(len(polygons)) + other
-    pairs, which = np.unique(key, return_inverse=True)
-    metres = np.bincount(which, np.hypot(*(high[twin] - low[twin]).T), minlength=len(pairs))
-    distinct = pairs // len(polygons) != pairs % len(polygons)
-    return (pairs // len(polygons))[distinct], (pairs % len(polygons))[distinct], metres[distinct]
+    pairs, which = np.unique(one * np.int64(len(polygons)) + other, return_inverse=True)
+    one, other = np.divmod(pairs, len(polygons))
+    length = np.bincount(which, np.hypot(*(high[twin] - low[twin]).T), minlength=len(pairs))
+    distinct = one != other
+    return one[distinct], other[distinct], length[distinct]
 
 
 def _united(pieces: Pieces, group: Ints) -> Pieces:
@@ -199,24 +200,13 @@ def _united(pieces: Pieces, group: Ints) -> Pieces:
     for n in np.flatnonzero(count > 1):
         geometry[n] = shapely.coverage_union_all(pieces.geometry[members[first[n] : first[n] + count[n]]])
     parts, owner = shapely.get_parts(geometry, return_index=True)
-    from_root = pieces.take(roots[owner])
-    return Pieces(parts, from_root.cell, from_root.zone, from_root.water, from_root.forest)
+    return replace(pieces.take(roots[owner]), geometry=parts)
 
 
 def _whole_waters(pieces: Pieces) -> Pieces:
     """Every reference water as one piece in each zone."""
-    wet = np.flatnonzero(pieces.water >= 0)
-    dry = np.flatnonzero(pieces.water < 0)
-    key = pieces.zone[wet] * np.int64(pieces.water.max() + 2) + pieces.water[wet] if len(wet) else wet
-    first = np.unique(key, return_index=True, return_inverse=True)
-    group = np.arange(len(wet))[first[1]][first[2]] if len(wet) else wet
-    return _concatenated(pieces.take(dry), _united(pieces.take(wet), group))
-
-
-def _concatenated(first: Pieces, second: Pieces) -> Pieces:
-    return Pieces(
-        *(
-            np.concatenate([getattr(first, n), getattr(second, n)])
-            for n in ("geometry", "cell", "zone", "water", "forest")
-        )
-    )
+    wet, dry = pieces.take(np.flatnonzero(pieces.water >= 0)), pieces.take(np.flatnonzero(pieces.water < 0))
+    if not len(wet):
+        return dry
+    _, first, same = np.unique(np.column_stack([wet.zone, wet.water]), axis=0, return_index=True, return_inverse=True)
+    return dry.add(_united(wet, first[same.reshape(-1)]))

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats
-from qpgis.synth.fields import Flags, Ints, Warp
+from qpgis.synth.fields import Ints, Warp
 
 STRAY = 0.25
 """A side of a strip strays from its true course by at most about this share of the strip's width."""
+STEPS = 1 << 30
+"""Places on a line are compared to one part in so many."""
 
 
 class Kind(IntEnum):
@@ -198,41 +200,35 @@ class Partition:
         other.
         """
         family, ends = self.family.rows, self.line_ends.rows
-        members = np.flatnonzero(np.bincount(family[family >= 0], minlength=self.families) > 1)
-        is_strip = np.zeros(self.families + 1, dtype=bool)
-        is_strip[members] = True
+        is_strip = np.append(np.bincount(family[family >= 0], minlength=self.families) > 1, False)
         host = self.host.rows
         on = np.flatnonzero(is_strip[family[host]] & (host >= 0))
         if not len(on):
             return
-        steps = 1 << 30
-        step = np.rint(self.place.rows[on] * steps).astype(np.int64)
-        wanted = np.unique(family[host[on]] * (2 * steps) + step)
+        step = np.rint(self.place.rows[on] * STEPS).astype(np.int64)
+        there = np.sort(_key(host[on], step))
+        wanted_of, wanted = np.divmod(np.unique(_key(family[host[on]], step)), 2 * STEPS)
         lines = np.flatnonzero(is_strip[family])
         lines = lines[np.argsort(family[lines], kind="stable")]
-        first = np.searchsorted(family[lines], wanted // (2 * steps))
-        count = np.searchsorted(family[lines], wanted // (2 * steps), side="right") - first
-        line = lines[ragged_ranges(first, count)]
-        place = np.repeat(wanted % (2 * steps), count)
-        there = np.sort(host[on] * (2 * steps) + step)
-        key = line * (2 * steps) + place
-        found = np.searchsorted(there, key)
-        missing = there[np.minimum(found, len(there) - 1)] != key
-        line, t = line[missing], place[missing] / steps
-        needed = self._gaps(there, line * (2 * steps) + place[missing], line, steps) > self._bend_m()[line]
-        line, t = line[needed], t[needed]
+        first = np.searchsorted(family[lines], wanted_of)
+        count = np.searchsorted(family[lines], wanted_of, side="right") - first
+        line, step = lines[ragged_ranges(first, count)], np.repeat(wanted, count)
+        missing = ~np.isin(_key(line, step), there)
+        line, step = line[missing], step[missing]
+        needed = self._gaps(there, line, step) > self._bend_m()[line]
+        line, t = line[needed], step[needed] / STEPS
         start, end = self.flat.rows[ends[line, 0]], self.flat.rows[ends[line, 1]]
         self._add_vertices(start + t[:, None] * (end - start), line, t)
 
-    def _gaps(self, there: Ints, key: Ints, line: Ints, steps: int) -> Floats:
-        """How far apart the vertices are that a line has already around each of the places."""
+    def _gaps(self, there: Ints, line: Ints, step: Ints) -> Floats:
+        """How far apart the vertices (sorted keys) are that a line has already around each of the places, metres."""
         ends = self.line_ends.rows[line]
         metres = np.hypot(*(self.flat.rows[ends[:, 1]] - self.flat.rows[ends[:, 0]]).T)
-        found = np.searchsorted(there, key)
+        found = np.searchsorted(there, _key(line, step))
         before, after = there[np.maximum(found - 1, 0)], there[np.minimum(found, len(there) - 1)]
-        low = np.where((found > 0) & (before // (2 * steps) == line), before % (2 * steps), 0)
-        high = np.where((found < len(there)) & (after // (2 * steps) == line), after % (2 * steps), steps)
-        return np.asarray((high - low) / steps * metres)
+        low = np.where((found > 0) & (before // (2 * STEPS) == line), before % (2 * STEPS), 0)
+        high = np.where((found < len(there)) & (after // (2 * STEPS) == line), after % (2 * STEPS), STEPS)
+        return np.asarray((high - low) / STEPS * metres)
 
     def _bend_m(self) -> Floats:
         """For each line of a strip, how long a stretch may be before it strays by :data:`STRAY` of the strip's width.
@@ -280,6 +276,11 @@ class Partition:
         return out, size.reshape(-1, 4).sum(axis=1)
 
 
+def _key(line: Ints, step: Ints) -> Ints:
+    """One number for a place on a line (or family): sorted by line, then by place."""
+    return line * (2 * STEPS) + step
+
+
 def ragged_ranges(starts: Ints, counts: Ints) -> Ints:
     """The ranges ``start, start + 1, ...`` of the given lengths, one after the other.
 
@@ -288,8 +289,3 @@ def ragged_ranges(starts: Ints, counts: Ints) -> Ints:
     """
     offset = np.cumsum(counts) - counts
     return np.repeat(starts - offset, counts) + np.arange(int(counts.sum()))
-
-
-def chosen(flags: Flags, of: Ints) -> Ints:
-    """Those of the indices whose flag is set."""
-    return of[flags]

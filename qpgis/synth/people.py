@@ -8,17 +8,22 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from qpgis.crs import Floats
-from qpgis.synth.calibration import GROUPS, Calibration
+from qpgis.crs import Floats, Geometries
+from qpgis.synth.calibration import FACILITIES, GROUPS
 from qpgis.synth.classes import Parcels, areas_of_total
 from qpgis.synth.fields import Flags, Grid, Ints, Totals
-from qpgis.synth.inputs import Inputs
+from qpgis.synth.inputs import Inputs, Lattice, Stage
 from qpgis.synth.streets import Streets
 
 TOWN, VILLAGE = GROUPS.index("town_housing"), GROUPS.index("village")
 NEIGHBOURHOOD_M = 700.0
 """Facilities look for residents within a square of twice this width."""
+PIXELS = 60_000
+"""Of the raster that residents are counted on."""
 BUS_CLASSES = ("primary", "secondary", "tertiary", "residential", "unclassified")
+"""Roads that buses use."""
+TRIES = 6
+"""Random points that are tried in a parcel before one that is surely inside is taken."""
 
 
 @dataclass(frozen=True)
@@ -39,28 +44,26 @@ class Facilities:
     xy: Floats
 
 
-def settle(parcels: Parcels, inputs: Inputs, calibration: Calibration, seed: int) -> Residents:
+def settle(parcels: Parcels, inputs: Inputs) -> Residents:
     """Residents on residential parcels; their sum is exactly what the calibration asks for."""
-    rng = np.random.Generator(np.random.PCG64([seed, 5]))
+    rng = inputs.chance(Stage.RESIDENTS)
     weight = parcels.m2 * rng.lognormal(0, 0.3, len(parcels)) * (1 + 1.2 * np.exp(-(np.minimum(parcels.town, 9) ** 2)))
     count = np.zeros(len(parcels), dtype=np.int64)
-    for areas, total in head_counts(inputs, calibration):
-        share = _shares(parcels, areas, weight, calibration)
-        count += _whole_numbers(share, total)
+    for areas, total in head_counts(inputs):
+        count += _whole_numbers(_shares(parcels, areas, weight, inputs.calibration.town_share), total)
     living = np.flatnonzero(count > 0)
     points = shapely.point_on_surface(parcels.pieces.geometry[living])
-    step = inputs.lattice.step
-    return Residents(living, np.rint(shapely.get_coordinates(points) / step) * step, count[living])
+    return Residents(living, inputs.lattice.nearest(shapely.get_coordinates(points)), count[living])
 
 
-def head_counts(inputs: Inputs, calibration: Calibration) -> list[tuple[NDArray[np.float64], int]]:
+def head_counts(inputs: Inputs) -> list[tuple[Floats, int]]:
     """Exact numbers of residents: for each, how they spread over the areas (weights), and the number."""
-    km2 = np.bincount(inputs.area, inputs.zone_m2, minlength=len(calibration.areas)) / 1e6
-    expected = km2 * np.array([area.residents_per_km2 for area in calibration.areas])
-    done = np.zeros(len(calibration.areas), dtype=bool)
+    km2 = inputs.area_m2 / 1e6
+    expected = km2 * np.array([area.residents_per_km2 for area in inputs.calibration.areas])
+    done = np.zeros(len(km2), dtype=bool)
     counts = []
-    for total in calibration.totals:
-        mine = areas_of_total(total, inputs, calibration) & ~done
+    for total in inputs.calibration.totals:
+        mine = areas_of_total(total, inputs) & ~done
         if total.residents is not None and mine.any():
             base = expected if expected[mine].sum() > 0 else km2
             counts.append((np.where(mine, base, 0.0), total.residents))
@@ -70,13 +73,13 @@ def head_counts(inputs: Inputs, calibration: Calibration) -> list[tuple[NDArray[
     return counts
 
 
-def _shares(parcels: Parcels, areas: Floats, weight: Floats, calibration: Calibration) -> Floats:
+def _shares(parcels: Parcels, areas: Floats, weight: Floats, town_share: float) -> Floats:
     """Share of the residents that each parcel gets: towns and villages by the calibrated split."""
     out = np.zeros(len(parcels))
     for area in np.flatnonzero(areas > 0):
         mine = parcels.area == area
         town, village = mine & (parcels.group == TOWN), mine & (parcels.group == VILLAGE)
-        split = calibration.town_share if village.any() and town.any() else float(town.any())
+        split = town_share if village.any() and town.any() else float(town.any())
         for where, share in ((town, split), (village, 1 - split)):
             if where.any():
                 out[where] = areas[area] * share * weight[where] / weight[where].sum()
@@ -101,31 +104,37 @@ def _whole_numbers(share: Floats, total: int) -> Ints:
 
 
 def equip(
-    parcels: Parcels, codes: NDArray, residents: Residents, streets: Streets, inputs: Inputs, calibration: Calibration,
-    seed: int,
-) -> Facilities:  # fmt: skip
+    parcels: Parcels, codes: NDArray[np.object_], residents: Residents, streets: Streets, inputs: Inputs
+) -> Facilities:
     """Facilities of every kind, near residents, on the land that suits them."""
-    rng = np.random.Generator(np.random.PCG64([seed, 6]))
-    lattice = inputs.lattice
-    grid = Grid.over(shapely.total_bounds(inputs.plane_zones), pixels=60_000)
-    raster = np.zeros(grid.shape)
-    np.add.at(raster, grid.index(lattice.to_plane(residents.xy)), residents.count)
-    people = Totals(grid, raster / grid.pixel_m**2)
+    rng = inputs.chance(Stage.FACILITIES)
+    people = _people(residents, inputs)
     heads = int(residents.count.sum())
     classes: list[str] = []
     names: list[str] = []
     places: list[Floats] = [np.empty((0, 2))]
-    for kind in calibration.facilities:
+    for class_ in FACILITIES:
+        if not (kind := inputs.calibration.facilities.get(class_)):
+            continue
         wanted = round(kind.per_10k * heads / 10_000)
         if kind.hosts:
-            xy = _on_parcels(parcels, codes, kind.hosts, wanted, people, inputs, rng)
+            chosen = _hosts(parcels, codes, kind.hosts, wanted, people, rng)
+            xy = _points_in(parcels.pieces.geometry[chosen], inputs.lattice, rng)
         else:
-            xy = _on_streets(streets, wanted, people, inputs, rng)
+            xy = _on_streets(streets, wanted, people, inputs.lattice, rng)
         places.append(xy)
-        classes += [kind.class_] * len(xy)
+        classes += [class_] * len(xy)
         names += [f"{kind.name} {n + 1}" for n in range(len(xy))]
-    xy = _apart(np.concatenate(places), lattice.step)
+    xy = _apart(np.concatenate(places), inputs.lattice.step)
     return Facilities(np.array(classes, dtype=object), np.array(names, dtype=object), xy)
+
+
+def _people(residents: Residents, inputs: Inputs) -> Totals:
+    """Residents in rectangles of the plane."""
+    grid = Grid.over(inputs.bounds, pixels=PIXELS)
+    raster = np.zeros(grid.shape)
+    np.add.at(raster, grid.index(inputs.lattice.to_plane(residents.xy)), residents.count)
+    return Totals(grid, raster / grid.pixel_m**2)
 
 
 def _apart(xy: Floats, step: float) -> Floats:
@@ -149,21 +158,22 @@ def _around(xy: Floats, people: Totals) -> Floats:
     return people.within(np.column_stack([xy - NEIGHBOURHOOD_M, xy + NEIGHBOURHOOD_M]))
 
 
-def _on_parcels(
-    parcels: Parcels, codes: NDArray, hosts: tuple[str, ...], wanted: int, people: Totals, inputs: Inputs,
+def _hosts(
+    parcels: Parcels,
+    codes: NDArray[np.object_],
+    hosts: tuple[str, ...],
+    wanted: int,
+    people: Totals,
     rng: np.random.Generator,
-) -> Floats:  # fmt: skip
-    """Points in parcels of the first codes that suffice, drawn by the residents around them, spread over them."""
+) -> Ints:
+    """Parcels of the first codes that suffice, drawn by the residents around them."""
     chosen = np.empty(0, dtype=np.int64)
     for code in hosts:
         there = np.flatnonzero(codes == code)
         if len(there) and len(chosen) < wanted:
             weight = _around(parcels.xy[there], people) + 1e-9
-            more = there[_draw(weight, wanted - len(chosen), rng)]
-            chosen = np.concatenate([chosen, more])
-    if not len(chosen) or not wanted:
-        return np.empty((0, 2))
-    return _points_in(parcels, np.sort(chosen), inputs, rng)
+            chosen = np.append(chosen, there[_draw(weight, wanted - len(chosen), rng)])
+    return np.sort(chosen)
 
 
 def _draw(weight: Floats, count: int, rng: np.random.Generator) -> Ints:
@@ -172,33 +182,26 @@ def _draw(weight: Floats, count: int, rng: np.random.Generator) -> Ints:
     return np.argsort(-key, kind="stable")[:count]
 
 
-def _points_in(parcels: Parcels, chosen: Ints, inputs: Inputs, rng: np.random.Generator) -> Floats:
-    """A random point of the lattice in each parcel."""
-    polygons = parcels.pieces.geometry[chosen]
-    step = inputs.lattice.step
+def _points_in(polygons: Geometries, lattice: Lattice, rng: np.random.Generator) -> Floats:
+    """A random point of the lattice in each polygon."""
     points = shapely.get_coordinates(shapely.point_on_surface(polygons))
     box = shapely.bounds(polygons)
-    placed = np.zeros(len(chosen), dtype=bool)
+    placed = np.zeros(len(polygons), dtype=bool)
     shapely.prepare(polygons)
-    for _ in range(6):
-        tried = box[:, :2] + rng.uniform(0.1, 0.9, (len(chosen), 2)) * (box[:, 2:] - box[:, :2])
+    for _ in range(TRIES):
+        tried = box[:, :2] + rng.uniform(0.1, 0.9, (len(polygons), 2)) * (box[:, 2:] - box[:, :2])
         inside: Flags = shapely.contains_xy(polygons, tried[:, 0], tried[:, 1]) & ~placed
         points[inside], placed = tried[inside], placed | inside
-    return np.rint(points / step) * step
+    return lattice.nearest(points)
 
 
-def _on_streets(streets: Streets, wanted: int, people: Totals, inputs: Inputs, rng: np.random.Generator) -> Floats:
+def _on_streets(streets: Streets, wanted: int, people: Totals, lattice: Lattice, rng: np.random.Generator) -> Floats:
     """Points along streets that buses use, drawn by the residents around them."""
-    used = np.flatnonzero(np.isin(streets.class_, BUS_CLASSES))
-    if not len(used) or not wanted:
+    lines = streets.lines[np.isin(streets.class_, BUS_CLASSES)]
+    if not len(lines) or not wanted:
         return np.empty((0, 2))
-    lines = streets.lines[used]
     middle = shapely.get_coordinates(shapely.line_interpolate_point(lines, 0.5, normalized=True))
-    weight = (_around(inputs.lattice.to_plane(middle), people) + 1) * shapely.length(lines)
-    chosen = np.sort(rng.choice(len(used), wanted, p=weight / weight.sum()))
-    share = rng.uniform(0.1, 0.9, wanted)
-    step = inputs.lattice.step
-    return (
-        np.rint(shapely.get_coordinates(shapely.line_interpolate_point(lines[chosen], share, normalized=True)) / step)
-        * step
-    )
+    weight = (_around(lattice.to_plane(middle), people) + 1) * shapely.length(lines)
+    chosen = np.sort(rng.choice(len(lines), wanted, p=weight / weight.sum()))
+    points = shapely.line_interpolate_point(lines[chosen], rng.uniform(0.1, 0.9, wanted), normalized=True)
+    return lattice.nearest(shapely.get_coordinates(points))

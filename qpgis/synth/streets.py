@@ -10,7 +10,7 @@ import shapely
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries
-from qpgis.synth.calibration import ROAD_CLASSES, Calibration
+from qpgis.synth.calibration import ROAD_CLASSES
 from qpgis.synth.fields import Ints
 from qpgis.synth.inputs import Inputs
 from qpgis.synth.landscape import NEAR_TOWN, Landscape
@@ -25,11 +25,12 @@ KEEP_FROM_LAKES_M = 15.0
 """Streets end this far before a lake or reservoir."""
 STUB_M = 160.0
 """Shorter dead ends, left where a street was cut, are dropped."""
-INTERCHANGE_M = 3500.0
-"""A motorway meets other roads at most this often."""
 CONNECTING = ("primary", "secondary", "tertiary")
 """Classes that a motorway is joined to where it crosses them, besides given roads."""
+RANKS = {name: n for n, name in enumerate(("motorway", "trunk", "link", *CONNECTING))}
+"""Main roads first; the others come after them, alike."""
 BACKBONE_WAY_M = np.inf
+"""Given roads are longer than any way, so that they count as main roads."""
 
 
 @dataclass
@@ -69,22 +70,32 @@ class Streets:
             np.concatenate([self.class_, more.class_]),
         )
 
+    def ends(self) -> tuple[Floats, Floats]:
+        """First and last point of each street."""
+        first, last = shapely.get_point(self.lines, 0), shapely.get_point(self.lines, -1)
+        return shapely.get_coordinates(first), shapely.get_coordinates(last)
 
-def network(layout: Layout, inputs: Inputs, landscape: Landscape, calibration: Calibration) -> Streets:
+    def ranks(self) -> Ints:
+        """Importance by class: 0 for motorways, growing."""
+        return np.array([RANKS.get(str(class_), len(RANKS)) for class_ in self.class_], dtype=np.int64)
+
+
+def network(layout: Layout, landscape: Landscape) -> Streets:
     """The streets of the zones, one component for each connected part of them, with their classes.
 
     Given roads keep their lines. Except for motorways they are split, and joined to the streets, wherever they cross
-    one another; a motorway is joined where it crosses a given road or a main street, at most every
-    :data:`INTERCHANGE_M` metres. A given road that meets nothing gets a short connection.
+    one another; a motorway is joined where it crosses a given road or a main street, at most as often as the
+    calibration's ``interchange_m`` says. A given road that meets nothing gets a short connection.
     """
+    inputs = landscape.inputs
     outline = shapely.union_all(inputs.zones)
     streets = _clipped(_along_cuts(layout, inputs), outline, inputs)
     backbone = _backbone(inputs, outline)
-    motorway = np.array([inputs.road_classes[n] == "motorway" for n in backbone.given], dtype=bool)
+    motorway = backbone.class_ == "motorway"
     streets = _joined(streets.add(backbone.take(np.flatnonzero(~motorway))))
     streets = _without_stubs(streets, outline, inputs)
     streets = _connected(streets, outline, inputs)
-    classify(streets, inputs, landscape, calibration)
+    classify(streets, landscape)
     for n in np.flatnonzero(motorway):
         streets = _with_motorway(streets, backbone.take(np.array([n])), inputs)
     return _in_order(streets)
@@ -92,39 +103,49 @@ def network(layout: Layout, inputs: Inputs, landscape: Landscape, calibration: C
 
 def _along_cuts(layout: Layout, inputs: Inputs) -> Streets:
     """Streets between neighbouring junctions of every road of the partition."""
-    p = layout.partition
-    ways = layout.ways.rows
-    if not len(ways):
+    count = len(layout.ways)
+    if not count:
         return _none()
-    ends = p.line_ends.rows[ways[:, 1:]]
-    flat = p.flat.rows
-    start, end = flat[ends[:, :, 0]].mean(axis=1), flat[ends[:, :, 1]].mean(axis=1)
-    length = np.hypot(*(end - start).T)
-    way_of = np.full(p.families + 1, -1)
-    way_of[ways[:, 0]] = np.arange(len(ways))
-    host = p.host.rows[ends]
-    parent = way_of[p.family.rows[host[:, 0]]]
-    t = p.place.rows[ends].mean(axis=1)
-    child_way, child_end = np.divmod(np.flatnonzero(parent.ravel() >= 0), 2)
-    on = parent[child_way, child_end]
-    order = np.lexsort((t[child_way, child_end], on))
-    child_way, child_end, on = child_way[order], child_end[order], on[order]
-    t_on = _merged_places(on, t[child_way, child_end], length)
-    meeting = start[on] + t_on[:, None] * (end - start)[on]
-    own = np.stack([start, end], axis=1)
-    own[child_way, child_end] = meeting
-    distinct = np.append(True, (on[1:] != on[:-1]) | (t_on[1:] != t_on[:-1]))[: len(on)]
-    way = np.concatenate([np.arange(len(ways)), on[distinct], np.arange(len(ways))])
-    place = np.concatenate([np.full(len(ways), -1.0), t_on[distinct], np.full(len(ways), 2.0)])
-    xy = np.concatenate([own[:, 0], meeting[distinct], own[:, 1]])
+    ends, meeting, on, t = _junctions(layout)
+    way = np.concatenate([np.arange(count), on, np.arange(count)])
+    place = np.concatenate([np.full(count, -1.0), t, np.full(count, 2.0)])
+    xy = np.concatenate([ends[:, 0], meeting, ends[:, 1]])
     order = np.lexsort((place, way))
     way, xy = way[order], xy[order]
     follows = way[1:] == way[:-1]
-    a, b = xy[:-1][follows], xy[1:][follows]
-    lines = _bent(a, b, layout, inputs)
+    lines = _bent(xy[:-1][follows], xy[1:][follows], layout, inputs)
     way_m = layout.road_m.rows[way[:-1][follows]]
-    good = shapely.length(lines) > 0
-    return Streets(lines, way_m, np.full(len(a), -1), np.full(len(a), "", dtype=object)).take(np.flatnonzero(good))
+    own = Streets(lines, way_m, np.full(len(lines), -1), np.full(len(lines), "", dtype=object))
+    return own.take(np.flatnonzero(shapely.length(lines) > 0))
+
+
+def _junctions(layout: Layout) -> tuple[Floats, Floats, Ints, Floats]:
+    """Where roads run and meet, in straight coordinates.
+
+    Returns
+    -------
+    ends : array (roads, 2, 2)
+        Start and end of each road, on the middle of the roads that they meet.
+    meeting, on, t : arrays
+        The junctions on other roads, sorted by road and place: where, on which road, and how far along it (0 to 1).
+    """
+    p, ways = layout.partition, layout.ways.rows
+    sides = p.line_ends.rows[ways[:, 1:]]
+    ends = p.flat.rows[sides].mean(axis=1)
+    start, whole = ends[:, 0].copy(), ends[:, 1] - ends[:, 0]
+    way_of = np.full(p.families + 1, -1)
+    way_of[ways[:, 0]] = np.arange(len(ways))
+    parent = way_of[p.family.rows[p.host.rows[sides[:, 0]]]]
+    place = p.place.rows[sides].mean(axis=1)
+    child, end = np.divmod(np.flatnonzero(parent.ravel() >= 0), 2)
+    order = np.lexsort((place[child, end], parent[child, end]))
+    child, end = child[order], end[order]
+    on = parent[child, end]
+    t = _merged_places(on, place[child, end], np.hypot(*whole.T))
+    meeting = start[on] + t[:, None] * whole[on]
+    ends[child, end] = meeting
+    distinct = np.append(True, (on[1:] != on[:-1]) | (t[1:] != t[:-1]))[: len(on)]
+    return ends, meeting[distinct], on[distinct], t[distinct]
 
 
 def _none() -> Streets:
@@ -152,9 +173,8 @@ def _bent(a: Floats, b: Floats, layout: Layout, inputs: Inputs) -> Geometries:
 def _clipped(streets: Streets, outline: shapely.Geometry, inputs: Inputs) -> Streets:
     """Streets cut at the border of the zones and before lakes."""
     lattice = inputs.lattice
-    still = shapely.transform(inputs.waters.polygons[inputs.waters.is_still], lattice.to_plane)
-    lakes = shapely.buffer(shapely.union_all(still), KEEP_FROM_LAKES_M)
-    lakes = shapely.transform(lakes, lambda xy: lattice.from_plane(xy))
+    lakes = shapely.buffer(shapely.union_all(inputs.plane_waters[inputs.is_still]), KEEP_FROM_LAKES_M)
+    lakes = shapely.transform(lakes, lattice.from_plane)
     shapely.prepare([outline, lakes])
     within = shapely.contains_properly(outline, streets.lines)
     free = ~shapely.intersects(lakes, streets.lines)
@@ -170,10 +190,9 @@ def _clipped(streets: Streets, outline: shapely.Geometry, inputs: Inputs) -> Str
 
 def _line_parts(lines: Geometries, inputs: Inputs) -> tuple[Geometries, Ints]:
     """The single lines of geometries, on the lattice, and which geometry each is of."""
-    step = inputs.lattice.step
     parts, owner = shapely.get_parts(lines, return_index=True)
     inner, of = shapely.get_parts(parts, return_index=True)
-    rounded = shapely.transform(inner, lambda xy: np.rint(xy / step) * step)
+    rounded = shapely.transform(inner, inputs.lattice.nearest)
     good = (shapely.get_dimensions(rounded) == 1) & (shapely.length(rounded) > 0)
     return rounded[good], owner[of][good]
 
@@ -182,10 +201,9 @@ def _backbone(inputs: Inputs, outline: shapely.Geometry) -> Streets:
     """The given roads inside the zones."""
     if not len(inputs.roads):
         return _none()
-    pieces = np.array([shapely.line_merge(g) for g in shapely.intersection(inputs.roads, outline)], dtype=object)
+    pieces = shapely.line_merge(shapely.intersection(inputs.roads.geometry, outline))
     parts, owner = _line_parts(pieces, inputs)
-    classes = np.array([inputs.road_classes[n] for n in owner], dtype=object)
-    return Streets(parts, np.full(len(parts), BACKBONE_WAY_M), owner, classes)
+    return Streets(parts, np.full(len(parts), BACKBONE_WAY_M), owner, inputs.roads.class_[owner])
 
 
 def _joined(streets: Streets) -> Streets:
@@ -245,13 +263,11 @@ def _pieces(line: shapely.Geometry, xy: Floats) -> Geometries:
     return np.array([shapely.linestrings(points[i : j + 1]) for i, j in pairwise(stops)], dtype=object)
 
 
-def nodes(lines: Geometries) -> tuple[Ints, Ints, Floats]:
-    """Number of the first and of the last node of each line, and where the nodes are."""
-    first = shapely.get_coordinates(shapely.get_point(lines, 0))
-    last = shapely.get_coordinates(shapely.get_point(lines, -1))
-    xy, number = np.unique(np.concatenate([first, last]), axis=0, return_inverse=True)
+def nodes(streets: Streets) -> tuple[Ints, Ints, Floats]:
+    """Number of the first and of the last node of each street, and where the nodes are."""
+    xy, number = np.unique(np.concatenate(streets.ends()), axis=0, return_inverse=True)
     number = number.reshape(-1)
-    return number[: len(lines)], number[len(lines) :], xy
+    return number[: len(streets)], number[len(streets) :], xy
 
 
 def components(a: Ints, b: Ints, count: int) -> Ints:
@@ -277,7 +293,7 @@ def _without_stubs(streets: Streets, outline: shapely.Geometry, inputs: Inputs) 
     border = shapely.boundary(outline)
     shapely.prepare(border)
     for _ in range(3):
-        a, b, xy = nodes(streets.lines)
+        a, b, xy = nodes(streets)
         degree = np.bincount(np.concatenate([a, b]), minlength=len(xy))
         dead = np.flatnonzero((degree[a] == 1) | (degree[b] == 1))
         dead = dead[(streets.given[dead] < 0) & (_metres(streets.lines[dead], inputs) < STUB_M)]
@@ -293,7 +309,7 @@ def _connected(streets: Streets, outline: shapely.Geometry, inputs: Inputs) -> S
     if not len(streets):
         return streets
     parts = shapely.get_parts(outline)
-    a, b, xy = nodes(streets.lines)
+    a, b, xy = nodes(streets)
     label = components(a, b, len(xy))[a]
     part = shapely.STRtree(parts).query_nearest(shapely.get_point(streets.lines, 0), all_matches=False)[1]
     metres = _metres(streets.lines, inputs)
@@ -304,25 +320,21 @@ def _connected(streets: Streets, outline: shapely.Geometry, inputs: Inputs) -> S
             total = np.bincount(label[mine], metres[mine])
             main |= (part == n) & (label == int(np.argmax(total)))
     loose = np.flatnonzero(~main & (streets.given >= 0))
-    kept = streets.take(np.flatnonzero(main))
-    loose_parts = part[loose]
-    for one in np.unique(label[loose]):
-        mine = loose[label[loose] == one]
-        near = kept.take(np.flatnonzero(part[main] == loose_parts[label[loose] == one][0])) if main.any() else kept
-        kept_more = streets.take(mine)
-        kept = kept.add(kept_more)
-        part = np.concatenate([part, part[mine]])
-        main = np.concatenate([main, np.ones(len(mine), dtype=bool)])
+    kept, kept_part = streets.take(np.flatnonzero(main)), part[main]
+    for component in np.unique(label[loose]):
+        mine = loose[label[loose] == component]
+        near = kept.take(np.flatnonzero(kept_part == part[mine[0]]))
+        joining = streets.take(mine)
         if len(near):
-            kept = kept.add(_link(kept_more, near, inputs))
-            part, main = np.append(part, part[mine[0]]), np.append(main, True)
+            joining = joining.add(_link(joining, near))
+        kept, kept_part = kept.add(joining), np.append(kept_part, np.full(len(joining), part[mine[0]]))
     return kept
 
 
-def _link(loose: Streets, streets: Streets, inputs: Inputs) -> Streets:
+def _link(loose: Streets, streets: Streets) -> Streets:
     """The shortest straight connection from an end of loose roads to a junction of the streets."""
-    _, _, here = nodes(loose.lines)
-    _, _, there = nodes(streets.lines)
+    _, _, here = nodes(loose)
+    _, _, there = nodes(streets)
     pairs, metres = shapely.STRtree(shapely.points(there)).query_nearest(
         shapely.points(here), return_distance=True, all_matches=False
     )
@@ -331,25 +343,25 @@ def _link(loose: Streets, streets: Streets, inputs: Inputs) -> Streets:
     return Streets(np.asarray(line), np.array([BACKBONE_WAY_M]), np.array([-1]), np.array(["link"], dtype=object))
 
 
-def classify(streets: Streets, inputs: Inputs, landscape: Landscape, calibration: Calibration) -> None:
+def classify(streets: Streets, landscape: Landscape) -> None:
     """Give streets their classes: in each area the longest roads the highest, until its length is reached."""
+    inputs = landscape.inputs
     middle = shapely.get_coordinates(
         shapely.transform(shapely.line_interpolate_point(streets.lines, 0.5, normalized=True), inputs.lattice.to_plane)
     )
-    zone = landscape.grid.at(landscape.zone, middle)
-    area = np.append(inputs.area, 0)[zone]
+    area = landscape.area_at(middle)
     metres = _metres(streets.lines, inputs)
-    km2 = np.bincount(inputs.area, inputs.zone_m2, minlength=len(calibration.areas)) / 1e6
     own = (streets.given < 0) & (streets.class_ == "")
     streets.class_[own] = ROAD_CLASSES[-1]
-    for n, of in enumerate(calibration.areas):
+    wanted_m = {class_: inputs.calibration.road_density(class_) * inputs.area_m2 / 1000 for class_ in ROAD_CLASSES}
+    for n in range(len(inputs.area_m2)):
         mine = np.flatnonzero(own & (area == n))
         mine = mine[np.argsort(-streets.way_m[mine], kind="stable")]
         reached = np.cumsum(metres[mine]) - metres[mine] / 2
         done = 0.0
         for class_ in ROAD_CLASSES:
             there = float(metres[(streets.given >= 0) & (streets.class_ == class_) & (area == n)].sum())
-            more = max(of.roads.get(class_, 0) * km2[n] * 1000 - there, 0)
+            more = max(wanted_m[class_][n] - there, 0)
             streets.class_[mine[(reached > done) & (reached <= done + more)]] = class_
             done += more
     local = streets.class_ == "local"
@@ -369,38 +381,27 @@ def _with_motorway(streets: Streets, motorway: Streets, inputs: Inputs) -> Stree
     candidates = main if len(main) else crossing
     both = streets.add(motorway)
     if not len(candidates):
-        return both.add(_link(motorway, streets, inputs)) if len(streets) else both
-    rank = {name: n for n, name in enumerate(("motorway", "trunk", *CONNECTING))}
-    ranks = np.array([rank.get(str(class_), 9) for class_ in streets.class_[candidates]])
-    candidates = candidates[np.argsort(ranks, kind="stable")]
-    xy = np.rint(shapely.get_coordinates(shapely.get_point(_first_points(streets.lines[candidates], line), 0)))
+        return both.add(_link(motorway, streets)) if len(streets) else both
+    candidates = candidates[np.argsort(both.ranks()[candidates], kind="stable")]
+    xy = np.rint(_first_shared(streets.lines[candidates], line))
     per_unit = float(_metres(motorway.lines, inputs)[0]) / float(shapely.length(line))
     along = shapely.line_locate_point(line, shapely.points(xy)) * per_unit
     chosen: list[int] = []
     for n, metres in enumerate(along):
-        if all(abs(metres - along[other]) >= INTERCHANGE_M for other in chosen):
+        if all(abs(metres - along[other]) >= inputs.calibration.form.interchange_m for other in chosen):
             chosen.append(n)
     index = np.concatenate([candidates[chosen], np.full(len(chosen), len(streets))]).astype(np.int64)
     order = np.argsort(index, kind="stable")
     return _split_at(both, index[order], np.tile(xy[chosen], (2, 1))[order])
 
 
-def _first_points(lines: Geometries, other: shapely.Geometry) -> Geometries:
-    """For each line the first point that it shares with another, as a line or point whose first point it is."""
-    parts, index = shapely.get_parts(shapely.intersection(lines, other), return_index=True)
-    first = parts[np.unique(index, return_index=True)[1]]
-    xy, of = shapely.get_coordinates(first, return_index=True)
-    start = xy[np.unique(of, return_index=True)[1]]
-    return shapely.linestrings(np.stack([start, start + 1], axis=1))
+def _first_shared(lines: Geometries, other: shapely.Geometry) -> Floats:
+    """For each line the first point that it shares with another that it meets."""
+    xy, line = shapely.get_coordinates(shapely.intersection(lines, other), return_index=True)
+    return np.asarray(xy[np.unique(line, return_index=True)[1]])
 
 
 def _in_order(streets: Streets) -> Streets:
     """Streets from main to minor, then by where they start: the same order however they came about."""
-    if not len(streets):
-        return streets
-    rank = {name: n for n, name in enumerate(("motorway", "trunk", "link", *ROAD_CLASSES[:3]))}
-    first = shapely.get_coordinates(shapely.get_point(streets.lines, 0))
-    last = shapely.get_coordinates(shapely.get_point(streets.lines, -1))
-    ranks = np.array([rank.get(c, 9) for c in streets.class_])
-    order = np.lexsort((last[:, 1], last[:, 0], first[:, 1], first[:, 0], ranks))
-    return streets.take(order)
+    first, last = streets.ends()
+    return streets.take(np.lexsort((last[:, 1], last[:, 0], first[:, 1], first[:, 0], streets.ranks())))

@@ -16,10 +16,11 @@ from qpgis.provenance import Grade
 from qpgis.synth import classes
 from qpgis.synth.calibration import Calibration
 from qpgis.synth.fields import Warp
-from qpgis.synth.inputs import Inputs, check_numbers, gather
+from qpgis.synth.inputs import Inputs, Stage, check_numbers, gather
 from qpgis.synth.landscape import Landscape
 from qpgis.synth.layout import Layout, lay_parcels, lay_roads, place_villages, plan_roads
 from qpgis.synth.overlay import overlay
+from qpgis.synth.partition import Kind
 from qpgis.synth.people import Facilities, Residents, equip, settle
 from qpgis.synth.streets import Streets, network
 
@@ -90,7 +91,6 @@ def synthesise(
     roads: gpd.GeoDataFrame | None = None,
     seats: gpd.GeoDataFrame | None = None,
     id_field: str = "zone_id",
-    name_field: str = "name",
     digits: int = 7,
 ) -> Synthetic:
     """A seeded synthetic tessellation of land use, with streets, residents and facilities, for any zones.
@@ -116,11 +116,11 @@ def synthesise(
     roads : GeoDataFrame, optional
         Backbone with ``class`` (``id`` and ``name`` where there are any): kept as it is, clipped to the zones, split
         where it is joined to the network. Motorways are joined only at interchanges: where they cross another given
-        road or a main street, at most every 3.5 km.
+        road or a main street, at most as often as the calibration says.
     seats : GeoDataFrame, optional
         Town centres; by default one point in each zone.
-    id_field, name_field : str
-        Columns of the zones.
+    id_field : str
+        Column of the zones.
     digits : int
         Decimals of a degree: 7 (about 1 cm), or 6 (about 10 cm) where smaller files matter more than exact areas.
 
@@ -138,50 +138,38 @@ def synthesise(
     check_numbers(seed, parcels, digits)
     if not isinstance(calibration, Calibration):
         raise ConfigError(f"calibration: a Calibration is wanted, not {calibration!r}; see read_calibration")
-    inputs = gather(
-        zones,
-        id_field=id_field,
-        name_field=name_field,
-        water=water,
-        forest=forest,
-        roads=roads,
-        seats=seats,
-        calibration=calibration,
-        digits=digits,
-    )
-    rng = np.random.Generator(np.random.PCG64([seed, 1]))
-    landscape = Landscape.around(inputs, calibration, parcels, rng)
-    layout = _laid_out(inputs, calibration, landscape, parcels, seed, rng)
-    measured = classes.Parcels.of(overlay(layout.partition, inputs), layout, landscape, inputs)
-    classes.classify(measured, inputs, landscape, calibration, seed)
-    codes = classes.codes(measured, inputs, landscape, calibration, seed)
-    streets = network(layout, inputs, landscape, calibration)
-    living = settle(measured, inputs, calibration, seed)
-    facilities = equip(measured, codes, living, streets, inputs, calibration, seed)
+    given = {"water": water, "forest": forest, "roads": roads, "seats": seats}
+    inputs = gather(zones, id_field, given, calibration=calibration, seed=seed, digits=digits)
+    layout, landscape = _laid_out(inputs, parcels)
+    measured = classes.Parcels.of(overlay(layout.partition, inputs), layout, landscape)
+    targets = classes.classify(measured, landscape)
+    codes = classes.codes(measured, landscape)
+    streets = network(layout, landscape)
+    residents = settle(measured, inputs)
+    facilities = equip(measured, codes, residents, streets, inputs)
     order, landuse = _landuse_frame(measured, codes, inputs)
     return Synthetic(
         landuse=landuse,
         roads=_roads_frame(streets, inputs),
-        residents=_residents_frame(living, measured, order, inputs),
+        residents=_residents_frame(residents, measured, order, inputs),
         facilities=_facilities_frame(facilities, inputs),
-        shares=classes.shares_table(measured, inputs, calibration),
+        shares=classes.shares_table(measured, inputs, targets),
         seed=seed,
         calibration=calibration.id,
     )
 
 
-def _laid_out(
-    inputs: Inputs, calibration: Calibration, landscape: Landscape, parcels: int, seed: int, rng: np.random.Generator
-) -> Layout:
-    """The land cut into roads, canals and cells."""
-    bounds = shapely.total_bounds(inputs.plane_zones)
-    warp = Warp.random(rng, bounds)
-    plan = plan_roads(inputs, calibration, landscape, warp, parcels, seed)
-    layout = lay_roads(warp, bounds, plan, np.random.Generator(np.random.PCG64([seed, 2])), landscape)
-    place_villages(layout, inputs, calibration, landscape, rng)
-    lay_parcels(layout, landscape, parcels, rng, plan)
+def _laid_out(inputs: Inputs, parcels: int) -> tuple[Layout, Landscape]:
+    """The land cut into roads, canals and cells, and the landscape that it follows."""
+    rng = inputs.chance(Stage.LANDSCAPE)
+    landscape = Landscape.around(inputs, parcels, rng)
+    warp = Warp.random(rng, inputs.bounds)
+    plan = plan_roads(landscape, warp, parcels)
+    layout = lay_roads(warp, plan, landscape)
+    place_villages(layout, landscape, rng)
+    lay_parcels(layout, landscape, parcels, plan, rng)
     layout.partition.share_vertices_across_strips()
-    return layout
+    return layout, landscape
 
 
 def _frame(columns: Mapping[str, object], geometry: Geometries) -> gpd.GeoDataFrame:
@@ -190,35 +178,42 @@ def _frame(columns: Mapping[str, object], geometry: Geometries) -> gpd.GeoDataFr
     return gpd.GeoDataFrame({**columns, "grade": Grade.SYNTHETIC.value}, geometry=geometry, crs=LONLAT)
 
 
+def _numbered(prefix: str, count: int) -> np.ndarray:
+    return np.array([f"{prefix}{n + 1}" for n in range(count)], dtype=object)
+
+
+def _or_empty(words: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """The words that are meant, empty for -1."""
+    return np.append(words, "")[which]
+
+
 def _landuse_frame(parcels: classes.Parcels, codes: np.ndarray, inputs: Inputs) -> tuple[np.ndarray, gpd.GeoDataFrame]:
     """The parcels, zone by zone from the south-west, and their order."""
-    pieces = parcels.pieces
-    corner = shapely.bounds(pieces.geometry)[:, :2]
-    order = np.lexsort((corner[:, 0], corner[:, 1], pieces.zone))
-    water, forest = pieces.water[order], pieces.forest[order]
-    names = np.array([*inputs.waters.name, ""], dtype=object)[water]
-    refs = np.array([*inputs.waters.ref, ""], dtype=object)[water]
-    wooded = (forest >= 0) & (parcels.kind[order] == 0)
-    refs[wooded] = np.array([*inputs.forest_refs, ""], dtype=object)[forest[wooded]]
+    corner = shapely.bounds(parcels.pieces.geometry)[:, :2]
+    order = np.lexsort((corner[:, 0], corner[:, 1], parcels.pieces.zone))
+    pieces = parcels.pieces.take(order)
+    refs = _or_empty(inputs.waters.ref, pieces.water)
+    wooded = (pieces.forest >= 0) & (parcels.kind[order] == Kind.PLAIN)
+    refs[wooded] = inputs.forests.ref[pieces.forest[wooded]]
     columns = {
-        "id": np.arange(1, len(order) + 1).astype(str).astype(object),
+        "id": _numbered("", len(order)),
         "code": codes[order],
-        "name": names,
+        "name": _or_empty(inputs.waters.name, pieces.water),
         "ref": refs,
-        "zone_id": np.array(inputs.ids, dtype=object)[pieces.zone[order]],
+        "zone_id": np.array(inputs.ids, dtype=object)[pieces.zone],
     }
-    polygons = shapely.transform(shapely.normalize(pieces.geometry[order]), inputs.lattice.to_degrees)
+    polygons = shapely.transform(shapely.normalize(pieces.geometry), inputs.lattice.to_degrees)
     return order, _frame(columns, polygons)
 
 
 def _roads_frame(streets: Streets, inputs: Inputs) -> gpd.GeoDataFrame:
     columns = {
-        "id": np.array([f"s{n + 1}" for n in range(len(streets))], dtype=object),
-        "name": np.array([*inputs.road_names, ""], dtype=object)[streets.given],
+        "id": _numbered("s", len(streets)),
+        "name": _or_empty(inputs.roads.name, streets.given),
         "class": streets.class_,
         "oneway": np.full(len(streets), "", dtype=object),
         "plan_status": np.full(len(streets), EXISTING, dtype=object),
-        "ref": np.array([*inputs.road_refs, ""], dtype=object)[streets.given],
+        "ref": _or_empty(inputs.roads.ref, streets.given),
     }
     return _frame(columns, shapely.transform(streets.lines, inputs.lattice.to_degrees))
 
@@ -227,11 +222,9 @@ def _residents_frame(
     residents: Residents, parcels: classes.Parcels, order: np.ndarray, inputs: Inputs
 ) -> gpd.GeoDataFrame:
     """Residents in the order of the parcels that they live on."""
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    sorting = np.argsort(rank[residents.parcel], kind="stable")
+    sorting = np.argsort(np.argsort(order)[residents.parcel], kind="stable")
     columns = {
-        "id": np.array([f"r{n + 1}" for n in range(len(sorting))], dtype=object),
+        "id": _numbered("r", len(sorting)),
         "residents": residents.count[sorting],
         "zone_id": np.array(inputs.ids, dtype=object)[parcels.pieces.zone[residents.parcel[sorting]]],
     }
@@ -240,7 +233,7 @@ def _residents_frame(
 
 def _facilities_frame(facilities: Facilities, inputs: Inputs) -> gpd.GeoDataFrame:
     columns = {
-        "id": np.array([f"f{n + 1}" for n in range(len(facilities.class_))], dtype=object),
+        "id": _numbered("f", len(facilities.xy)),
         "class": facilities.class_,
         "name": facilities.name,
     }

@@ -18,6 +18,7 @@ from qpgis.landuse import scheme
 from qpgis.layers import LAYERS
 from qpgis.periods import last_day
 from qpgis.provenance import Grade
+from qpgis.styles import layer_styles
 
 CONFIG_NAME = "qpgis.toml"
 Positive = Annotated[float, Field(gt=0)]
@@ -109,6 +110,8 @@ class LayerTable(_Table):
         OSM extract, the ``bbox`` of a GeoJSON file; other formats only repeat the box of their features).
     *_field : str
         Which attribute holds what.
+    show : list of str
+        Further attributes that the map shows of each feature.
     shown : bool
         Whether the map opens with it; by default as the style of its kind says.
     class_map : table
@@ -136,6 +139,7 @@ class LayerTable(_Table):
     opened_field: str | None = None
     oneway_field: str | None = None
     ref_field: str | None = None
+    show: list[str] = []
     shown: bool | None = None
     class_map: dict[str, str] = {}
     oneway_map: dict[str, Literal["forward", "backward", "both"]] = {}
@@ -190,7 +194,7 @@ class ReferenceTable(FileTable):
     title, title_en : str
         Its name on the map; by default the id.
     style : str
-        The kind of layer in whose style it is drawn; by default the id.
+        How it is drawn, see ``qpgis list styles``; by default as its id, where there is such a style.
     shown : bool
         Whether the map opens with it.
     *_field : str
@@ -208,6 +212,13 @@ class ReferenceTable(FileTable):
     class_field: str | None = None
     status_field: str | None = None
     show: list[str] = []
+
+    @field_validator("style")
+    @classmethod
+    def _known_style(cls, value: str) -> str:
+        if value and value not in layer_styles():
+            raise ValueError(f"unknown style; {did_you_mean(value, layer_styles())}")
+        return value
 
 
 class SynthTable(_Table):

@@ -18,9 +18,10 @@ from qpgis.findings import Findings, Severity
 from qpgis.indicators import registry
 from qpgis.landuse import scheme
 from qpgis.layers import Fields, Layer, Ledger, State, ids_text, prepare, text_of
+from qpgis.measures.areas import area_contributions
 from qpgis.periods import last_day
 from qpgis.plans import Plan, Thresholds, read_plan
-from qpgis.provenance import Source, sha256_of
+from qpgis.provenance import Grade, Source, sha256_of, worst
 from qpgis.sources import RawFeatures
 from qpgis.sources.osm import OsmExtract, is_osm, read_osm
 from qpgis.sources.vector import read_vector
@@ -30,6 +31,8 @@ from qpgis.workspace.reference import Reference, reference
 from qpgis.workspace.tables import read_baselines, read_statistics, read_targets
 
 Progress = Callable[[str], None]
+NO_PARCELS, ALL_PARCELS = 0.02, 0.999
+"""A zone with less than the first share of its area under parcels has no land-use survey; below the second, gaps."""
 
 
 def silent(stage: str) -> None:
@@ -67,12 +70,24 @@ class Reader:
             raw = read_vector(
                 path, name=name, layer=table.layer, what=f"layer {role!r}" if role != "zones" else "zones"
             )
-        assert table.grade is not None
-        source = Source(name, table.grade, table.source, table.licence, table.date, self.hash(path))
+        source = Source(
+            name, self._grade(raw, table, role, name), table.source, table.licence, table.date, self.hash(path)
+        )
         self.note(raw, role, source, table.crs)
         for remark in raw.remarks:
             self.findings.add(Severity.WARNING, "reader_remark", layer=role, file=name, value=remark)
         return raw, source
+
+    def _grade(self, raw: RawFeatures, table: FileTable | LayerTable, role: str, name: str) -> Grade:
+        """The declared grade, or the worst that the rows of the file say of themselves."""
+        assert table.grade is not None
+        said = set(raw.frame["grade"].dropna()) & set(Grade) if "grade" in raw.frame else set()
+        grade = worst([table.grade, *(Grade(one) for one in said)])
+        assert grade is not None
+        if grade is not table.grade:
+            words = {"layer": role, "file": name, "value": str(grade)}
+            self.findings.add(Severity.WARNING, "grade_overstated", **words, declared=str(table.grade))
+        return grade
 
     def extract(self, path: Path, name: str) -> OsmExtract:
         """An OpenStreetMap extract, read once."""
@@ -333,7 +348,7 @@ def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, s
     layer, ledger = prepare_layer(kind, raw, table, source, area, state, reader.findings)
     if table.scheme:
         _check_codes(layer, table.scheme, reader.findings)
-        layer = replace(layer, scheme=table.scheme)
+        layer = _as_tessellation(replace(layer, scheme=table.scheme), area, reader.findings)
     return layer, ledger
 
 
@@ -350,6 +365,7 @@ def prepare_layer(
         opened=table.opened_field,
         oneway=table.oneway_field or ("oneway" if from_osm and "oneway" in raw.frame else None),
         ref=table.ref_field or ("ref" if from_osm and "ref" in raw.frame else None),
+        show=tuple(table.show),
     )
     layer, ledger = prepare(
         raw,
@@ -382,11 +398,22 @@ def _count_outside(layer: Layer, ledger: Ledger, area: StudyArea, findings: Find
     touching = tree.query(layer.geometry, predicate="dwithin", distance=COINCIDENT_M)[0]
     ledger.outside = len(layer) - len(np.unique(touching))
     ledger.used -= ledger.outside
-    if ledger.outside and ledger.outside == len(layer):
+    about = {"layer": layer.kind, "file": layer.source.file}
+    if ledger.outside and ledger.outside == len(layer) and _is_far(layer, area):
+        findings.add(Severity.ERROR, "layer_elsewhere", **about, count=len(layer))
+    elif ledger.outside and ledger.outside == len(layer):
         findings.add(Severity.WARNING, "layer_outside", layer=layer.kind, file=layer.source.file, count=len(layer))
     elif ledger.outside:
         words = {"layer": layer.kind, "file": layer.source.file, "value": str(ledger.outside)}
         findings.add(Severity.INFO, "features_outside", **words, count=ledger.outside)
+
+
+def _is_far(layer: Layer, area: StudyArea) -> bool:
+    """True if a layer's box is further from the area's than the area is wide."""
+    west, south, east, north = shapely.total_bounds(layer.geometry)
+    box = shapely.box(west, south, east, north)
+    around = shapely.box(*shapely.bounds(area.whole))
+    return bool(shapely.distance(box, around) > max(shapely.length(around) / 4, 1.0))
 
 
 def _extent(declared: Any, raw: RawFeatures, crs: str | None, area: StudyArea) -> shapely.Geometry | None:
@@ -416,6 +443,25 @@ def _selected(kind: str, table: LayerTable, whole: Layer, origin: LayerTable) ->
         selected_from=whole.kind,
         scheme="",
     )
+
+
+def _as_tessellation(layer: Layer, area: StudyArea, findings: Findings) -> Layer:
+    """Land use surveyed where its parcels are: they leave no ground out, so a zone without any wasn't surveyed."""
+    missed: list[shapely.Geometry] = []
+    for zones in area.measured:
+        covered = area_contributions(zones.geometry, layer.geometry).per_zone()
+        for zone, shape, micro in zip(zones.ids, zones.geometry, covered, strict=True):
+            share = micro / 1e6 / shape.area
+            about = {"layer": layer.kind, "file": layer.source.file, "feature_id": zone}
+            if share < NO_PARCELS:
+                missed.append(shape)
+                findings.add(Severity.WARNING, "landuse_missing", **about)
+            elif share < ALL_PARCELS:
+                findings.add(Severity.WARNING, "landuse_gap", **about, value=f"{share:.2%}")
+    if not missed:
+        return layer
+    stated = layer.extent if layer.extent is not None else area.whole
+    return replace(layer, extent=shapely.difference(stated, shapely.union_all(missed)))
 
 
 def _check_codes(layer: Layer, scheme_name: str, findings: Findings) -> None:

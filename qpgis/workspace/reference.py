@@ -13,7 +13,7 @@ from qpgis.crs import LONLAT, lonlat, parse
 from qpgis.errors import LayerError, did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.landuse import plan_status_of
-from qpgis.layers import as_text, ids_text
+from qpgis.layers import as_text, days, ids_text
 from qpgis.provenance import Source
 
 if TYPE_CHECKING:
@@ -101,19 +101,10 @@ def _columns(raw: RawFeatures, table: ReferenceTable, what: str) -> pd.DataFrame
     wrong = [name for name in wanted.values() if name not in attributes]
     if wrong:
         raise LayerError("; ".join(f"{what}: no field {name!r}, {did_you_mean(name, attributes)}" for name in wrong))
-    found = pd.DataFrame({column: as_text(_days(raw.frame[name])).to_numpy() for column, name in wanted.items()})
+    found = pd.DataFrame({column: as_text(days(raw.frame[name])).to_numpy() for column, name in wanted.items()})
     if "feature_id" not in found:
         found["feature_id"] = [str(n) for n in range(len(raw.frame))]
     return found
-
-
-def _days(column: pd.Series) -> pd.Series:
-    """A column of times that are all midnight as days; readers make times of dates."""
-    import pandas as pd
-
-    if not pd.api.types.is_datetime64_any_dtype(column) or (column.dropna() != column.dropna().dt.normalize()).any():
-        return column
-    return column.dt.strftime("%Y-%m-%d")
 
 
 def _is_drawable(geometry: shapely.Geometry | None) -> bool:

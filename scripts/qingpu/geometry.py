@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import shapely
 from pyproj import Transformer
+from shapely import LineString, Polygon
 from shapely.geometry.base import BaseGeometry
 
-GRID_DEG = 1e-6
 DECIMALS = 6
+"""Of a degree, as written: about 0.1 m."""
+GRID_DEG = 10.0**-DECIMALS
 EQUAL_AREA = "+proj=laea +lat_0=31 +lon_0=121 +ellps=GRS80 +units=m"
 GAUSS_KRUGER = "EPSG:4549"
+KM2 = 1e6
+"""Square metres."""
 
 
 def to_plane(geometry: BaseGeometry, crs: str) -> BaseGeometry:
     """Longitude/latitude to metres in `crs`."""
-    return _transformed(geometry, Transformer.from_crs("EPSG:4326", crs, always_xy=True))
+    return _transformed(geometry, _transformer("EPSG:4326", crs))
 
 
 def to_lonlat(geometry: BaseGeometry, crs: str) -> BaseGeometry:
     """Metres in `crs` to longitude/latitude."""
-    return _transformed(geometry, Transformer.from_crs(crs, "EPSG:4326", always_xy=True))
+    return _transformed(geometry, _transformer(crs, "EPSG:4326"))
+
+
+@cache
+def _transformer(source: str, target: str) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)
 
 
 def _transformed(geometry: BaseGeometry, transformer: Transformer) -> BaseGeometry:
     return shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(*xy.T)))
+
+
+def drawn_area(corners: list[list[float]], km2: float | None, *, round_off: bool = True) -> BaseGeometry:
+    """The polygon of some corners (degrees), rounded off, scaled about its centre to an area in km2 if one is given."""
+    ring = shapely.get_coordinates(to_plane(LineString(corners), EQUAL_AREA))
+    drawn = Polygon(smooth(ring) if round_off else ring)
+    if km2 is None:
+        return to_lonlat(drawn, EQUAL_AREA)
+    factor = float(np.sqrt(km2 * KM2 / drawn.area))
+    centre = shapely.get_coordinates(drawn.centroid)[0]
+    return to_lonlat(shapely.transform(drawn, lambda xy: centre + (xy - centre) * factor), EQUAL_AREA)
 
 
 def rounded(geometry: BaseGeometry) -> BaseGeometry:

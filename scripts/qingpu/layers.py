@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import csv
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,19 +25,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import shapely
 from pyproj import Geod
-from shapely import Polygon
-from shapely.geometry import LineString, Point
+from shapely import LineString, Point
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import substring
 
 from qingpu.geometry import (
-    EQUAL_AREA,
     GAUSS_KRUGER,
     GRID_DEG,
     canonical,
+    drawn_area,
     rounded,
     shared_out,
-    smooth,
     through,
     to_lonlat,
     to_plane,
@@ -46,7 +43,6 @@ from qingpu.geometry import (
 )
 from qingpu.writing import Feature, feature
 
-DATA = Path(__file__).resolve().parents[2] / "data"
 LAYERS = (
     "water",
     "corridors",
@@ -64,10 +60,19 @@ LAYERS = (
 )
 STATUSES = ("现状", "在建", "规划", "研究")
 NAMED = ("id", "name", "name_en", "aliases", "class")
+"""Properties that come first."""
 STANDING = ("plan_status", "status_as_of", "opened", "document", "clause", "geometry_source", "accuracy_m", "grade")
+"""Properties that come last."""
 DRAWING = ("point", "shape", "rounded", "km2", "course", "straight", "along", "between", "legs", "without_water")
+"""Keys that only say how a feature is drawn."""
 WANTED = ("id", "name", "name_en", "class", "plan_status", "status_as_of", "geometry_source", "accuracy_m", "grade")
+"""Keys that every drawn feature has."""
 SPACING_M = 60.0
+"""Courses get a point about this often."""
+BAND_DETAIL_M = 1.0
+"""What strays less from a band's edge is dropped."""
+REPEAT_M = 1.0
+"""Points closer than this are one: two legs meet there."""
 GEOD = Geod(ellps="GRS80")
 
 Record = dict[str, Any]
@@ -105,11 +110,11 @@ class Drawn:
         if "point" in record:
             return Point(record["point"])
         if "shape" in record:
-            return area(record["shape"], record.get("km2"), record.get("rounded", True))
+            return drawn_area(record["shape"], record.get("km2"), round_off=record.get("rounded", True))
         line = self.line(record)
         if "width_m" in record:
             line = line.buffer(record["width_m"] / 2, quad_segs=4, cap_style="flat", join_style="round")
-            line = line.simplify(1.0)
+            line = line.simplify(BAND_DETAIL_M)
         return to_lonlat(line, GAUSS_KRUGER)
 
 
@@ -137,11 +142,12 @@ def _faults(record: Record) -> Iterable[str]:
 
 
 def _by_id(drawn: Iterable[Record]) -> dict[str, Record]:
-    drawn = list(drawn)
-    repeated = [id_ for id_, count in Counter(record["id"] for record in drawn).items() if count > 1]
-    if repeated:
-        raise ValueError(f"an id stands for one feature only: {', '.join(repeated)}")
-    return {record["id"]: record for record in drawn}
+    found: dict[str, Record] = {}
+    for record in drawn:
+        if record["id"] in found:
+            raise ValueError(f"two drawn features have the id {record['id']!r}")
+        found[record["id"]] = record
+    return found
 
 
 def citations(register: Path) -> dict[str, Citation]:
@@ -165,18 +171,6 @@ def citations(register: Path) -> dict[str, Citation]:
 # ---------------------------------------------------------------- geometry
 
 
-def area(corners: list[list[float]], km2: float | None, round_off: bool) -> BaseGeometry:
-    """The polygon of some corners, rounded off, scaled about its centre to an area in km2 if one is given."""
-    ring = shapely.get_coordinates(to_plane(LineString(corners), EQUAL_AREA))
-    drawn = Polygon(smooth(ring) if round_off else ring)
-    if km2 is None:
-        return to_lonlat(drawn, EQUAL_AREA)
-    factor = float(np.sqrt(km2 * 1e6 / drawn.area))
-    centre = shapely.get_coordinates(drawn.centroid)[0]
-    scaled = shapely.transform(drawn, lambda xy: centre + (xy - centre) * factor)
-    return to_lonlat(scaled, EQUAL_AREA)
-
-
 def _between(line: LineString, ends: list[list[float]] | None) -> LineString:
     """The stretch of a line (metres) between the places on it that are nearest to two points (degrees)."""
     if ends is None:
@@ -186,7 +180,7 @@ def _between(line: LineString, ends: list[list[float]] | None) -> LineString:
 
 
 def _without_repeats(points: np.ndarray) -> np.ndarray:
-    moved = np.hypot(*np.diff(points, axis=0).T) > 1.0
+    moved = np.hypot(*np.diff(points, axis=0).T) > REPEAT_M
     return points[np.concatenate([[True], moved])]
 
 
@@ -261,18 +255,3 @@ def river_features(drawn: Drawn) -> list[Feature]:
         properties = _properties(own, ["width_m", "length_km"], drawn.cited.get(record["id"]))
         features.append(feature(line, **properties))
     return features
-
-
-def water_features() -> list[Feature]:
-    """The water of this repository."""
-    return layer_files(DATA)["water"]
-
-
-def rail_features() -> list[Feature]:
-    """The railways of this repository."""
-    return layer_files(DATA)["rail"]
-
-
-def station_features() -> list[Feature]:
-    """The stations of this repository."""
-    return layer_files(DATA)["stations"]

@@ -11,6 +11,7 @@ from shapely.geometry import MultiPolygon, mapping
 from shapely.geometry.base import BaseGeometry
 
 from qingpu.geometry import canonical, rounded
+from qpgis.synth.writing import write_feature_collection
 
 Feature = dict[str, Any]
 
@@ -19,17 +20,11 @@ def feature(geometry: BaseGeometry, /, **properties: Any) -> Feature:
     """A GeoJSON feature; properties keep the order in which they are given."""
     if isinstance(geometry, Polygon | MultiPolygon):
         geometry = canonical(geometry)
-    return {"type": "Feature", "properties": properties, "geometry": _listed(mapping(rounded(geometry)))}
-
-
-def _listed(geometry: dict[str, Any]) -> dict[str, Any]:
-    return {"type": geometry["type"], "coordinates": geometry["coordinates"]}
+    shape = mapping(rounded(geometry))
+    written = {key: shape[key] for key in ("type", "coordinates")}
+    return {"type": "Feature", "properties": properties, "geometry": written}
 
 
 def write(path: Path, features: list[Feature]) -> None:
-    """One feature a line, UTF-8, ending in a newline."""
-    name = json.dumps(path.stem)
-    lines = ",\n".join(json.dumps(f, ensure_ascii=False, separators=(",", ":")) for f in features)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = f'{{"type":"FeatureCollection","name":{name},"features":[\n{lines}\n]}}\n'
-    path.write_text(text, encoding="utf-8", newline="\n")
+    """A file of features, in their order."""
+    write_feature_collection(path, (json.dumps(f, ensure_ascii=False, separators=(",", ":")) for f in features))

@@ -377,7 +377,7 @@ def test_another_indicator_changes_zones_legend_and_footer(visit) -> None:
     page = visit(html(planning_map(scene())))
     before = shades(page)
     assert before[3] == "[object CanvasPattern]"
-    assert page.locator("#qp-classes li").all_inner_texts() == ["< 20", "20 – 30", "≥ 30", "无数据（不是 0）"]
+    assert page.locator("#qp-classes li").all_inner_texts() == ["< 20", "20 – 30", "≥ 30", "无数据（不等于 0）"]
     assert "含水域 (wide)" in page.locator("#qp-footer").inner_text()
     page.select_option("#qp-definition", "narrow")
     assert shades(page) != before
@@ -398,7 +398,7 @@ def test_levels_switch_and_a_level_without_values_is_no_data(visit) -> None:
     assert "青西" in page.locator(".qp-label").inner_text()
     page.select_option("#qp-indicator", "roads")
     assert shades(page) == ["[object CanvasPattern]"]
-    assert page.locator("#qp-classes li").all_inner_texts() == ["无数据（不是 0）"]
+    assert page.locator("#qp-classes li").all_inner_texts() == ["无数据（不等于 0）"]
 
 
 @pytest.mark.browser

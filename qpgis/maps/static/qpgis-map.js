@@ -190,7 +190,7 @@ const qpgis = (() => {
       return this.built[key];
     },
     build(level) {
-      const drawn = { key: level.key, names: level.names, fills: [], borders: [], labels: [] };
+      const drawn = { key: level.key, names: level.names, border: level.border, fills: [], borders: [], labels: [] };
       const thin = level.names.length > 300;
       level.parts.forEach((parts, row) => {
         const rings = areaOf(parts, this.data.scale);
@@ -295,6 +295,7 @@ const qpgis = (() => {
         [words.status, at(rows.status, row)],
         [words.grade, at(rows.said, row), at(rows.weak, row) ? "qp-weak" : ""],
         [words.note, at(rows.note, row)],
+        [words.border, at(this.drawn.border, row)],
       ]));
       return node;
     },
