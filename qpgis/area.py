@@ -380,6 +380,9 @@ def with_own_zones(
     if twice := sorted(area.ids & set(ids)):
         raise ConfigError([f"{what}: {one!r} is the id of another zone or group" for one in twice])
     planar = still_valid(area.plane.project(geometry, system, what=what))
+    for one, shape in zip(ids, planar, strict=True):
+        if not shape.area > 0:
+            raise ZoneError(f"{what}: zone {one!r} is too far from the other zones to be measured with them")
     zones = ZoneSet(level, ids, names, lonlat(geometry, system, what=what), planar, source, overlapping)
     if not overlapping:
         _report_overlaps(zones, area.plane, findings)

@@ -365,6 +365,15 @@ def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
     ]
 
 
+def _spare_inputs(options: argparse.Namespace) -> None:
+    """Refuse to write synthetic data over what they are made from."""
+    kinds = ("landuse", "roads", "residents", "facilities")
+    outputs = {(options.out / f"{kind}.{options.format}").resolve() for kind in kinds}
+    given = (options.zones, options.water, options.forest, options.roads, options.seats)
+    if taken := [str(file) for file in given if file is not None and Path(file).resolve() in outputs]:
+        raise OutputError(f"{', '.join(taken)} would be written over; choose another folder with --out")
+
+
 def _synth(options: argparse.Namespace) -> int:
     from qpgis.synth import write
     from qpgis.synth.command import for_workspace, for_zones
@@ -373,6 +382,7 @@ def _synth(options: argparse.Namespace) -> int:
     changes = {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.zones is not None and options.workspace is not None:
         raise ConfigError("--zones stands alone: leave out WORKSPACE")
+    _spare_inputs(options)
     if options.zones is None:
         made = for_workspace(options.workspace, changes)
     else:

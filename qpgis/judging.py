@@ -11,6 +11,7 @@ from qpgis.errors import did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.indicators import registry
 from qpgis.plans import Baseline, Target, attainment, judge, progress
+from qpgis.provenance import Grade
 from qpgis.rows import STATISTICS, Row, Zone, zones_of
 from qpgis.workspace import Statistic, Workspace
 
@@ -109,7 +110,8 @@ class Judging:
         unit = next((t.unit for (name, _), t in self.targets.items() if name == indicator and t.unit), "")
         if statistic is not None:
             row = Row(indicator, STATISTICS, unit, zone, statistic.value)
-            return replace(row, grade=statistic.grade, source=statistic.source)
+            said = text("note_synthetic", self.lang) if statistic.grade is Grade.SYNTHETIC else ""
+            return replace(row, grade=statistic.grade, source=statistic.source, note=said)
         note = text("note_no_statistic", self.lang, period=self.workspace.period)
         if target is not None and target.spatial:
             note = joined(text("note_not_in_version", self.lang), note)

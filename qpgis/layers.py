@@ -292,7 +292,9 @@ def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.
 
     attributes = [c for c in frame.columns if c != frame.geometry.name]
     wrong = [name for name in (fields.given() | fields.shown()).values() if name not in attributes]
-    if wrong:
+    if wrong and not len(frame):  # a file without features may be without fields
+        frame = frame.assign(**dict.fromkeys(wrong, ""))
+    elif wrong:
         raise LayerError("; ".join(f"{what}: no field {name!r}, {did_you_mean(name, attributes)}" for name in wrong))
     given = fields.given()
     if "feature_id" not in given and "feature_id" in frame:

@@ -11,7 +11,7 @@ from shapely import LineString, Point
 
 import qpgis as qp
 from qpgis.cli import main
-from qpgis.errors import ConfigError, LayerError, SourceError
+from qpgis.errors import ConfigError, LayerError, SourceError, ZoneError
 from qpgis.provenance import Grade
 from qpgis.workspace.config import ZonesTable
 from tests.conftest import EAST, NORTH, Maker, frame, layer, square
@@ -106,7 +106,7 @@ def test_a_reference_layer_keeps_every_plan_status_and_feeds_nothing(workspace: 
     assert list(shown.frame["plan_status"]) == ["规划", "研究", "现状"]
     assert (shown.name("zh"), shown.name("en")) == ("规划线路", "Planned lines")
     assert ws.layers == {}
-    assert ("lines.gpkg", "plans") in {(i.name, i.role) for i in ws.inputs}
+    assert ("lines.gpkg", "reference.plans") in {(i.name, i.role) for i in ws.inputs}
     assert "schematic" in ws.grades
 
 
@@ -263,3 +263,75 @@ def test_the_embedded_workspace_can_be_copied(tmp_path: Path) -> None:
         i.sha256 for i in embedded.inputs if i.role != "workspace"
     }
     assert main(["init", str(tmp_path / "mine"), "--embedded"]) == 2
+
+
+def test_an_own_zone_beside_the_area_is_not_surveyed(workspace: Maker) -> None:
+    """`extent = "area"` is the ground of the zones; own zones may lie beside it."""
+    beside = frame([square(5000, 0), square(1500, 0)], zone_id=["out", "half"], name=["外", "半"])
+    toml = OWN.replace("core.gpkg", "beside.gpkg") + layer("water", 'class_field = "class"')
+    result = qp.assess(qp.open_workspace(workspace(toml, beside=beside, water=lake())))
+    values = result["water_surface_share"].set_index("zone_id")
+    assert values.loc["out", "status"] == "not_computable"
+    assert "50" in values.loc["half", "note"]
+    assert {f.feature_id for f in result.findings if f.rule == "partly_surveyed"} == {"out", "half"}
+
+
+def test_an_own_zone_on_another_continent_is_refused(workspace: Maker) -> None:
+    far = frame([square(0, 0)], zone_id=["far"], name=["远"]).to_crs(4326)
+    far["geometry"] = far.geometry.translate(-190, -62)
+    with pytest.raises(ZoneError, match="zone 'far' is too far from the other zones"):
+        qp.open_workspace(workspace(OWN.replace("core", "far"), far=far))
+
+
+def test_a_synthetic_statistic_is_said(workspace: Maker) -> None:
+    folder = workspace('[tables]\nstatistics = "s.csv"\n')
+    (folder / "s.csv").write_text("indicator,zone,period,value,grade,source\nfoo,a,2024,5,synthetic,x\n", "utf-8")
+    result = qp.assess(qp.open_workspace(folder))
+    (row,) = [row for row in result.rows if row.indicator == "foo" and row.value is not None]
+    assert "合成数据" in row.note
+    assert "合成数据" in result.heading
+
+
+def test_the_manifest_names_every_input(workspace: Maker) -> None:
+    folder = workspace(
+        OWN + OWN.replace("[[own_zones]]", '[[own_zones]]\nlayer = "second"') + layer("water", 'class_field = "class"'),
+        core=core(),
+        water=lake(),
+    )
+    text = (
+        (folder / "qpgis.toml")
+        .read_text("utf-8")
+        .replace("[[own_zones]]\nfile", '[[own_zones]]\nlayer = "core"\nfile', 1)
+    )
+    reference = '[reference.water]\nfile = "water.gpkg"\ngrade = "synthetic"\n'
+    (folder / "qpgis.toml").write_text(text + reference, "utf-8")
+    frame([square(0, 0, 100)], zone_id=["two"], name=["二"]).to_file(folder / "core.gpkg", layer="second")
+    ws = qp.open_workspace(folder)
+    named = sorted((i.name, i.role, str(i.grade)) for i in ws.inputs)
+    assert named == [
+        ("core.gpkg", "own_zones", "schematic"),
+        ("core.gpkg", "own_zones", "schematic"),
+        ("qpgis.toml", "workspace", "None"),
+        ("towns.gpkg", "zones", "surveyed"),
+        ("water.gpkg", "reference.water", "synthetic"),
+        ("water.gpkg", "water", "surveyed"),
+    ]
+
+
+def test_shown_attributes_never_replace_declared_ones(workspace: Maker) -> None:
+    some = lines().assign(name="x", fill="#ff0000")
+    ws = qp.open_workspace(workspace(REFERENCE.replace('["clause"]', '["name", "fill", "key"]'), lines=some))
+    frame_ = ws.references[0].frame
+    assert list(frame_["name"]) == ["甲线", "乙线", "丙线"]
+    assert "fill" not in frame_
+    assert list(frame_["show_name"]) == ["x", "x", "x"]
+
+
+def test_a_line_of_one_point_names_its_file(workspace: Maker) -> None:
+    folder = workspace(REFERENCE.replace("lines.gpkg", "one.geojson"))
+    geometry = {"type": "LineString", "coordinates": [[121.0, 31.0]]}
+    properties = {"key": "a", "label": "b", "plan_status": "现状", "clause": ""}
+    feature = {"type": "Feature", "properties": properties, "geometry": geometry}
+    (folder / "one.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}), "utf-8")
+    with pytest.raises(SourceError, match=r"one\.geojson can't be read"):
+        qp.open_workspace(folder)

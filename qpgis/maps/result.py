@@ -96,8 +96,7 @@ def _scene_layer(layer: Layer, plane: Plane, assessment: Assessment) -> SceneLay
     columns = [
         c for c in ("feature_id", "name", "class_", "plan_status", *(SHOW + c for c in show)) if c in layer.frame
     ]
-    attributes = layer.frame[columns].rename(columns={SHOW + c: c for c in show})
-    frame = gpd.GeoDataFrame(attributes, geometry=plane.unproject(layer.geometry), crs=LONLAT)
+    frame = gpd.GeoDataFrame(layer.frame[columns].copy(), geometry=plane.unproject(layer.geometry), crs=LONLAT)
     legend = _coloured(frame, scheme(layer.scheme)) if layer.scheme else ()
     title = text(f"layer_{layer.kind}", assessment.lang)
     shown = assessment.workspace.shown.get(layer.kind)
@@ -127,7 +126,7 @@ def _graded(source: Source, lang: Lang) -> tuple[str, str]:
 def _worded(layer: SceneLayer, lang: Lang) -> SceneLayer:
     """The layer with its classes and its features' own grades in planners' words."""
     frame = layer.frame.copy()
-    for column, about in (("class_", "class"), ("grade", "grade")):
+    for column, about in (("class_", "class"), (f"{SHOW}grade", "grade")):
         if column in frame:
             frame[column] = [_word(about, value, lang) for value in frame[column]]
     return replace(layer, frame=frame)

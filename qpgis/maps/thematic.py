@@ -28,6 +28,7 @@ from qpgis import styles
 from qpgis.catalogue import Lang, keys, text
 from qpgis.errors import CRSError, ZoneError
 from qpgis.landuse import plan_status_of
+from qpgis.layers import SHOW
 from qpgis.maps.offline import OfflineMap, json_block, script_json, static_block
 from qpgis.provenance import Grade
 
@@ -65,7 +66,7 @@ class SceneLayer:
     grade, grade_said : str
         How good the data are, as a code and as the word to print.
     show : tuple of str
-        Further columns of ``frame`` to print of each feature.
+        Further attributes to print of each feature, in the columns ``show_<name>`` of ``frame``.
     shown : bool, optional
         Whether the map opens with it; by default as the style of its kind says.
     legend : tuple of (str, str)
@@ -377,7 +378,7 @@ def layer_json(layer: SceneLayer, lang: Lang) -> Json:
             text(f"map_plan_{key}", lang) if key else value
             for key, value in zip(status, _column(frame, "plan_status"), strict=True)
         ),
-        "facts": [[_field_name(name, lang), pack(_column(frame, name))] for name in layer.show],
+        "facts": [[_field_name(name, lang), pack(_column(frame, SHOW + name))] for name in layer.show],
         "words": _words(lang, "layer", "class", "plan_status", "feature_id", "grade"),
     }
 

@@ -73,6 +73,7 @@ def _read_ogr(
 ) -> tuple[gpd.GeoDataFrame, Bounds | None]:
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError
+    from shapely.errors import GEOSException
 
     try:
         layer = layer or _only_layer(path, name, what)
@@ -83,7 +84,7 @@ def _read_ogr(
     except DataLayerError as error:
         layers = [row[0] for row in pyogrio.list_layers(path)]
         raise SourceError(f"{what}: {name} has no layer {layer!r}; {did_you_mean(str(layer), layers)}") from error
-    except (DataSourceError, UnicodeDecodeError) as error:
+    except (DataSourceError, UnicodeDecodeError, GEOSException) as error:
         raise SourceError(f"{what}: {name} can't be read as {driver}: {error}") from error
     if "geometry" not in frame:
         raise SourceError(f"{what}: {name} has no geometries" + (f" in layer {layer!r}" if layer else ""))

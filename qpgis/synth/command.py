@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qpgis.crs import LONLAT
+from qpgis.crs import parse
 from qpgis.errors import CRSError, ZoneError, did_you_mean
 from qpgis.sources.vector import read_vector
 from qpgis.synth import Synthetic, read_calibration, synthesise
-from qpgis.workspace.config import SynthTable
-from qpgis.workspace.loading import read_zones
+from qpgis.workspace.config import SynthTable, read_config
+from qpgis.workspace.loading import config_path
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -29,12 +29,14 @@ def for_workspace(folder: Path | None, changes: dict[str, object]) -> Synthetic:
     changes : dict
         Settings that replace those of its ``[synth]``; files are relative to the current folder.
     """
-    import geopandas as gpd
-
-    config, home, area = read_zones(folder)
-    zones = gpd.GeoDataFrame({"zone_id": area.base.ids}, geometry=list(area.base.lonlat), crs=LONLAT)
+    path = config_path(folder)
+    config, home = read_config(path).at(None), path.parent
+    table = config.zones
+    zones = read_vector(home / table.file, name=Path(table.file).name, layer=table.layer, what="zones").frame
+    if table.crs is not None:
+        zones = zones.set_crs(parse(table.crs, what="zones"), allow_override=True)
     own = {key: str(home / file) for key in GIVEN if (file := getattr(config.synth, key))}
-    return _synthetic(zones, "zone_id", config.synth.model_copy(update={**own, **changes}), home)
+    return _synthetic(zones, table.id_field, config.synth.model_copy(update={**own, **changes}), home)
 
 
 def for_zones(file: Path, id_field: str, changes: dict[str, object]) -> Synthetic:
@@ -54,7 +56,7 @@ def for_zones(file: Path, id_field: str, changes: dict[str, object]) -> Syntheti
         raise ZoneError(f"zones ({file.name}): no field {id_field!r}, {known}; say which with --zones-id")
     if frame.crs is None:
         raise CRSError(f"zones ({file.name}): the file names no coordinate reference system")
-    return _synthetic(frame, id_field, SynthTable.model_validate(changes), Path())
+    return _synthetic(frame, id_field, SynthTable().model_copy(update=changes), Path())
 
 
 def _synthetic(zones: gpd.GeoDataFrame, id_field: str, table: SynthTable, home: Path) -> Synthetic:

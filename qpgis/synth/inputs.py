@@ -190,6 +190,10 @@ class Inputs:
         return np.random.Generator(np.random.PCG64([self.seed, int(stage)]))
 
 
+MOST_PARCELS = 5_000_000
+"""Parcels that some 12 GB of memory hold."""
+
+
 def check_numbers(seed: object, parcels: object, digits: object) -> None:
     """Refuse a seed, a number of parcels or of digits that can't be used; all mistakes at once."""
     mistakes = []
@@ -197,6 +201,8 @@ def check_numbers(seed: object, parcels: object, digits: object) -> None:
         mistakes.append(f"seed: a whole number from 0 is wanted, not {seed!r}")
     if type(parcels) is not int or parcels < 1:
         mistakes.append(f"parcels: a whole number from 1 is wanted, not {parcels!r}")
+    elif parcels > MOST_PARCELS:
+        mistakes.append(f"parcels: at most {MOST_PARCELS:,} at once, not {parcels:,}")
     if digits not in (6, 7):
         mistakes.append(f"digits: 6 or 7 is wanted, not {digits!r}")
     if mistakes:
@@ -236,7 +242,9 @@ def _zone_ids(zones: gpd.GeoDataFrame, id_field: str) -> tuple[str, ...]:
         raise ZoneError("there are no zones")
     if id_field not in zones.columns:
         raise ConfigError(f"zones have no column {id_field!r}; {did_you_mean(id_field, map(str, zones.columns))}")
-    ids = tuple(str(value) for value in zones[id_field])
+    ids = tuple(text_of(value) for value in zones[id_field])
+    if "" in ids:
+        raise ZoneError(f"zone {ids.index('') + 1} of {len(ids)} has no {id_field!r}; every zone needs one")
     if len(set(ids)) < len(ids):
         twice = next(i for i in ids if ids.count(i) > 1)
         raise ZoneError(f"two zones have the id {twice!r}; name another column with id_field")

@@ -9,7 +9,7 @@ import shapely
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries
-from qpgis.synth.fields import Ints, edges, first_within, in_one_direction
+from qpgis.synth.fields import Flags, Ints, edges, first_within, in_one_direction
 from qpgis.synth.inputs import Inputs
 from qpgis.synth.partition import Kind, Partition
 
@@ -92,12 +92,19 @@ def overlay(partition: Partition, inputs: Inputs) -> Pieces:
     tree = shapely.STRtree(polygons)
     touched = np.zeros(len(polygons), dtype=bool)
     touched[tree.query(fixed, predicate="dwithin", distance=2.0 * step)[1]] = True
-    crossed = np.flatnonzero(~shapely.is_valid(polygons))  # a cell so slim that its bent sides cross: node its borders
-    touched[tree.query(polygons[crossed])[1]] = True
+    touched[tree.query(polygons[_tangled(polygons)])[1]] = True
     faces = _faces(polygons[touched], fixed, step)
     inner = _untouched(polygons[~touched], cells[~touched], inputs)
     cut = _placed(faces, polygons[touched], cells[touched], inputs)
     return _whole_waters(inner.add(_joined(cut, partition.kind.rows[cut.cell])))
+
+
+def _tangled(polygons: Geometries) -> Flags:
+    """Cells so slim that their bent sides cross one another or a neighbour's: their borders have to be noded."""
+    tangled = ~shapely.is_valid(polygons)
+    sound = np.flatnonzero(~tangled)
+    tangled[sound] = ~shapely.is_empty(shapely.coverage_invalid_edges(polygons[sound]))
+    return np.asarray(tangled)
 
 
 def _segments(inputs: Inputs) -> Geometries:

@@ -232,6 +232,8 @@ def _split(streets: Streets, a: Ints, b: Ints) -> Streets:
 
 def _split_at(streets: Streets, line: Ints, xy: Floats) -> Streets:
     """Split streets at points on them (sorted by line)."""
+    if not len(line):
+        return streets
     lines, first = np.unique(line, return_index=True)
     stops = np.append(first[1:], len(line))
     made: list[Geometries] = []

@@ -51,7 +51,7 @@ class Reader:
     folder: Path
     findings: Findings
     progress: Progress
-    inputs: dict[tuple[str, str], InputFile] = field(default_factory=dict)
+    inputs: dict[tuple[str, ...], InputFile] = field(default_factory=dict)
     extracts: dict[Path, OsmExtract] = field(default_factory=dict)
     hashes: dict[Path, str] = field(default_factory=dict)
 
@@ -73,7 +73,7 @@ class Reader:
         source = Source(
             name, self._grade(raw, table, role, name), table.source, table.licence, table.date, self.hash(path)
         )
-        self.note(raw, role, source, table.crs)
+        self.note(raw, role, source, crs=table.crs, layer=table.layer or "")
         for remark in raw.remarks:
             self.findings.add(Severity.WARNING, "reader_remark", layer=role, file=name, value=remark)
         return raw, source
@@ -101,11 +101,12 @@ class Reader:
             self.hashes[path] = sha256_of(path)
         return self.hashes[path]
 
-    def note(self, raw: RawFeatures, role: str, source: Source, crs: str | None) -> None:
+    def note(self, raw: RawFeatures, role: str, source: Source, *, crs: str | None = None, layer: str = "") -> None:
         """Enter a file into the list of inputs."""
         system = crs or raw.frame.crs
         words = (source.sha256, len(raw.frame), source.grade, label(parse(system, what=raw.file)) if system else "")
-        self.inputs[source.file, role] = InputFile(source.file, role, *words, source.name, source.licence, source.date)
+        entry = InputFile(source.file, role, *words, source.name, source.licence, source.date)
+        self.inputs[source.file, role, layer] = entry
 
 
 def _display_name(file: str) -> str:
@@ -184,13 +185,6 @@ def config_path(folder: str | Path | None) -> Path:
     if path.is_file() and path.suffix != ".toml":
         raise SourceError(f"{path} is no workspace; give a folder with {CONFIG_NAME} (qpgis init makes one)")
     return path if path.suffix == ".toml" and not path.is_dir() else path / CONFIG_NAME
-
-
-def read_zones(folder: str | Path | None) -> tuple[Config, Path, StudyArea]:
-    """A workspace's settings, its folder and its zones; its layers are not read, and need not be there."""
-    path = config_path(folder)
-    config = read_config(path)
-    return config, path.parent, _read_area(config, Reader(path.parent, Findings(), silent), None, None)
 
 
 def _definitions(config: Config) -> dict[str, tuple[str, ...]]:
@@ -330,7 +324,7 @@ def _read_layers(
             layers[kind], ledgers[kind] = _read_layer(kind, table, reader, area, state)
         elif table.empty_because:
             source = Source(CONFIG_NAME, area.base.source.grade, table.empty_because)
-            layers[kind] = Layer.empty(kind, source, area.whole)
+            layers[kind] = Layer.empty(kind, source, area.outline)
     for kind, table in config.layers.items():
         if table.from_:
             layers[kind] = _selected(kind, table, layers[table.from_], config.layers[table.from_])
@@ -339,7 +333,7 @@ def _read_layers(
 
 def _read_references(config: Config, reader: Reader) -> Iterator[Reference]:
     for id_, table in config.reference.items():
-        raw, source = reader.features(table, id_)
+        raw, source = reader.features(table, f"reference.{id_}")
         yield reference(id_, raw, table, source, reader.findings)
 
 
@@ -419,7 +413,7 @@ def _is_far(layer: Layer, area: StudyArea) -> bool:
 def _extent(declared: Any, raw: RawFeatures, crs: str | None, area: StudyArea) -> shapely.Geometry | None:
     """Where a layer was surveyed, in the plane; ``None`` where neither workspace nor file say."""
     if declared == "area":
-        return area.whole
+        return area.outline
     box, system = (raw.bounds, parse(crs or raw.frame.crs, what=raw.file)) if declared == "file" else (declared, LONLAT)
     if box is None or not (box[0] < box[2] and box[1] < box[3]):
         return None

@@ -73,7 +73,7 @@ def osm_workspace(
     for kind, raw in extract.layers.items():
         progress(f"preparing {kind}")
         table = LayerTable(file=path.name, grade=Grade.OPEN)
-        reader.note(raw, kind, source, None)
+        reader.note(raw, kind, source)
         layers[kind], ledgers[kind] = prepare_layer(kind, raw, table, source, area, state, findings)
     return Workspace(
         name=area.name,

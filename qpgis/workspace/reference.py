@@ -13,7 +13,7 @@ from qpgis.crs import LONLAT, lonlat, parse
 from qpgis.errors import LayerError, did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.landuse import plan_status_of
-from qpgis.layers import as_text, days, ids_text
+from qpgis.layers import SHOW, as_text, days, ids_text
 from qpgis.provenance import Source
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Reference:
     shown : bool
         Whether the map opens with it.
     frame : GeoDataFrame
-        In degrees: ``feature_id, name, class_, plan_status`` and the attributes of ``show``, as text.
+        In degrees: ``feature_id, name, class_, plan_status`` and ``show_<name>`` for those of ``show``, as text.
     show : tuple of str
         Further attributes to show.
     source : Source
@@ -97,7 +97,7 @@ def _columns(raw: RawFeatures, table: ReferenceTable, what: str) -> pd.DataFrame
         "class_": table.class_field,
         "plan_status": table.status_field,
     }
-    wanted = {column: name for column, name in fields.items() if name} | {name: name for name in table.show}
+    wanted = {column: name for column, name in fields.items() if name} | {SHOW + name: name for name in table.show}
     wrong = [name for name in wanted.values() if name not in attributes]
     if wrong:
         raise LayerError("; ".join(f"{what}: no field {name!r}, {did_you_mean(name, attributes)}" for name in wrong))
