@@ -388,9 +388,14 @@ def _synth(options: argparse.Namespace) -> int:
     else:
         made = for_zones(options.zones, options.zones_id, changes)
     written = write(made, options.out, format=options.format)
+    tangled = made.tangled
+    if tangled:
+        _say(
+            f"{tangled} parcels overlap a neighbour by a hair; for a strict coverage take fewer parcels or another seed"
+        )
     if options.json:
         shares = json.loads(made.shares.to_json(orient="records", force_ascii=False))
-        summary = {"written": [p.as_posix() for p in written], "shares": shares}
+        summary = {"written": [p.as_posix() for p in written], "shares": shares, "tangled": tangled}
         sys.stdout.write(json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
         return GOOD
     _say(f"{len(made.landuse)} parcels, {len(made.roads)} streets, all of them synthetic")

@@ -41,6 +41,7 @@ def test_a_file_of_zones_is_enough(zones: Path, tmp_path: Path, capsys: pytest.C
         "residents.geojson",
         "roads.geojson",
     ]
+    assert told["tangled"] == 0
     parcels = gpd.read_file(out / "landuse.geojson")
     assert set(parcels["zone_id"]) == {"a", "b", "c", "d"}
     assert set(parcels["grade"]) == {"synthetic"}

@@ -205,9 +205,17 @@ def _united(pieces: Pieces, group: Ints) -> Pieces:
     roots, first, count = np.unique(group[members], return_index=True, return_counts=True)
     geometry = pieces.geometry[roots].copy()
     for n in np.flatnonzero(count > 1):
-        geometry[n] = shapely.coverage_union_all(pieces.geometry[members[first[n] : first[n] + count[n]]])
+        geometry[n] = _union(pieces.geometry[members[first[n] : first[n] + count[n]]])
     parts, owner = shapely.get_parts(geometry, return_index=True)
     return replace(pieces.take(roots[owner]), geometry=parts)
+
+
+def _union(parts: Geometries) -> shapely.Geometry:
+    """The union of parts that share borders; noded anew where these don't fit to the last unit."""
+    try:
+        return shapely.coverage_union_all(parts)
+    except shapely.errors.GEOSException:
+        return shapely.union_all(parts, grid_size=1.0)
 
 
 def _whole_waters(pieces: Pieces) -> Pieces:

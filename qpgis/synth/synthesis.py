@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 EXISTING = "现状"
 
 
+COARSE_PARCELS = 100_000
+"""Up to so many parcels may lie on the lattice of 6 decimals."""
+
+
 @dataclass(frozen=True)
 class Synthetic:
     """A synthetic landscape; nothing in it is real but what was given. Everything is in EPSG:4326.
@@ -68,6 +72,11 @@ class Synthetic:
             f"<Synthetic {self.calibration}, seed {self.seed}: {len(self.landuse)} parcels, {len(self.roads)} streets, "
             f"{int(self.residents['residents'].sum())} residents, {len(self.facilities)} facilities>"
         )
+
+    @property
+    def tangled(self) -> int:
+        """How many parcels don't fit a neighbour to the last unit; none but for a few of a million very small ones."""
+        return int((~shapely.is_empty(shapely.coverage_invalid_edges(self.landuse.geometry.to_numpy()))).sum())
 
     @property
     def layers(self) -> dict[str, gpd.GeoDataFrame]:
@@ -122,7 +131,8 @@ def synthesise(
     id_field : str
         Column of the zones.
     digits : int
-        Decimals of a degree: 7 (about 1 cm), or 6 (about 10 cm) where smaller files matter more than exact areas.
+        Decimals of a degree: 7 (about 1 cm), or 6 (about 10 cm) where smaller files matter more than exact areas. More
+        than 100,000 parcels take 7: on a coarser lattice slim ones would tangle.
 
     Raises
     ------
@@ -139,6 +149,7 @@ def synthesise(
     if not isinstance(calibration, Calibration):
         raise ConfigError(f"calibration: a Calibration is wanted, not {calibration!r}; see read_calibration")
     given = {"water": water, "forest": forest, "roads": roads, "seats": seats}
+    digits = digits if parcels <= COARSE_PARCELS else 7
     inputs = gather(zones, id_field, given, calibration=calibration, seed=seed, digits=digits)
     layout, landscape = _laid_out(inputs, parcels)
     measured = classes.Parcels.of(overlay(layout.partition, inputs), layout, landscape)

@@ -229,7 +229,8 @@ class SynthTable(_Table):
     seed, parcels : int
         Where chance begins; how many parcels, about.
     digits : int
-        Decimals of a degree that coordinates keep; 6 (a decimetre) makes smaller files than 7.
+        Decimals of a degree that coordinates keep; 6 (a decimetre) makes smaller files than 7, which more than
+        100,000 parcels take in any case.
     calibration : str
         A calibration that qpgis ships, or a TOML file.
     water, forest, roads, seats : str, optional
