@@ -108,7 +108,7 @@ class StudyArea:
     @property
     def zone_sets(self) -> tuple[ZoneSet, ...]:
         """Every zone set that is measured by itself."""
-        return (self.base, *self.own, *([self.grid] if self.grid else []))
+        return (*self.measured, *([self.grid] if self.grid else []))
 
     @property
     def measured(self) -> tuple[ZoneSet, ...]:
@@ -124,11 +124,16 @@ class StudyArea:
     @property
     def ids(self) -> frozenset[str]:
         """The ids of all zones and groups, without the cells of a grid."""
-        return frozenset([*self.base.ids, *(g.id for g in self.groups), *(i for zones in self.own for i in zones.ids)])
+        return frozenset([*(g.id for g in self.groups), *(i for zones in self.measured for i in zones.ids)])
 
     def zones_source(self, zone: str) -> Source:
         """Where the borders of a zone or group come from."""
-        return next((zones.source for zones in self.zone_sets if zone in zones.ids), self.base.source)
+        return self._sources.get(zone, self.base.source)
+
+    @cached_property
+    def _sources(self) -> dict[str, Source]:
+        """The source of each zone that is measured by itself; of equal ids the first set's."""
+        return {zone: zones.source for zones in reversed(self.zone_sets) for zone in zones.ids}
 
     @cached_property
     def outline(self) -> shapely.Geometry:

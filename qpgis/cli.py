@@ -367,18 +367,20 @@ def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
 
 def _spare_inputs(options: argparse.Namespace) -> None:
     """Refuse to write synthetic data over what they are made from."""
+    from qpgis.synth.command import GIVEN
+
     kinds = ("landuse", "roads", "residents", "facilities")
     outputs = {(options.out / f"{kind}.{options.format}").resolve() for kind in kinds}
-    given = (options.zones, options.water, options.forest, options.roads, options.seats)
+    given = (options.zones, *(getattr(options, key) for key in GIVEN))
     if taken := [str(file) for file in given if file is not None and Path(file).resolve() in outputs]:
         raise OutputError(f"{', '.join(taken)} would be written over; choose another folder with --out")
 
 
 def _synth(options: argparse.Namespace) -> int:
     from qpgis.synth import write
-    from qpgis.synth.command import for_workspace, for_zones
+    from qpgis.synth.command import GIVEN, for_workspace, for_zones
 
-    names = ("parcels", "seed", "calibration", "water", "forest", "roads", "seats")
+    names = ("parcels", "seed", "calibration", *GIVEN)
     changes = {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.zones is not None and options.workspace is not None:
         raise ConfigError("--zones stands alone: leave out WORKSPACE")

@@ -290,12 +290,11 @@ def prepare(
 def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.DataFrame:
     import pandas as pd
 
-    attributes = [c for c in frame.columns if c != frame.geometry.name]
-    wrong = [name for name in (fields.given() | fields.shown()).values() if name not in attributes]
-    if wrong and not len(frame):  # a file without features may be without fields
-        frame = frame.assign(**dict.fromkeys(wrong, ""))
-    elif wrong:
-        raise LayerError("; ".join(f"{what}: no field {name!r}, {did_you_mean(name, attributes)}" for name in wrong))
+    wanted = [*fields.given().values(), *fields.shown().values()]
+    if len(frame):
+        require_fields(frame, wanted, what)
+    else:  # a file without features may be without fields
+        frame = frame.assign(**{name: "" for name in wanted if name not in frame})
     given = fields.given()
     if "feature_id" not in given and "feature_id" in frame:
         given["feature_id"] = "feature_id"
@@ -312,6 +311,20 @@ def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.
     for column in table.columns.difference(["opened"]):
         table[column] = as_text(table[column])
     return table
+
+
+def require_fields(frame: gpd.GeoDataFrame, wanted: Iterable[str], what: str) -> None:
+    """Raise unless a file has every field that is declared for it.
+
+    Raises
+    ------
+    LayerError
+        With every field that it lacks and the one that may be meant.
+    """
+    attributes = [c for c in frame.columns if c != frame.geometry.name]
+    wrong = [name for name in wanted if name not in attributes]
+    if wrong:
+        raise LayerError("; ".join(f"{what}: no field {name!r}, {did_you_mean(name, attributes)}" for name in wrong))
 
 
 def days(column: pd.Series) -> pd.Series:

@@ -12,7 +12,7 @@ from qpgis.assessment import Assessment
 from qpgis.catalogue import keys, text
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
 from qpgis.indicators.declaration import UNITS
-from qpgis.provenance import FIXED_TIME, dateless_gpkg, worst
+from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, worst
 from qpgis.rows import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, Row, record, shown
 
 if TYPE_CHECKING:
@@ -285,12 +285,17 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
     for (indicator, definition), column in columns.items():
         zones[column] = [values.get((indicator, definition, zone)) for zone in zones["zone_id"]]
         zones[column] = zones[column].astype(float)
-    zones["grade"] = [_worst_grade(assessment, zone) for zone in zones["zone_id"]]
+    grades = _worst_grades(assessment)
+    zones["grade"] = [str(grades.get(zone, "")) for zone in zones["zone_id"]]
     with dateless_gpkg(path) as plain:
         pyogrio.write_dataframe(zones, plain, layer="zones", driver="GPKG", promote_to_multi=True)
         pyogrio.write_dataframe(assessment.table, plain, layer="indicators", driver="GPKG", append=True)
 
 
-def _worst_grade(assessment: Assessment, zone: str) -> str:
-    grades = [row.grade for row in assessment.rows if row.zone.id == zone and row.grade and row.value is not None]
-    return str(worst(grades) or "")
+def _worst_grades(assessment: Assessment) -> dict[str, Grade]:
+    """The worst grade of any value of each zone; zones without values are left out."""
+    found: dict[str, set[Grade]] = {}
+    for row in assessment.rows:
+        if row.grade and row.value is not None:
+            found.setdefault(row.zone.id, set()).add(row.grade)
+    return {zone: grade for zone, grades in found.items() if (grade := worst(grades)) is not None}

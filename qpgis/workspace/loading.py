@@ -307,11 +307,12 @@ def _zone_fields(raw: RawFeatures, table: ZonesTable, members: set[str]) -> tupl
 def _possible(groups: tuple[Group, ...], raw: RawFeatures, id_field: str, findings: Findings) -> tuple[Group, ...]:
     """The groups whose members are all among zones that replace the workspace's own; the others are named."""
     ids = {text_of(v) for v in raw.frame[id_field]}
-    for group in groups:
-        if group.members != ALL and (missing := sorted(set(group.members) - ids)):
-            words = {"layer": "zones", "file": raw.file, "feature_id": ids_text(missing), "value": group.name}
+    missing = {group: sorted(set(group.members) - ids) if group.members != ALL else [] for group in groups}
+    for group, gone in missing.items():
+        if gone:
+            words = {"layer": "zones", "file": raw.file, "feature_id": ids_text(gone), "value": group.name}
             findings.add(Severity.WARNING, "group_left_out", **words)
-    return tuple(group for group in groups if group.members == ALL or set(group.members) <= ids)
+    return tuple(group for group, gone in missing.items() if not gone)
 
 
 def _read_layers(
@@ -388,7 +389,7 @@ def prepare_layer(
 
 def _count_outside(layer: Layer, ledger: Ledger, area: StudyArea, findings: Findings) -> None:
     """Enter the features that touch no zone into the ledger."""
-    tree = shapely.STRtree(np.concatenate([area.base.geometry, *(zones.geometry for zones in area.own)]))
+    tree = shapely.STRtree(np.concatenate([zones.geometry for zones in area.measured]))
     touching = tree.query(layer.geometry, predicate="dwithin", distance=COINCIDENT_M)[0]
     ledger.outside = len(layer) - len(np.unique(touching))
     ledger.used -= ledger.outside
@@ -396,16 +397,14 @@ def _count_outside(layer: Layer, ledger: Ledger, area: StudyArea, findings: Find
     if ledger.outside and ledger.outside == len(layer) and _is_far(layer, area):
         findings.add(Severity.ERROR, "layer_elsewhere", **about, count=len(layer))
     elif ledger.outside and ledger.outside == len(layer):
-        findings.add(Severity.WARNING, "layer_outside", layer=layer.kind, file=layer.source.file, count=len(layer))
+        findings.add(Severity.WARNING, "layer_outside", **about, count=len(layer))
     elif ledger.outside:
-        words = {"layer": layer.kind, "file": layer.source.file, "value": str(ledger.outside)}
-        findings.add(Severity.INFO, "features_outside", **words, count=ledger.outside)
+        findings.add(Severity.INFO, "features_outside", **about, value=str(ledger.outside), count=ledger.outside)
 
 
 def _is_far(layer: Layer, area: StudyArea) -> bool:
     """True if a layer's box is further from the area's than the area is wide."""
-    west, south, east, north = shapely.total_bounds(layer.geometry)
-    box = shapely.box(west, south, east, north)
+    box = shapely.box(*shapely.total_bounds(layer.geometry))
     around = shapely.box(*shapely.bounds(area.whole))
     return bool(shapely.distance(box, around) > max(shapely.length(around) / 4, 1.0))
 

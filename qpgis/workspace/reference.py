@@ -10,10 +10,9 @@ import shapely
 
 from qpgis.catalogue import Lang
 from qpgis.crs import LONLAT, lonlat, parse
-from qpgis.errors import LayerError, did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.landuse import plan_status_of
-from qpgis.layers import SHOW, as_text, days, ids_text
+from qpgis.layers import SHOW, as_text, days, ids_text, require_fields
 from qpgis.provenance import Source
 
 if TYPE_CHECKING:
@@ -90,7 +89,6 @@ def _columns(raw: RawFeatures, table: ReferenceTable, what: str) -> pd.DataFrame
     """The declared attributes as text, one row a feature."""
     import pandas as pd
 
-    attributes = [c for c in raw.frame.columns if c != raw.frame.geometry.name]
     fields = {
         "feature_id": table.id_field,
         "name": table.name_field,
@@ -98,9 +96,7 @@ def _columns(raw: RawFeatures, table: ReferenceTable, what: str) -> pd.DataFrame
         "plan_status": table.status_field,
     }
     wanted = {column: name for column, name in fields.items() if name} | {SHOW + name: name for name in table.show}
-    wrong = [name for name in wanted.values() if name not in attributes]
-    if wrong:
-        raise LayerError("; ".join(f"{what}: no field {name!r}, {did_you_mean(name, attributes)}" for name in wrong))
+    require_fields(raw.frame, wanted.values(), what)
     found = pd.DataFrame({column: as_text(days(raw.frame[name])).to_numpy() for column, name in wanted.items()})
     if "feature_id" not in found:
         found["feature_id"] = [str(n) for n in range(len(raw.frame))]
