@@ -84,7 +84,7 @@ def test_missing_files_are_all_named(workspace: Maker) -> None:
 
 def test_unknown_layer_of_a_file(workspace: Maker) -> None:
     folder = workspace(layer("water", 'layer = "watr"'), water=frame([square(0, 0)]))
-    with pytest.raises(SourceError, match=r"water.gpkg has no layer 'watr'; did you mean 'water'\?"):
+    with pytest.raises(SourceError, match=r"water.gpkg: no layer 'watr'; did you mean 'water'\?"):
         qp.open_workspace(folder)
 
 
@@ -400,7 +400,7 @@ def test_a_file_under_a_wrong_name_is_refused(workspace: Maker) -> None:
     folder = workspace(layer("water").replace("water.gpkg", "water.geojson"))
     frame([square(0, 0)]).to_file(folder / "w.gpkg", driver="GPKG")
     (folder / "w.gpkg").rename(folder / "water.geojson")
-    with pytest.raises(SourceError, match=r"water.geojson is no GeoJSON file but GPKG"):
+    with pytest.raises(SourceError, match=r"water.geojson: it is no GeoJSON file but GPKG"):
         qp.open_workspace(folder)
 
 

@@ -76,10 +76,10 @@ def count_within(zones: Frame, points: Frame) -> pd.Series:
 
 def _read(frame: Frame) -> gpd.GeoDataFrame | gpd.GeoSeries:
     if isinstance(frame, str | Path):
-        from qpgis.sources.vector import read_vector
+        from qpgis.sources import Request
+        from qpgis.sources.reading import read_features
 
-        path = Path(frame)
-        return read_vector(path, name=path.name, what="measures").frame
+        return read_features(Request(Path(frame), Path(frame).name)).frame
     return frame
 
 

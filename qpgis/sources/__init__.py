@@ -1,12 +1,18 @@
-"""Reading the outside world: vector files and OpenStreetMap extracts. Nothing read here is trusted yet."""
+"""Reading the outside world: files of every format that planners hand over. Nothing read here is trusted yet.
+
+``reading`` chooses the module of a format by the file's suffix; each such module has two functions, ``layers(path,
+name)`` and ``read(request)``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qpgis.errors import SourceError
+from qpgis.findings import Findings, Severity
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -30,6 +36,15 @@ class RawFeatures:
         West, south, east, north as the file *states* them, in its own system; never computed from the features.
     remarks : tuple of str
         What the reading library warned of, in its own words.
+    layer : str
+        The layer within the file.
+    encoding : str
+        The encoding of its text and how it was found: ``GB18030 (DBF language driver 0x4D)``; empty where the format
+        leaves no choice.
+    aliases : mapping of field to text
+        What the file calls its fields for people.
+    domains : mapping of field to mapping of code to name
+        The file's own code lists; the frame holds the codes.
     """
 
     frame: gpd.GeoDataFrame
@@ -37,11 +52,74 @@ class RawFeatures:
     driver: str
     bounds: Bounds | None = None
     remarks: tuple[str, ...] = ()
+    layer: str = ""
+    encoding: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    domains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def states_crs(self) -> bool:
         """True if the file itself names its reference system; GeoJSON has a default and needn't."""
         return self.frame.crs is not None and self.driver != "GeoJSON"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One layer of one file, to be read for a purpose.
+
+    Attributes
+    ----------
+    path : Path
+        A regular local file, or the folder of a file geodatabase.
+    name : str
+        The file's name as outputs and messages show it.
+    role : str
+        What it is for: ``zones``, a kind of layer; empty where a file is only looked at.
+    findings : Findings
+        Takes what is wrong but can be read.
+    layer : str, optional
+        Which layer, where the file holds several.
+    encoding : str, optional
+        The encoding of its text, where the file doesn't say or is wrong.
+    x_field, y_field, wkt_field : str, optional
+        Of tables: the columns with coordinates, or with geometries as well-known text.
+    crs : str, optional
+        The declared reference system.
+    window : tuple, optional
+        West, south, east, north in degrees: what lies outside isn't needed. Readers of rasters heed it.
+    """
+
+    path: Path
+    name: str
+    role: str = ""
+    findings: Findings = field(default_factory=Findings)
+    layer: str | None = None
+    encoding: str | None = None
+    x_field: str | None = None
+    y_field: str | None = None
+    wkt_field: str | None = None
+    crs: str | None = None
+    window: Bounds | None = None
+
+    @property
+    def what(self) -> str:
+        """Begins a message: ``layer 'water': lakes.shp``."""
+        if not self.role:
+            return self.name
+        return f"{'zones' if self.role == 'zones' else f'layer {self.role!r}'}: {self.name}"
+
+    def at(self, path: Path, **changes: Any) -> Request:
+        """The same request for a file elsewhere, such as one unpacked from an archive."""
+        return replace(self, path=path, **changes)
+
+    def refusal(self, why: str) -> SourceError:
+        """The error that refuses the file; ``why`` names feature and remedy and begins after the file's name."""
+        return SourceError(f"{self.what}: {why}")
+
+    def note(self, severity: Severity, rule: str, *, feature_id: str = "", value: str = "", **words: object) -> None:
+        """Enter a fault that doesn't keep the file from being read."""
+        about = {"layer": self.role, "file": self.name, "feature_id": feature_id, "value": value}
+        self.findings.add(severity, rule, **about, **words)  # type: ignore[arg-type]
 
 
 def regular_file(path: Path, *, what: str) -> Path:
@@ -53,6 +131,8 @@ def regular_file(path: Path, *, what: str) -> Path:
         If it isn't there, or is a folder, a device or a pipe.
     """
     if not path.exists():
+        if remote(str(path)):
+            raise SourceError(f"{what}: {path} isn't a local file; qpgis reads no other (qpgis fetch gets remote data)")
         near = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
         hint = f"; there is: {', '.join(near[:5])}" if near else ""
         raise SourceError(f"{what}: file {path} doesn't exist{hint}")
@@ -61,3 +141,13 @@ def regular_file(path: Path, *, what: str) -> Path:
     if path.stat().st_size == 0:
         raise SourceError(f"{what}: {path} is empty (0 bytes); export it again")
     return path
+
+
+def remote(path: str) -> bool:
+    """True for what GDAL would take for a connection or a virtual file.
+
+    >>> remote("/vsicurl/http://x/y.shp"), remote("PG:dbname=x"), remote("data/water.shp")
+    (True, True, False)
+    """
+    head = path.split("/", 1)[0]
+    return path.startswith("/vsi") or ":/" in path or (":" in head and len(head.partition(":")[0]) > 1)

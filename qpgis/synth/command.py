@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from qpgis.crs import parse
 from qpgis.errors import CRSError, ZoneError, did_you_mean
-from qpgis.sources.vector import read_vector
+from qpgis.sources import Request
+from qpgis.sources.reading import read_features
 from qpgis.synth import Synthetic, read_calibration, synthesise
 from qpgis.workspace.config import SynthTable, read_config
 from qpgis.workspace.loading import config_path
@@ -32,7 +33,7 @@ def for_workspace(folder: Path | None, changes: dict[str, object]) -> Synthetic:
     path = config_path(folder)
     config, home = read_config(path).at(None), path.parent
     table = config.zones
-    zones = read_vector(home / table.file, name=Path(table.file).name, layer=table.layer, what="zones").frame
+    zones = read_features(Request(home / table.file, Path(table.file).name, "zones", layer=table.layer)).frame
     if table.crs is not None:
         zones = zones.set_crs(parse(table.crs, what="zones"), allow_override=True)
     own = {key: str(home / file) for key in GIVEN if (file := getattr(config.synth, key))}
@@ -49,7 +50,7 @@ def for_zones(file: Path, id_field: str, changes: dict[str, object]) -> Syntheti
     CRSError
         If the file doesn't name its system.
     """
-    frame = read_vector(file, name=file.name, what="zones").frame
+    frame = read_features(Request(file, file.name, "zones")).frame
     attributes = [c for c in frame.columns if c != frame.geometry.name]
     if id_field not in attributes:
         known = did_you_mean(id_field, attributes)
@@ -61,7 +62,7 @@ def for_zones(file: Path, id_field: str, changes: dict[str, object]) -> Syntheti
 
 def _synthetic(zones: gpd.GeoDataFrame, id_field: str, table: SynthTable, home: Path) -> Synthetic:
     given = {
-        key: read_vector(Path(file), name=Path(file).name, what=key).frame if (file := getattr(table, key)) else None
+        key: read_features(Request(Path(file), Path(file).name, key)).frame if (file := getattr(table, key)) else None
         for key in GIVEN
     }
     own = home / table.calibration

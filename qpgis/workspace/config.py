@@ -38,7 +38,33 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class FileTable(_Table):
+class ReadTable(_Table):
+    """How a file is read, where the file itself doesn't say.
+
+    Attributes
+    ----------
+    layer, crs : str, optional
+        Layer within the file; coordinate reference system.
+    encoding : str, optional
+        Encoding of its text, by default found as ``qpgis inspect`` tells.
+    x_field, y_field, wkt_field : str, optional
+        Of tables: the columns with coordinates, or with geometries as well-known text.
+    source, licence, date : str
+        Title, licence and date of the source.
+    """
+
+    layer: str | None = None
+    crs: str | None = None
+    encoding: str | None = None
+    x_field: str | None = None
+    y_field: str | None = None
+    wkt_field: str | None = None
+    source: str = ""
+    licence: str = ""
+    date: str = ""
+
+
+class FileTable(ReadTable):
     """What every file of a workspace says of itself.
 
     Attributes
@@ -47,19 +73,10 @@ class FileTable(_Table):
         Path, from the folder of ``qpgis.toml``.
     grade : Grade
         How good it is; mandatory.
-    layer, crs : str, optional
-        Layer within the file; coordinate reference system, where the file doesn't name it.
-    source, licence, date : str
-        Title, licence and date of the source.
     """
 
     file: str
     grade: Grade
-    layer: str | None = None
-    crs: str | None = None
-    source: str = ""
-    licence: str = ""
-    date: str = ""
 
 
 class ZonesTable(FileTable):
@@ -90,13 +107,13 @@ class GroupTable(_Table):
     members: list[str] | Literal["all"]
 
 
-class LayerTable(_Table):
+class LayerTable(ReadTable):
     """``[layers.<kind>]``: a file, or a selection of classes of another layer, or the statement that there is none.
 
     Attributes
     ----------
-    file, layer, crs, grade, source, licence, date
-        As in :class:`FileTable`; ``file`` and ``grade`` together.
+    file, grade
+        As in :class:`FileTable`, together.
     from_ : str
         ``from``: another layer of the workspace whose classes make up this one.
     classes : list of str
@@ -122,11 +139,6 @@ class LayerTable(_Table):
 
     file: str | None = None
     grade: Grade | None = None
-    layer: str | None = None
-    crs: str | None = None
-    source: str = ""
-    licence: str = ""
-    date: str = ""
     from_: str | None = Field(None, alias="from")
     classes: list[str] | None = None
     empty_because: str | None = None

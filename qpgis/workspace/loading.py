@@ -22,9 +22,9 @@ from qpgis.measures.areas import area_contributions
 from qpgis.periods import last_day
 from qpgis.plans import Plan, Thresholds, read_plan
 from qpgis.provenance import Grade, Source, sha256_of, worst
-from qpgis.sources import RawFeatures
+from qpgis.sources import Bounds, RawFeatures, Request
 from qpgis.sources.osm import OsmExtract, is_osm, read_osm
-from qpgis.sources.vector import read_vector
+from qpgis.sources.reading import read_features
 from qpgis.workspace import InputFile, Workspace
 from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, LayerTable, ZonesTable, read_config
 from qpgis.workspace.reference import Reference, reference
@@ -54,6 +54,7 @@ class Reader:
     inputs: dict[tuple[str, ...], InputFile] = field(default_factory=dict)
     extracts: dict[Path, OsmExtract] = field(default_factory=dict)
     hashes: dict[Path, str] = field(default_factory=dict)
+    window: Bounds | None = None
 
     def features(self, table: FileTable | LayerTable, role: str) -> tuple[RawFeatures, Source]:
         """The features and the source of one file of the workspace."""
@@ -67,9 +68,7 @@ class Reader:
                 raise ConfigError(f"{role}: OpenStreetMap has no such layer; {did_you_mean(role, extract.layers)}")
             raw = extract.layers[role]
         else:
-            raw = read_vector(
-                path, name=name, layer=table.layer, what=f"layer {role!r}" if role != "zones" else "zones"
-            )
+            raw = read_features(self._request(path, name, role, table))
         source = Source(
             name, self._grade(raw, table, role, name), table.source, table.licence, table.date, self.hash(path)
         )
@@ -77,6 +76,11 @@ class Reader:
         for remark in raw.remarks:
             self.findings.add(Severity.WARNING, "reader_remark", layer=role, file=name, value=remark)
         return raw, source
+
+    def _request(self, path: Path, name: str, role: str, table: FileTable | LayerTable) -> Request:
+        """What a table of the workspace asks for."""
+        options = {key: getattr(table, key) for key in ("encoding", "x_field", "y_field", "wkt_field", "crs")}
+        return Request(path, name, role, self.findings, layer=table.layer, window=self.window, **options)
 
     def _grade(self, raw: RawFeatures, table: FileTable | LayerTable, role: str, name: str) -> Grade:
         """The declared grade, or the worst that the rows of the file say of themselves."""

@@ -1,0 +1,1 @@
+"""``qpgis inspect``: what a file is, and what is wrong with it."""

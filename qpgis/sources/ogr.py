@@ -1,0 +1,111 @@
+"""The road through GDAL that most formats share: the driver fixed by the file's suffix, never chosen by GDAL."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qpgis.errors import SourceError, did_you_mean
+from qpgis.sources import RawFeatures, Request
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+
+def ogr_layers(path: Path, name: str, driver: str) -> tuple[str, ...]:
+    """The names of the layers in a file.
+
+    Raises
+    ------
+    SourceError
+        If GDAL can't read it.
+    """
+    import pyogrio
+
+    with _explained(name, driver), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # reading the layer says them again
+        return tuple(str(row[0]) for row in pyogrio.list_layers(path))
+
+
+def read_ogr(request: Request, path: Path, driver: str, **options: Any) -> RawFeatures:
+    """Every feature of one layer of a file.
+
+    Parameters
+    ----------
+    request : Request
+    path : Path
+        Where GDAL finds the file, under a plain name; messages use the request's name.
+    driver : str
+        What it has to be; anything else is refused.
+    **options
+        For ``pyogrio.read_dataframe``.
+
+    Raises
+    ------
+    SourceError
+        If the file is of another format or damaged, or if its layer isn't (or isn't uniquely) in it.
+    """
+    import pyogrio
+
+    layer = chosen_layer(request, ogr_layers(path, request.what, driver))
+    with _explained(request.what, driver), remarks_of(request) as remarks:
+        found = pyogrio.read_info(path, layer=layer)["driver"]
+        if found != driver:
+            raise request.refusal(f"it is no {driver} file but {found}; give it its true suffix")
+        frame = pyogrio.read_dataframe(path, layer=layer, fid_as_index=True, **options)
+    if "geometry" not in frame:
+        raise request.refusal(f"no geometries in layer {layer!r}")
+    return RawFeatures(with_ids(frame), request.name, driver, remarks=tuple(remarks), layer=layer)
+
+
+@contextmanager
+def remarks_of(request: Request) -> Iterator[list[str]]:
+    """What libraries warn of meanwhile, each warning once; the list is filled at the end."""
+    remarks: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield remarks
+    remarks += dict.fromkeys(str(w.message).replace(str(request.path), request.name) for w in caught)
+
+
+def with_ids(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The frame with its index as the column ``feature_id``, unless it has one, and a fresh index."""
+    if "feature_id" not in frame:
+        frame["feature_id"] = frame.index.astype(str)
+    return frame.reset_index(drop=True)
+
+
+def chosen_layer(request: Request, layers: tuple[str, ...]) -> str:
+    """The layer that is asked for, or the only one.
+
+    Raises
+    ------
+    SourceError
+        If there is no such layer, or several and none is named.
+    """
+    if request.layer is not None:
+        if request.layer not in layers:
+            raise request.refusal(f"no layer {request.layer!r}; {did_you_mean(request.layer, layers)}")
+        return request.layer
+    if len(layers) != 1:
+        raise request.refusal(f'it holds {len(layers)} layers ({", ".join(layers)}); say which with layer = "..."')
+    return layers[0]
+
+
+@contextmanager
+def _explained(what: str, driver: str) -> Iterator[None]:
+    """GDAL's errors as ours."""
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+    from shapely.errors import GEOSException
+
+    try:
+        yield
+    except SourceError:
+        raise
+    except (DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError) as error:
+        raise SourceError(f"{what}: can't be read as {driver}: {error}") from error
+    except (UnicodeDecodeError, GEOSException) as error:
+        raise SourceError(f"{what}: can't be read as {driver}: {error}") from error
