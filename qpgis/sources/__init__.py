@@ -45,6 +45,8 @@ class RawFeatures:
         What the file calls its fields for people.
     domains : mapping of field to mapping of code to name
         The file's own code lists; the frame holds the codes.
+    spatial : bool
+        False for a table without any geometry: it can be looked at and joined, not measured.
     """
 
     frame: gpd.GeoDataFrame
@@ -56,6 +58,7 @@ class RawFeatures:
     encoding: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
     domains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    spatial: bool = True
 
     @property
     def states_crs(self) -> bool:
