@@ -18,6 +18,7 @@ ORDER = [
     "shapes",
     "provenance",
     "catalogue",
+    "naming",
     "styles",
     "findings",
     "sources",

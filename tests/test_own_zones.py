@@ -333,5 +333,5 @@ def test_a_line_of_one_point_names_its_file(workspace: Maker) -> None:
     properties = {"key": "a", "label": "b", "plan_status": "现状", "clause": ""}
     feature = {"type": "Feature", "properties": properties, "geometry": geometry}
     (folder / "one.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}), "utf-8")
-    with pytest.raises(SourceError, match=r"one\.geojson can't be read"):
+    with pytest.raises(SourceError, match=r"one\.geojson: can't be read"):
         qp.open_workspace(folder)

@@ -38,6 +38,26 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+class JoinTable(_Table):
+    """``[layers.<kind>.join]``: a table whose columns describe the features.
+
+    Attributes
+    ----------
+    file, layer, encoding : str
+        The table, the sheet or layer in it, and its encoding.
+    on : str
+        The field of the features that says which row is theirs.
+    key : str
+        The table's field with the same values; by default called as ``on``.
+    """
+
+    file: str
+    on: str
+    key: str = ""
+    layer: str | None = None
+    encoding: str | None = None
+
+
 class ReadTable(_Table):
     """How a file is read, where the file itself doesn't say.
 
@@ -49,6 +69,8 @@ class ReadTable(_Table):
         Encoding of its text, by default found as ``qpgis inspect`` tells.
     x_field, y_field, wkt_field : str, optional
         Of tables: the columns with coordinates, or with geometries as well-known text.
+    join : table, optional
+        A table whose columns describe the features, see :class:`JoinTable`.
     source, licence, date : str
         Title, licence and date of the source.
     """
@@ -59,6 +81,7 @@ class ReadTable(_Table):
     x_field: str | None = None
     y_field: str | None = None
     wkt_field: str | None = None
+    join: JoinTable | None = None
     source: str = ""
     licence: str = ""
     date: str = ""
@@ -441,8 +464,6 @@ def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str
         yield f"{kind}: its features are {LAYERS.get(kind)}s, which land-use parcels can't give; it needs a file"
     if kind != "landuse" and layer.scheme:
         yield f'{kind}: scheme goes with landuse; read the file as [layers.landuse] and select with from = "landuse"'
-    if kind == "landuse" and layer.file and not layer.class_field:
-        yield "landuse needs class_field = ...: the field that holds the land-use code"
     if layer.from_:
         yield from _selection_mistakes(kind, layer.from_, layer.classes, every)
 
@@ -492,6 +513,7 @@ def _known_keys(path: tuple[str, ...]) -> set[str]:
         "groups": GroupTable,
         "own_zones": OwnZonesTable,
         "layers": LayerTable,
+        "join": JoinTable,
         "reference": ReferenceTable,
         "state": StateTable,
         "tables": TablesTable,

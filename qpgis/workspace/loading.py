@@ -13,12 +13,13 @@ import shapely
 from qpgis.area import ALL, Group, StudyArea, study_area, with_own_zones
 from qpgis.catalogue import Lang, data_dir, read_toml
 from qpgis.crs import COINCIDENT_M, LONLAT, label, parse
-from qpgis.errors import ConfigError, SourceError, ZoneError, did_you_mean
+from qpgis.errors import ConfigError, LayerError, SourceError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.indicators import registry
 from qpgis.landuse import scheme
 from qpgis.layers import Fields, Layer, Ledger, State, ids_text, prepare, text_of
 from qpgis.measures.areas import area_contributions
+from qpgis.naming import field_for
 from qpgis.periods import last_day
 from qpgis.plans import Plan, Thresholds, read_plan
 from qpgis.provenance import Grade, Source, sha256_of, worst
@@ -26,7 +27,8 @@ from qpgis.sources import Bounds, RawFeatures, Request
 from qpgis.sources.osm import OsmExtract, is_osm, read_osm
 from qpgis.sources.reading import read_features
 from qpgis.workspace import InputFile, Workspace
-from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, LayerTable, ZonesTable, read_config
+from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, JoinTable, LayerTable, ZonesTable, read_config
+from qpgis.workspace.joins import joined
 from qpgis.workspace.reference import Reference, reference
 from qpgis.workspace.tables import read_baselines, read_statistics, read_targets
 
@@ -69,6 +71,12 @@ class Reader:
             raw = extract.layers[role]
         else:
             raw = read_features(self._request(path, name, role, table))
+        if not raw.spatial:
+            raise SourceError(
+                f"{role}: {name} is a table without geometries; name its columns with x_field and y_field, or wkt_field"
+            )
+        if table.join is not None:
+            raw = self._joined(raw, table.join, role)
         source = Source(
             name, self._grade(raw, table, role, name), table.source, table.licence, table.date, self.hash(path)
         )
@@ -76,6 +84,15 @@ class Reader:
         for remark in raw.remarks:
             self.findings.add(Severity.WARNING, "reader_remark", layer=role, file=name, value=remark)
         return raw, source
+
+    def _joined(self, raw: RawFeatures, table: JoinTable, role: str) -> RawFeatures:
+        """The features with the columns of the table that their join names."""
+        path, name = self.folder / table.file, _display_name(table.file)
+        if not path.exists():
+            raise SourceError(f"[{role}.join] file {table.file!r} doesn't exist in {self.folder}")
+        rows = read_features(Request(path, name, role, self.findings, layer=table.layer, encoding=table.encoding))
+        self.inputs[name, role, "join"] = InputFile(name, role, self.hash(path), len(rows.frame), None)
+        return joined(raw, rows, on=table.on, key=table.key or table.on, role=role, findings=self.findings)
 
     def _request(self, path: Path, name: str, role: str, table: FileTable | LayerTable) -> Request:
         """What a table of the workspace asks for."""
@@ -254,11 +271,8 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
     if other is not None:
         table = other.model_copy(update={"file": str(Path(other.file).absolute())})
     raw, source = reader.features(table, "zones")
-    id_field, name_field = table.id_field, table.name_field
-    if other is not None:
-        id_field, name_field = _zone_fields(
-            raw, table, {m for g in config.groups for m in g.members if g.members != "all"}
-        )
+    members = {m for g in config.groups for m in g.members if g.members != "all"}
+    id_field, name_field = _zone_fields(raw, table, members if other is not None else set(), reader.findings)
     groups = tuple(Group(g.id, g.name, g.level, ALL if g.members == "all" else tuple(g.members)) for g in config.groups)
     if other is not None:
         groups = _possible(groups, raw, id_field, reader.findings)
@@ -291,21 +305,27 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
     return area
 
 
-def _zone_fields(raw: RawFeatures, table: ZonesTable, members: set[str]) -> tuple[str, str]:
-    """Id and name field of zones that replace the workspace's own: the declared ones, or those that fit its groups."""
+def _zone_fields(raw: RawFeatures, table: ZonesTable, members: set[str], findings: Findings) -> tuple[str, str]:
+    """Id and name field of zones: the declared ones, those that fit the groups, or the specification's."""
     attributes = [c for c in raw.frame.columns if c != raw.frame.geometry.name]
-    if table.id_field in attributes and table.name_field in attributes:
-        return table.id_field, table.name_field
+    found = {"id_field": table.id_field, "name_field": table.name_field}
     matches = {c: len(members & {text_of(v) for v in raw.frame[c]}) for c in attributes}
     best = max(attributes, key=matches.__getitem__, default="")
-    names = [c for c in ("name", "NAME", "XZQMC", "名称") if c in attributes]
-    if not matches.get(best) or not names:
-        raise ZoneError(
-            f"zones ({raw.file}): no field holds the ids that the workspace's groups name "
-            f"({', '.join(sorted(members)[:3])} ...); say which with --zones-id and --zones-name, "
-            f"one of {', '.join(attributes)}"
-        )
-    return best, names[0]
+    for key, roles in (("id_field", ("unit", "id")), ("name_field", ("name",))):
+        if found[key] in attributes or key in table.model_fields_set:
+            continue
+        if key == "id_field" and members:
+            if not matches.get(best):
+                raise ZoneError(
+                    f"zones ({raw.file}): no field holds the ids that the workspace's groups name "
+                    f"({', '.join(sorted(members)[:3])} ...); say which with --zones-id and --zones-name, "
+                    f"one of {', '.join(attributes)}"
+                )
+            found[key] = best
+            continue
+        named = (_by_alias(key, role, raw, "zones", findings) for role in roles)
+        found[key] = next((name for name in named if name is not None), found[key])
+    return found["id_field"], found["name_field"]
 
 
 def _possible(groups: tuple[Group, ...], raw: RawFeatures, id_field: str, findings: Findings) -> tuple[Group, ...]:
@@ -356,10 +376,11 @@ def prepare_layer(
 ) -> tuple[Layer, Ledger]:
     """A layer from a file's rows, as its table in the workspace says."""
     from_osm = raw.driver == "OSM"
+    known = _known_fields(kind, raw, table, findings)
     fields = Fields(
-        id=table.id_field,
-        name=table.name_field or ("name" if from_osm else None),
-        class_=table.class_field or ("class" if from_osm else None),
+        id=known.get("id_field"),
+        name=known.get("name_field") or ("name" if from_osm else None),
+        class_=known.get("class_field") or ("class" if from_osm else None),
         plan_status=table.status_field,
         opened=table.opened_field,
         oneway=table.oneway_field or ("oneway" if from_osm and "oneway" in raw.frame else None),
@@ -389,6 +410,33 @@ def prepare_layer(
         findings.add(Severity.WARNING, "roads_without_classes", layer=kind, file=raw.file)
         layer = replace(layer, frame=layer.frame.assign(class_="road"))
     return layer, ledger
+
+
+def _known_fields(kind: str, raw: RawFeatures, table: LayerTable, findings: Findings) -> dict[str, str]:
+    """The fields of a layer: those that the workspace names, else those that the database specification does.
+
+    Raises
+    ------
+    LayerError
+        If it is land use, and nothing says which field holds the codes.
+    """
+    roles = {"id_field": "id", "name_field": "name"} | ({"class_field": "class"} if kind == "landuse" else {})
+    found = {key: name for key in (*roles, "class_field") if (name := getattr(table, key)) is not None}
+    for key, role in roles.items():
+        if key not in found and (name := _by_alias(key, role, raw, kind, findings)) is not None:
+            found[key] = name
+    if kind == "landuse" and "class_field" not in found and len(raw.frame):
+        raise LayerError(f"layer {kind!r} ({raw.file}): name class_field = ..., the field that holds the land-use code")
+    return found
+
+
+def _by_alias(key: str, role: str, raw: RawFeatures, layer: str, findings: Findings) -> str | None:
+    """The field that plays a role by its name in the database specification, with a finding that says so."""
+    fields = [c for c in raw.frame.columns if c != raw.frame.geometry.name]
+    name = field_for(role, fields, raw.aliases)
+    if name is not None:
+        findings.add(Severity.INFO, "field_by_alias", layer=layer, file=raw.file, value=name, role_said=key)
+    return name
 
 
 def _count_outside(layer: Layer, ledger: Ledger, area: StudyArea, findings: Findings) -> None:
