@@ -25,7 +25,7 @@ def ogr_layers(path: Path, name: str, driver: str) -> tuple[str, ...]:
     """
     import pyogrio
 
-    with _explained(name, driver), warnings.catch_warnings():
+    with explained(name, driver), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # reading the layer says them again
         return tuple(str(row[0]) for row in pyogrio.list_layers(path))
 
@@ -51,7 +51,7 @@ def read_ogr(request: Request, path: Path, driver: str, **options: Any) -> RawFe
     import pyogrio
 
     layer = chosen_layer(request, ogr_layers(path, request.what, driver))
-    with _explained(request.what, driver), remarks_of(request) as remarks:
+    with explained(request.what, driver), remarks_of(request) as remarks:
         found = pyogrio.read_info(path, layer=layer)["driver"]
         if found != driver:
             raise request.refusal(f"it is no {driver} file but {found}; give it its true suffix")
@@ -96,7 +96,7 @@ def chosen_layer(request: Request, layers: tuple[str, ...]) -> str:
 
 
 @contextmanager
-def _explained(what: str, driver: str) -> Iterator[None]:
+def explained(what: str, driver: str) -> Iterator[None]:
     """GDAL's errors as ours."""
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
     from shapely.errors import GEOSException
