@@ -289,6 +289,18 @@ class StateTable(_Table):
     statuses: list[Literal["existing", "under_construction", "planned", "studied"]] = ["existing"]
 
 
+class DatabaseTable(_Table):
+    """``[database]``: where the tables are that ``file = "postgis:schema.table"`` names; the password is PGPASSWORD's.
+
+    Attributes
+    ----------
+    url : str
+        ``postgresql://user@host:5432/database``.
+    """
+
+    url: str
+
+
 class TablesTable(_Table):
     """``[tables]``: CSV files with values that aren't computed from layers."""
 
@@ -334,6 +346,7 @@ class Config(_Table):
     own_zones: list[OwnZonesTable] = []
     layers: Layers = {}
     reference: dict[str, ReferenceTable] = {}
+    database: DatabaseTable | None = None
     state: StateTable = StateTable()
     plans: list[str] = []
     tables: TablesTable = TablesTable()
@@ -515,6 +528,7 @@ def _known_keys(path: tuple[str, ...]) -> set[str]:
         "layers": LayerTable,
         "join": JoinTable,
         "reference": ReferenceTable,
+        "database": DatabaseTable,
         "state": StateTable,
         "tables": TablesTable,
         "thresholds": ThresholdsTable,

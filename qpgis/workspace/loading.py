@@ -25,6 +25,7 @@ from qpgis.plans import Plan, Thresholds, read_plan
 from qpgis.provenance import Grade, Source, sha256_of, worst
 from qpgis.sources import Bounds, RawFeatures, Request
 from qpgis.sources.osm import OsmExtract, is_osm, read_osm
+from qpgis.sources.postgis import is_table, read_table
 from qpgis.sources.reading import read_features
 from qpgis.workspace import InputFile, Workspace
 from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, JoinTable, LayerTable, ZonesTable, read_config
@@ -57,6 +58,7 @@ class Reader:
     extracts: dict[Path, OsmExtract] = field(default_factory=dict)
     hashes: dict[Path, str] = field(default_factory=dict)
     window: Bounds | None = None
+    database: str | None = None
 
     def features(self, table: FileTable | LayerTable, role: str) -> tuple[RawFeatures, Source]:
         """The features and the source of one file of the workspace."""
@@ -69,6 +71,8 @@ class Reader:
             if role not in extract.layers:
                 raise ConfigError(f"{role}: OpenStreetMap has no such layer; {did_you_mean(role, extract.layers)}")
             raw = extract.layers[role]
+        elif is_table(table.file):
+            raw = self._from_database(self._request(path, table.file, role, table), path)
         else:
             raw = read_features(self._request(path, name, role, table))
         if not raw.spatial:
@@ -84,6 +88,13 @@ class Reader:
         for remark in raw.remarks:
             self.findings.add(Severity.WARNING, "reader_remark", layer=role, file=name, value=remark)
         return raw, source
+
+    def _from_database(self, request: Request, path: Path) -> RawFeatures:
+        """The rows of a table of the workspace's database, whose hash stands for that of a file."""
+        if self.database is None:
+            raise request.refusal('name its database in qpgis.toml: [database] url = "postgresql://user@host/name"')
+        raw, self.hashes[path] = read_table(request, self.database)
+        return raw
 
     def _joined(self, raw: RawFeatures, table: JoinTable, role: str) -> RawFeatures:
         """The features with the columns of the table that their join names."""
@@ -170,7 +181,8 @@ def open_workspace(
     whole = read_config(path)
     config = whole.at(period)
     _require_files(config, path.parent)
-    reader = Reader(path.parent, Findings(lang), progress)
+    url = config.database.url if config.database else None
+    reader = Reader(path.parent, Findings(lang), progress, database=url)
     _report_inherited(whole, config, reader.findings)
     area = _read_area(config, reader, zones, grid_cell_m)
     state = _state(config)
@@ -254,7 +266,9 @@ def _require_files(config: Config, folder: Path) -> None:
     named += [(f"reference.{id_}", table.file) for id_, table in config.reference.items()]
     named += [(f"tables.{key}", file) for key, file in config.tables.model_dump().items() if file]
     missing = [
-        f"[{key}] file {file!r} doesn't exist in {folder}" for key, file in named if not (folder / file).exists()
+        f"[{key}] file {file!r} doesn't exist in {folder}"
+        for key, file in named
+        if not (is_table(file) or (folder / file).exists())
     ]
     if missing:
         raise SourceError(
