@@ -70,6 +70,7 @@ def planned(database: str, monkeypatch: pytest.MonkeyPatch) -> str:
         connection.execute('CREATE SCHEMA "规划"')
         connection.execute(
             'CREATE TABLE "规划"."水 域" (bsm varchar PRIMARY KEY, "名称" text, mj numeric(12, 2), n int, day date,'
+            " kind text DEFAULT '湖泊',"
             " geom geometry(Polygon, 4549))"
         )
         insert = (
