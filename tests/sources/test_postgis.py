@@ -174,7 +174,7 @@ def test_a_table_is_a_layer_of_a_workspace(workspace: Maker, planned: str) -> No
     assert [one.name for one in opened.inputs if one.role == "water"] == ["postgis:规划.水 域"]
     result = qp.assess(opened)
     row = result.table.query("indicator == 'water_surface_share' and zone_id == 'a'").iloc[0]
-    assert row["numerator"] == pytest.approx(30_000, rel=5e-4)  # the plane of EPSG:4549 stretches by 2.2e-4 here
+    assert row["numerator"] == pytest.approx(0.03, rel=5e-4)  # the plane of EPSG:4549 stretches by 2.2e-4 here
 
 
 def test_a_table_needs_a_database(workspace: Maker) -> None:
