@@ -14,10 +14,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "qpgis"
 ORDER = [
     "errors",
     "periods",
+    "catalogue",
     "crs",
     "shapes",
     "provenance",
-    "catalogue",
     "naming",
     "styles",
     "findings",

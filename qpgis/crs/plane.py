@@ -1,32 +1,19 @@
-"""The only place where coordinates change.
-
-Every geometry takes one way: file coordinates -> longitude and latitude -> the study area's equal-area plane. In
-that plane (Lambert azimuthal equal-area on GRS80, centre on whole degrees) a plane area is an ellipsoidal area.
-Longitude and latitude are taken as CGCS2000, ETRS89 and WGS 84 alike: they differ by less than a metre, PROJ knows no
-operation between them but a null one, and planning maps are not that accurate.
-"""
+"""The plane in which everything is measured, and the Gauss-Krueger zones for buffers and networks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Geod, Transformer
-from pyproj.exceptions import CRSError as PyprojCRSError
-from pyproj.exceptions import ProjError
+from pyproj import CRS, Transformer
 
+from qpgis.crs.systems import GRS80, LONLAT, Floats, Geometries, lonlat, to_lonlat
 from qpgis.errors import CRSError
 
-Geometries = NDArray[np.object_]
-Floats = NDArray[np.float64]
-
-LONLAT = CRS.from_epsg(4326)
-GRS80 = Geod(ellps="GRS80")
 STRAIGHT_WITHIN_M = 5e-6
 """An edge is straight in its file's system, not in the plane: it gets points until it strays by less than this."""
 COINCIDENT_M = 2e-5
@@ -35,111 +22,6 @@ NEAR_DEG = 60
 """What reaches further than this from the plane's centre is cut there before it is projected."""
 MOST_PIECES = 100_000
 """Into how many pieces one edge is cut at most."""
-
-_SAME_DATUM = (
-    *("WGS 84", "WGS84", "WGS_1984", "World Geodetic System 1984"),
-    *("CGCS2000", "China Geodetic Coordinate System 2000", "China_2000"),
-    *("ETRS89", "ETRS_1989", "European Terrestrial Reference System 1989"),
-)
-_NO_PARAMETERS = ("Beijing", "Xian", "Xi'an")
-"""Old Chinese datums: their parameters aren't public, and what PROJ has is a null one or another region's."""
-
-
-def parse(crs: Any, *, what: str) -> CRS:
-    """A coordinate reference system, or an error that names ``what`` lacks it.
-
-    Heights are dropped: a 3D system becomes its 2D part.
-
-    Raises
-    ------
-    CRSError
-        If there is none, if PROJ doesn't know it, or if it is neither geographic nor projected.
-    """
-    if crs is None:
-        raise CRSError(
-            f"{what}: no coordinate reference system; write the one it was made in into qpgis.toml, "
-            'e.g. crs = "EPSG:4549"'
-        )
-    try:
-        parsed = CRS.from_user_input(crs)
-        parsed = parsed.to_2d() if len(parsed.axis_info) > 2 else parsed
-    except PyprojCRSError as error:
-        raise CRSError(f"{what}: PROJ doesn't know the coordinate reference system {crs!r}") from error
-    if parsed.is_compound and parsed.sub_crs_list:
-        parsed = parsed.sub_crs_list[0]
-    if not (parsed.is_geographic or parsed.is_projected):
-        raise CRSError(f"{what}: {parsed.name!r} is neither a geographic nor a projected system")
-    return parsed
-
-
-def label(crs: CRS) -> str:
-    """A short name for outputs: ``EPSG:4549``, or the system's own name where it has no code."""
-    authority = crs.to_authority()
-    return ":".join(authority) if authority else crs.name
-
-
-def lonlat(geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
-    """The geometries in longitude and latitude (degrees, in this order), without Z and M.
-
-    Raises
-    ------
-    CRSError
-        If coordinates lie beyond the globe, or if PROJ knows only a null operation from the system's datum (Beijing
-        1954 and Xian 1980 would silently stay tens of metres off).
-    """
-    converted = shapely.transform(geometries, _to_lonlat(crs.to_wkt(), what), include_z=False)
-    xy = shapely.get_coordinates(converted)
-    if np.isinf(xy).any():
-        raise CRSError(f"{what}: some coordinates lie outside the domain of {label(crs)}; is it the right one?")
-    beyond = (np.abs(xy) > np.array([180, 90]) + 1e-9).any(axis=1)
-    if beyond.any():
-        x, y = shapely.get_coordinates(geometries)[beyond.argmax()]
-        raise CRSError(
-            f"{what}: coordinates such as ({x:.10g}, {y:.10g}) are no degrees, although the system is {label(crs)}; "
-            'declare the system they are in, e.g. crs = "EPSG:4549"'
-        )
-    return converted
-
-
-@lru_cache(maxsize=32)
-def _to_lonlat(wkt: str, what: str) -> Callable[[Floats], Floats]:
-    """How coordinates of a system become longitude and latitude."""
-    transformer = _operation(wkt, what)
-    if transformer is None:
-        return lambda xy: xy
-    return lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
-
-
-def _operation(wkt: str, what: str) -> Transformer | None:
-    """PROJ's operation to longitude and latitude; ``None`` where there is nothing to do."""
-    crs = CRS.from_wkt(wkt)
-    geodetic = crs.geodetic_crs
-    if geodetic is None:
-        raise CRSError(f"{what}: {crs.name!r} isn't tied to the Earth")
-    if _is_same_datum(geodetic):
-        if crs.is_geographic and _is_degrees(crs):
-            return None
-        return Transformer.from_crs(crs, geodetic if _is_degrees(geodetic) else LONLAT, always_xy=True)
-    refusal = CRSError(
-        f"{what}: there is no true operation from {geodetic.name!r} to CGCS2000, and a null one would be metres to "
-        "hundreds of metres off; convert the file with your official parameters first"
-    )
-    if geodetic.name.startswith(_NO_PARAMETERS):
-        raise refusal
-    try:
-        return Transformer.from_crs(crs, LONLAT, always_xy=True, allow_ballpark=False)
-    except ProjError as error:
-        raise refusal from error
-
-
-def _is_same_datum(geodetic: CRS) -> bool:
-    name = f"{geodetic.name} {geodetic.datum.name if geodetic.datum else ''}"
-    return any(word in name for word in _SAME_DATUM)
-
-
-def _is_degrees(crs: CRS) -> bool:
-    return all(axis.unit_name.startswith("degree") for axis in crs.axis_info)
-
 
 _RAGGED = (1, 3, 5, 6)
 """Types of geometry that have edges: LineString, Polygon, MultiLineString, MultiPolygon."""
@@ -251,7 +133,7 @@ class Plane:
         """Geometries of a file's system in this plane; edges get points where they would no longer be straight."""
         degrees = lonlat(geometries, crs, what=what)
         far = self._reaches_far(degrees)
-        to_degrees = _to_lonlat(crs.to_wkt(), what)
+        to_degrees = to_lonlat(crs.to_wkt(), what)
 
         def convert(xy: Floats) -> Floats:
             return self.forward(to_degrees(xy))
