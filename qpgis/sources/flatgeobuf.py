@@ -1,23 +1,101 @@
-"""FlatGeobuf."""
+"""FlatGeobuf: checked from end to end first, for GDAL takes a file that is cut in its index for empty."""
 
 from __future__ import annotations
 
+import mmap
+import struct
 from pathlib import Path
 
+from qpgis.errors import SourceError
 from qpgis.sources import RawFeatures, Request
+from qpgis.sources.arrow import read_table
 from qpgis.sources.local import aside
-from qpgis.sources.ogr import ogr_layers, read_ogr
+from qpgis.sources.ogr import chosen_layer
 
 DRIVER = "FlatGeobuf"
+MAGIC = b"fgb\x03fgb"
+_COUNT, _NODE_SIZE = 8, 9
+"""Numbers of fields in the header's table: how many features there are, and how many boxes a node of the index has."""
+_BOX_BYTES = 40
+_NODE_SIZE_DEFAULT = 16
 
 
 def layers(path: Path, name: str) -> tuple[str, ...]:
-    """The names of the layers in the file."""
-    with aside(path) as plain:
-        return ogr_layers(plain, name, DRIVER)
+    """The name of the one layer that the file is."""
+    _checked(path, name)
+    return (path.stem,)
 
 
 def read(request: Request) -> RawFeatures:
-    """Every feature of one layer."""
+    """Every feature."""
+    layer = chosen_layer(request, layers(request.path, request.what))
+    stored = _checked(request.path, request.what)
     with aside(request.path) as plain:
-        return read_ogr(request, plain, DRIVER)
+        frame, spatial, remarks = read_table(request, plain, DRIVER, None)
+    if len(frame) != stored:
+        raise request.refusal(f"it is damaged: it holds {stored} features, {len(frame)} can be read; export it again")
+    return RawFeatures(frame, request.name, DRIVER, remarks=remarks, layer=layer, spatial=spatial)
+
+
+def _checked(path: Path, what: str) -> int:
+    """How many features the file holds, found by going from one to the next.
+
+    Raises
+    ------
+    SourceError
+        If it is another format, ends early, or doesn't hold as many as its header says.
+    """
+    with path.open("rb") as file:
+        if not file.read(8).startswith(MAGIC):
+            raise SourceError(f"{what}: it is no FlatGeobuf file (version 3); give it its true suffix")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            try:
+                stated, at = _header(data)
+                found = _walk(data, at)
+            except (struct.error, OverflowError) as error:
+                raise SourceError(f"{what}: it is cut off or damaged; copy or export it again") from error
+    if stated not in (0, found):
+        raise SourceError(f"{what}: it is damaged: its header says {stated} features, but there are {found}")
+    return found
+
+
+def _header(data: mmap.mmap) -> tuple[int, int]:
+    """How many features the header states (0: it doesn't say), and where the first one begins."""
+    (size,) = struct.unpack_from("<I", data, 8)
+    table = 12 + struct.unpack_from("<I", data, 12)[0]
+    vtable = table - struct.unpack_from("<i", data, table)[0]
+    count = _scalar(data, table, vtable, _COUNT, "<Q", 0)
+    node_size = _scalar(data, table, vtable, _NODE_SIZE, "<H", _NODE_SIZE_DEFAULT)
+    return count, 12 + size + _index_bytes(count, node_size)
+
+
+def _scalar(data: mmap.mmap, table: int, vtable: int, field: int, kind: str, default: int) -> int:
+    """A number in a FlatBuffers table."""
+    place = 4 + 2 * field
+    if place >= struct.unpack_from("<H", data, vtable)[0]:
+        return default
+    (offset,) = struct.unpack_from("<H", data, vtable + place)
+    return int(struct.unpack_from(kind, data, table + offset)[0]) if offset else default
+
+
+def _index_bytes(count: int, node_size: int) -> int:
+    """How long the index is: a box a feature, one for so many of those, and so on up to a single one."""
+    if node_size < 2 or not count:
+        return 0
+    boxes = level = count
+    while level > 1:
+        level = -(-level // node_size)
+        boxes += level
+    return boxes * _BOX_BYTES
+
+
+def _walk(data: mmap.mmap, at: int) -> int:
+    """How many features there are; each states its length."""
+    found, end = 0, len(data)
+    length = struct.Struct("<I")
+    while at < end:
+        at += 4 + length.unpack_from(data, at)[0]
+        found += 1
+    if at != end:
+        raise struct.error("the last feature is cut")
+    return found
