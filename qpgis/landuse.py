@@ -1,14 +1,25 @@
-"""Land-use schemes, water classes and plan statuses: tables of ``data/schemes/``, never constants here."""
+"""Land-use schemes and their crosswalks, water classes, plan statuses: tables of ``data/``, never constants here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache, cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from qpgis.catalogue import data_dir, read_toml
+from qpgis.catalogue import Lang, data_dir, read_toml
 from qpgis.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BETTER_BY, FEW = 0.1, 0.5
+"""Another scheme fits clearly better if the share of codes that it knows is larger by the first number: by two codes or
+more, or by one where the declared scheme knows less than the second share of them."""
 
 
 @dataclass(frozen=True)
@@ -27,47 +38,123 @@ class LandClass:
         Whether it counts as construction land (建设用地).
     colour : str
         ``#rrggbb``, empty where the row has none of its own.
+    name_en : str
+        Its English name, where it has one.
+    also : tuple of str
+        Other spellings of the name that files use.
+    group : str
+        The first-level class that it belongs to where that isn't the one its code begins with (00 湿地), else empty.
     """
 
     code: str
     name: str
-    layer: str
-    class_: str
-    construction: bool
+    layer: str = ""
+    class_: str = ""
+    construction: bool = False
     colour: str = ""
+    name_en: str = ""
+    also: tuple[str, ...] = ()
+    group: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name of the class."""
+        return tuple(name for name in (self.name, self.name_en, *self.also) if name)
+
+
+class Written(StrEnum):
+    """How a file writes a code."""
+
+    AS_LISTED = "as_listed"
+    OTHERWISE = "otherwise"
+    AS_NAME = "as_name"
+    WITHOUT_ZERO = "without_zero"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a value of a file is taken for.
+
+    Attributes
+    ----------
+    code : str
+        The code as the scheme writes it, empty for a value that is none.
+    written : Written
+        How the file writes it.
+    name : str
+        The name that the file writes beside the code in the same value (``0101水田``).
+    """
+
+    code: str
+    written: Written
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """A land-use classification: codes and what each means for qpgis."""
+    """A land-use classification: codes and what each means for qpgis.
+
+    Attributes
+    ----------
+    id, title, title_en, edition, source : str
+    standing : str
+        What of it was found in a source, and what is a reading or general knowledge.
+    digits : int
+        Digits of a level of its codes; 0 for codes without levels.
+    stripped : str
+        Letters at the end of a code that change nothing of what it counts as.
+    classes : mapping of code to LandClass
+    """
 
     id: str
     title: str
+    title_en: str
     edition: str
-    classes: MappingProxyType[str, LandClass]
+    source: str = field(repr=False)
+    standing: str = field(repr=False)
+    digits: int
+    stripped: str
+    classes: MappingProxyType[str, LandClass] = field(repr=False)
+
+    def title_in(self, lang: Lang) -> str:
+        """Its title in a language."""
+        return self.title if lang == "zh" else self.title_en
+
+    def stems(self, code: str) -> Iterator[str]:
+        """A code and what it may count as: without a letter that is stripped, then level by level less."""
+        yield from self._whole(code)
+        stem = self._whole(code)[-1]
+        if self.digits and stem.isdigit() and len(stem) % self.digits == 0:
+            yield from (stem[:n] for n in range(len(stem) - self.digits, 0, -self.digits))
+
+    def _whole(self, code: str) -> tuple[str, ...]:
+        """A code, and the same without a letter that is stripped."""
+        return (code, code[:-1]) if code and code[-1].upper() in self.stripped else (code,)
 
     def lookup(self, code: str) -> LandClass | None:
-        """The row for a code, or for the longest part of it that has one (``0301`` falls under ``03``).
+        """The row for a code, or for the level above it that has one (``030101`` falls under ``0301``, else ``03``).
 
-        A suffix letter that has no row of its own is only stripped if it is K (可调整); any other is unknown.
+        A suffix letter that has no row of its own is only stripped if the scheme says so (K, 可调整). With any other
+        the code is unknown, and so is one that ends in the middle of a level.
         """
-        if code in self.classes:
-            return self.classes[code]
-        stem = code[:-1] if code[-1:] in ("K", "k") else code
-        if not stem.isdigit():
-            return self.classes.get(stem)
-        return next((self.classes[stem[:n]] for n in range(len(stem), 1, -1) if stem[:n] in self.classes), None)
+        return next((self.classes[stem] for stem in self.stems(code) if stem in self.classes), None)
+
+    def lists(self, code: str) -> bool:
+        """True for a code that has a row, be it without a letter that is stripped; not for what falls under a row."""
+        return any(one in self.classes for one in self._whole(code))
 
     def knows(self, code: str) -> bool:
         """True for a code of the scheme, for what falls under one, and for the beginning of one."""
-        return bool(code) and (self.lookup(code) is not None or any(row.startswith(code) for row in self.classes))
+        begins = self.digits and any(row.startswith(code) for row in self.classes)
+        return bool(code) and bool(self.lookup(code) is not None or begins)
 
     def coloured(self, code: str) -> LandClass | None:
         """The row whose colour a code has: its own, or the nearest above it that has one."""
         row = self.lookup(code)
-        if row is None or row.colour:
+        if row is None or row.colour or not self.digits:
             return row
-        stems = (self.classes.get(row.code[:n]) for n in range(len(row.code) - 1, 1, -1))
+        stems = (self.classes.get(row.code[:n]) for n in range(len(row.code) - 1, self.digits - 1, -1))
         return next((stem for stem in stems if stem is not None and stem.colour), None)
 
     def members(self, kind: str, codes: Iterable[str], chosen: Iterable[str] | None = None) -> dict[str, str]:
@@ -80,18 +167,81 @@ class Scheme:
         codes : iterable of str
             Codes that occur in the file.
         chosen : iterable of str, optional
-            Codes (with all that they begin) to take instead of the scheme's own choice.
+            Codes (with all that they begin, or group) to take instead of the scheme's own choice.
         """
         picked = tuple(chosen) if chosen is not None else None
         found: dict[str, str] = {}
         for code in codes:
             row = self.lookup(code)
-            if row is None:
-                continue
-            own = row.construction if kind == "construction" else row.layer == kind
-            if own if picked is None else code.startswith(picked):
+            if row is not None and self._belongs(row, code, kind, picked):
                 found[code] = row.class_ if row.layer == kind else row.code
         return found
+
+    def _belongs(self, row: LandClass, code: str, kind: str, picked: tuple[str, ...] | None) -> bool:
+        if picked is None:
+            return row.construction if kind == "construction" else row.layer == kind
+        if row.group and not code.startswith(tuple(one for one in picked if len(one) > self.digits)):
+            return row.group in picked
+        return code.startswith(picked) if self.digits else code in picked
+
+    def read(self, value: str) -> Reading:
+        """What a value of a file is taken for: a code, oddly written or not, a name, or both in one.
+
+        >>> [scheme("sandiao").read(value).code for value in ("0101", "０１０１ ", "水田", "0301乔木林地", "101", "9X")]
+        ['0101', '0101', '0101', '0301', '0101', '']
+        """
+        plain = _plain(value)
+        if not plain:
+            return Reading("", Written.UNKNOWN)
+        if self._code(value) == value:
+            return Reading(value, Written.AS_LISTED)
+        if code := self._code(plain):
+            return Reading(code, Written.OTHERWISE)
+        if code := self._named.get(plain, ""):
+            return Reading(code, Written.AS_NAME)
+        if self.digits and (glued := _GLUED.fullmatch(plain)):
+            code, name = glued["code"] or glued["code_after"], glued["name"] or glued["name_before"]
+            if self._code(code):
+                return Reading(self._code(code), Written.OTHERWISE, name)
+        if self.digits and plain[0] != "0" and self.lists("0" + plain):
+            return Reading("0" + plain, Written.WITHOUT_ZERO)
+        return Reading("", Written.UNKNOWN)
+
+    def _code(self, plain: str) -> str:
+        """A code as the scheme writes it, if it knows it."""
+        listed = self._spelled.get(plain, plain)
+        return listed if self.lookup(listed) is not None else ""
+
+    def says(self, name: str, code: str) -> bool | None:
+        """Whether a name is that of a code, or of a level above or below it; ``None`` if it is no class's name."""
+        own, row = self._named.get(_plain(name)), self.lookup(code)
+        if own is None or row is None:
+            return None
+        return own.startswith(row.code) or row.code.startswith(own) or own == row.group
+
+    @cached_property
+    def _spelled(self) -> Mapping[str, str]:
+        """Its codes by how they look without regard to case and width."""
+        return {_plain(code): code for code in self.classes}
+
+    @cached_property
+    def _named(self) -> Mapping[str, str]:
+        """Its codes by the names that only one of them has."""
+        pairs = [(_plain(name), row.code) for row in self.classes.values() for name in row.names]
+        often = {name for name, code in pairs if any(name == n and code != c for n, c in pairs)}
+        return {name: code for name, code in pairs if name not in often}
+
+
+_GLUED = re.compile(
+    r"(?P<code>[0-9A-Z]+)[-_.:,、()\[\]]*(?P<name>[^\W0-9A-Z_][^()\[\]]*)[)\]]?"
+    r"|(?P<name_before>[^\W0-9A-Z_][^()\[\]]*?)[-_.:,、()\[\]]*(?P<code_after>[0-9][0-9A-Z]*)[)\]]?"
+)
+
+
+def _plain(text: str) -> str:
+    """A value without what typing and spreadsheets add: full-width letters, spaces, small letters, ``.0``."""
+    folded = "".join(c for c in unicodedata.normalize("NFKC", text) if not c.isspace() and c.isprintable()).upper()
+    return re.sub(r"\.0+$", "", folded)
 
 
 @cache
@@ -115,16 +265,228 @@ def scheme(name: str) -> Scheme:
     if name not in schemes():
         raise ConfigError(f"unknown land-use scheme {name!r}; {did_you_mean(name, schemes())}")
     table = read_toml("schemes", f"{name}.toml")
-    rows = {
-        r["code"]: LandClass(r["code"], r["name"], r["layer"], r["class"], r["construction"], _hex(r.get("rgb", [])))
-        for r in table["classes"]
-    }
-    return Scheme(name, table["scheme"]["title"], table["scheme"].get("edition", ""), MappingProxyType(rows))
+    rows = {row["code"]: _land_class(row) for row in table["classes"]}
+    words = {key: table[key] for key in ("title", "title_en", "edition", "source", "standing", "digits")}
+    return Scheme(name, stripped=table.get("stripped", ""), classes=MappingProxyType(rows), **words)
 
 
-def _hex(rgb: Iterable[int]) -> str:
-    """Red, green and blue as ``#rrggbb``."""
-    return "".join(["#", *(f"{part:02x}" for part in rgb)]) if rgb else ""
+def _land_class(row: Mapping) -> LandClass:
+    return LandClass(
+        row["code"],
+        row["name"],
+        row.get("layer", ""),
+        row.get("class", ""),
+        row.get("construction", False),
+        "".join(["#", *(f"{part:02x}" for part in row["rgb"])]) if "rgb" in row else "",
+        row.get("name_en", ""),
+        tuple(row.get("also", ())),
+        row.get("group", ""),
+    )
+
+
+@dataclass(frozen=True)
+class BetterFit:
+    """Another scheme than the declared one, and the share of the codes that either knows."""
+
+    scheme: Scheme
+    share: float
+    declared: float
+
+
+def better_fit(declared: Scheme, codes: Collection[tuple[str, str]]) -> BetterFit | None:
+    """The scheme that the codes of a file fit clearly better than the one that is declared for them.
+
+    Parameters
+    ----------
+    declared : Scheme
+    codes : collection of (str, str)
+        Each value that occurs and the name that the file writes beside it, empty where it has none. A name that belongs
+        to another code speaks against a scheme, one that no scheme has for nothing.
+    """
+    if not codes:
+        return None
+    known = {one: sum(_fits(scheme(one), *pair) for pair in codes) for one in schemes()}
+    best = max(known, key=lambda one: (known[one], one))
+    gained, own = known[best] - known[declared.id], known[declared.id] / len(codes)
+    if gained / len(codes) < BETTER_BY or (gained < 2 and own >= FEW):
+        return None
+    return BetterFit(scheme(best), known[best] / len(codes), own)
+
+
+def _fits(table: Scheme, value: str, name: str) -> bool:
+    reading = table.read(value)
+    name = name or reading.name
+    if not reading.code or not table.lists(reading.code):
+        return False
+    return name not in class_names() or table.says(name, reading.code) is True
+
+
+@cache
+def class_names() -> frozenset[str]:
+    """The names of the classes of every scheme whose codes have levels."""
+    coded = (scheme(one) for one in schemes() if scheme(one).digits)
+    return frozenset(name for table in coded for row in table.classes.values() for name in row.names)
+
+
+@dataclass(frozen=True)
+class Link:
+    """One row of a crosswalk.
+
+    Attributes
+    ----------
+    target : str
+        A code that the ground may have in the other scheme.
+    kind : str
+        ``exact``: the only one. ``part``: one of those that the class is split into. ``context``: where the place or
+        the use demands it, which the code doesn't tell.
+    source : str
+        ``found`` in a public source, or generally ``known`` and not verified.
+    note : str
+        What decides.
+    """
+
+    target: str
+    kind: str
+    source: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """Areas by class of another scheme: what is certain, what could be several classes, what has no class.
+
+    The three add up to what was translated.
+
+    Attributes
+    ----------
+    certain : mapping
+        Code of the other scheme to area.
+    ambiguous : mapping
+        Code of the first scheme to area; which classes it may be is ``Crosswalk.targets(code)``.
+    unmapped : mapping
+        Code that the first scheme doesn't know to area.
+    """
+
+    certain: Mapping[str, float]
+    ambiguous: Mapping[str, float]
+    unmapped: Mapping[str, float]
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(sum(part.values()) for part in (self.certain, self.ambiguous, self.unmapped))
+
+
+@dataclass(frozen=True)
+class Crosswalk:
+    """From the classes of one scheme to those of another, one to many where the code doesn't tell.
+
+    Attributes
+    ----------
+    source, target : Scheme
+    standing : str
+        What of it was found in a source, and what is general knowledge.
+    links : mapping of code to tuple of Link
+    """
+
+    source: Scheme
+    target: Scheme
+    standing: str = field(repr=False)
+    links: Mapping[str, tuple[Link, ...]] = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """``<from>-<to>``."""
+        return f"{self.source.id}-{self.target.id}"
+
+    def title_in(self, lang: Lang) -> str:
+        """Its title in a language."""
+        return f"{self.source.title_in(lang)} → {self.target.title_in(lang)}"
+
+    def rows(self, code: str) -> tuple[Link, ...]:
+        """The rows for a code, or for what it counts as; for a code above them, all those below it."""
+        if self.source.lookup(code) is None:
+            return ()
+        if found := next((self.links[stem] for stem in self.source.stems(code) if stem in self.links), ()):
+            return found
+        below = (link for one, links in self.links.items() if one.startswith(code) for link in links)
+        return tuple({link.target: link for link in below}.values())
+
+    def targets(self, code: str) -> tuple[str, ...]:
+        """The codes that a code of the first scheme may have in the other.
+
+        >>> crosswalk("sandiao", "ydyh_2023").targets("0601"), crosswalk("sandiao", "ydyh_2023").targets("0810")
+        (('1001',), ('1401', '1402'))
+        """
+        return tuple(link.target for link in self.rows(code))
+
+    def ambiguous(self, code: str) -> bool:
+        """True if a code may have more than one in the other scheme."""
+        return len(self.targets(code)) > 1
+
+    def translate(self, areas: Mapping[str, float] | pd.Series) -> Translation:
+        """Areas by code of the first scheme as areas by code of the other.
+
+        Parameters
+        ----------
+        areas : mapping or Series
+            Code to area, in any unit; of a frame: ``frame.groupby("DLBM")["TBMJ"].sum()``.
+        """
+        certain: dict[str, float] = {}
+        ambiguous: dict[str, float] = {}
+        unmapped: dict[str, float] = {}
+        for code, area in areas.items():
+            found = self.targets(str(code))
+            part, key = (certain, found[0]) if len(found) == 1 else (ambiguous if found else unmapped, str(code))
+            part[key] = part.get(key, 0) + area
+        return Translation(*(MappingProxyType(dict(sorted(part.items()))) for part in (certain, ambiguous, unmapped)))
+
+    def members(
+        self, kind: str, codes: Iterable[str], chosen: Iterable[str] | None = None
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Which codes make a layer by the classes of the other scheme, each with its class, and which may or may not.
+
+        A code belongs if all that it may be does; its class is empty where that differs. Parameters as in
+        :meth:`Scheme.members`, ``chosen`` in codes of the other scheme.
+        """
+        picked = tuple(chosen) if chosen is not None else None
+        found: dict[str, str] = {}
+        doubtful: list[str] = []
+        for code in codes:
+            targets = self.targets(code)
+            own = self.target.members(kind, targets, picked)
+            if own and len(own) == len(targets):
+                found[code] = own[targets[0]] if len(set(own.values())) == 1 else ""
+            elif own:
+                doubtful.append(code)
+        return found, tuple(doubtful)
+
+
+@cache
+def crosswalks() -> tuple[str, ...]:
+    """The ids of the crosswalks that qpgis ships: ``<from>-<to>``."""
+    names = (file.name for file in data_dir().joinpath("crosswalks").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+@cache
+def crosswalk(source: str, target: str) -> Crosswalk:
+    """The crosswalk from one scheme to another.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such scheme, or no crosswalk between them.
+    """
+    one, other = scheme(source), scheme(target)
+    if f"{source}-{target}" not in crosswalks():
+        raise ConfigError(f"no crosswalk from {source!r} to {target!r}; there are {', '.join(crosswalks())}")
+    table = read_toml("crosswalks", f"{source}-{target}.toml")
+    links: dict[str, tuple[Link, ...]] = {}
+    for row in table["rows"]:
+        link = Link(row["to"], row["kind"], row["source"], row.get("note", ""))
+        links[row["from"]] = (*links.get(row["from"], ()), link)
+    return Crosswalk(one, other, table["standing"], MappingProxyType(links))
 
 
 @cache

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.indicators import registry
-from qpgis.landuse import scheme
+from qpgis.landuse import crosswalk, scheme
 from qpgis.layers import LAYERS
 from qpgis.periods import last_day
 from qpgis.provenance import Grade
@@ -145,6 +145,9 @@ class LayerTable(ReadTable):
         There is no such thing in the area, and why that is known; then the layer is measured and empty.
     scheme : str
         Which land-use scheme the codes are of; mandatory for ``landuse``, and only for it.
+    report_scheme : str
+        With ``scheme``: the scheme by whose classes layers are selected from it, see ``qpgis list crosswalks``; what
+        may be several of its classes is named with its area.
     extent : "area", "file" or a box in degrees
         Where the layer was surveyed; by default ``file``: the bounds that the file itself states (the header of an
         OSM extract, the ``bbox`` of a GeoJSON file; other formats only repeat the box of their features).
@@ -166,6 +169,7 @@ class LayerTable(ReadTable):
     classes: list[str] | None = None
     empty_because: str | None = None
     scheme: str | None = None
+    report_scheme: str | None = None
     extent: Any = "file"
     id_field: str | None = None
     name_field: str | None = None
@@ -198,7 +202,7 @@ class LayerTable(ReadTable):
             raise ValueError("classes goes with from")
         return self
 
-    @field_validator("scheme")
+    @field_validator("scheme", "report_scheme")
     @classmethod
     def _known_scheme(cls, value: str | None) -> str | None:
         if value is not None:
@@ -477,15 +481,26 @@ def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str
         yield f"{kind}: its features are {LAYERS.get(kind)}s, which land-use parcels can't give; it needs a file"
     if kind != "landuse" and layer.scheme:
         yield f'{kind}: scheme goes with landuse; read the file as [layers.landuse] and select with from = "landuse"'
+    if layer.report_scheme and layer.scheme:
+        yield from _crosswalk_mistakes(kind, layer.scheme, layer.report_scheme)
+    elif layer.report_scheme:
+        yield f"{kind}: report_scheme goes with scheme, which says what its codes are"
     if layer.from_:
         yield from _selection_mistakes(kind, layer.from_, layer.classes, every)
+
+
+def _crosswalk_mistakes(kind: str, source: str, target: str) -> Iterator[str]:
+    try:
+        crosswalk(source, target)
+    except ConfigError as error:
+        yield f"{kind}: report_scheme: {error}"
 
 
 def _selection_mistakes(kind: str, origin: str, classes: list[str] | None, every: Layers) -> Iterator[str]:
     if origin not in every:
         yield f"{kind}: from = {origin!r} is no layer of this workspace; {did_you_mean(origin, every)}"
         return
-    name = every[origin].scheme
+    name = every[origin].report_scheme or every[origin].scheme
     if name is None:
         yield f"{kind}: from = {origin!r} needs a layer with a land-use scheme"
         return

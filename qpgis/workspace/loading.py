@@ -16,7 +16,6 @@ from qpgis.crs import COINCIDENT_M, LONLAT, label, parse
 from qpgis.errors import ConfigError, LayerError, SourceError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.indicators import registry
-from qpgis.landuse import scheme
 from qpgis.layers import Fields, Layer, Ledger, State, ids_text, prepare, text_of
 from qpgis.measures.areas import area_contributions
 from qpgis.naming import field_for
@@ -28,6 +27,7 @@ from qpgis.sources.osm import OsmExtract, is_osm, read_osm
 from qpgis.sources.postgis import is_table, read_table
 from qpgis.sources.reading import read_features
 from qpgis.workspace import InputFile, Workspace
+from qpgis.workspace.codes import classes_of, report_translation, with_codes
 from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, JoinTable, LayerTable, ZonesTable, read_config
 from qpgis.workspace.joins import joined
 from qpgis.workspace.reference import Reference, reference
@@ -366,7 +366,7 @@ def _read_layers(
             layers[kind] = Layer.empty(kind, source, area.outline)
     for kind, table in config.layers.items():
         if table.from_:
-            layers[kind] = _selected(kind, table, layers[table.from_], config.layers[table.from_])
+            layers[kind] = _selected(kind, table, layers[table.from_], config.layers[table.from_], reader.findings)
     return {kind: layers[kind] for kind in config.layers}, ledgers
 
 
@@ -380,8 +380,10 @@ def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, s
     raw, source = reader.features(table, kind)
     layer, ledger = prepare_layer(kind, raw, table, source, area, state, reader.findings)
     if table.scheme:
-        _check_codes(layer, table.scheme, reader.findings)
-        layer = _as_tessellation(replace(layer, scheme=table.scheme), area, reader.findings)
+        layer = with_codes(layer, table.scheme, reader.findings)
+        if table.report_scheme:
+            report_translation(layer, table.report_scheme, reader.findings)
+        layer = _as_tessellation(layer, area, reader.findings)
     return layer, ledger
 
 
@@ -485,14 +487,13 @@ def _extent(declared: Any, raw: RawFeatures, crs: str | None, area: StudyArea) -
     return area.plane.project(np.array([shapely.box(*box)]), system, what=f"extent of {raw.file}")[0]
 
 
-def _selected(kind: str, table: LayerTable, whole: Layer, origin: LayerTable) -> Layer:
+def _selected(kind: str, table: LayerTable, whole: Layer, origin: LayerTable, findings: Findings) -> Layer:
     """The features of another layer whose classes make up this one, their codes turned into its classes."""
-    assert origin.scheme is not None
-    found = scheme(origin.scheme).members(kind, sorted(whole.frame["class_"].unique()), table.classes)
+    found = classes_of(kind, table, whole, origin, findings)
     mask = whole.frame["class_"].isin(found).to_numpy()
     frame = whole.frame[mask].reset_index(drop=True)
     frame["class_"] = frame["class_"].map(found).astype("str")
-    chosen = "+".join(table.classes) if table.classes else origin.scheme
+    chosen = "+".join(table.classes or [origin.report_scheme or str(origin.scheme)])
     return replace(
         whole,
         kind=kind,
@@ -521,16 +522,6 @@ def _as_tessellation(layer: Layer, area: StudyArea, findings: Findings) -> Layer
         return layer
     stated = layer.extent if layer.extent is not None else area.whole
     return replace(layer, extent=shapely.difference(stated, shapely.union_all(missed)))
-
-
-def _check_codes(layer: Layer, scheme_name: str, findings: Findings) -> None:
-    """Name the codes that the declared scheme doesn't have."""
-    table = scheme(scheme_name)
-    for code in sorted(layer.frame["class_"].unique()):
-        if table.lookup(code) is None:
-            rows = layer.frame[layer.frame["class_"] == code]
-            words = {"layer": layer.kind, "file": layer.source.file, "feature_id": ids_text(rows["feature_id"])}
-            findings.add(Severity.ERROR, "unknown_code", **words, value=code, count=len(rows), scheme=table.title)
 
 
 def _read_tables(config: Config, folder: Path, zones: frozenset[str], reader: Reader) -> dict[str, Any]:
