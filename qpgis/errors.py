@@ -11,6 +11,7 @@
     ├── NotComputable (LookupError)        a value can't be computed; the reason goes into the row's note
     │   ├── MissingLayer                   an indicator needs a layer that the workspace doesn't have
     │   └── MissingClasses                 a definition chooses by class, but the layer has none
+    ├── FetchError    (OSError)            a download failed, or isn't what was wanted
     └── OutputError   (OSError)            an output can't be written; the old one is untouched
 """
 
@@ -73,6 +74,10 @@ class MissingClasses(NotComputable):
 
     def __init__(self, layer: str) -> None:
         super().__init__(layer, f"no feature of layer {layer!r} has a class; name its class_field")
+
+
+class FetchError(QpgisError, OSError):
+    """A download failed, or what arrived isn't what was wanted; nothing was put in its place."""
 
 
 class OutputError(QpgisError, OSError):

@@ -40,6 +40,7 @@ ORDER = [
     "maps",
     "report",
     "notebook",
+    "fetching",
     "cli",
     "__main__",
 ]
