@@ -82,6 +82,7 @@ def lonlat(geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
         If coordinates lie beyond the globe, or if PROJ knows only a null operation from the system's datum (Beijing
         1954 and Xian 1980 would silently stay tens of metres off).
     """
+    convert = to_lonlat(crs.to_wkt(), what)
     judged = judge_magnitudes(finite_bounds(geometries), crs)
     if judged.contradicts:
         wrong = "are no degrees, although the system is" if crs.is_geographic else "can't be metres of the system"
@@ -90,7 +91,7 @@ def lonlat(geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
             f"{what}: coordinates such as ({x:.10g}, {y:.10g}) {wrong} {label(crs)}: {judged.hint}; "
             "declare the system that they are in"
         )
-    converted = shapely.transform(geometries, to_lonlat(crs.to_wkt(), what), include_z=False)
+    converted = shapely.transform(geometries, convert, include_z=False)
     xy = shapely.get_coordinates(converted)
     if np.isinf(xy).any() or (np.abs(xy) > np.array([180, 90]) + 1e-9).any():
         raise CRSError(f"{what}: some coordinates lie outside the domain of {label(crs)}; is it the right one?")
@@ -124,6 +125,15 @@ def to_lonlat(wkt: str, what: str) -> Callable[[Floats], Floats]:
     return lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
 
 
+@lru_cache(maxsize=32)
+def from_lonlat(wkt: str, what: str) -> Callable[[Floats], Floats]:
+    """How longitude and latitude become coordinates of a system: the way back of :func:`to_lonlat`."""
+    transformer = _operation(wkt, what)
+    if transformer is None:
+        return lambda xy: xy
+    return lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1], direction="INVERSE"))
+
+
 def _operation(wkt: str, what: str) -> Transformer | None:
     """PROJ's operation to longitude and latitude; ``None`` where there is nothing to do."""
     crs = CRS.from_wkt(wkt)
@@ -138,7 +148,7 @@ def _operation(wkt: str, what: str) -> Transformer | None:
         f"{what}: there is no true operation from {geodetic.name!r} to CGCS2000, and a null one would be metres to "
         f"hundreds of metres off; {_remedy(geodetic)}"
     )
-    if _old_datum(geodetic) and not _has_parameters(crs):
+    if old_datum(geodetic) and not _has_parameters(crs):
         raise refusal
     try:
         return Transformer.from_crs(crs, LONLAT, always_xy=True, allow_ballpark=False)
@@ -146,9 +156,9 @@ def _operation(wkt: str, what: str) -> Transformer | None:
         raise refusal from error
 
 
-def _old_datum(geodetic: CRS) -> str:
-    """The datum of qpgis.toml that an old Chinese system is on, empty for any other."""
-    name = geodetic.name.lower()
+def old_datum(crs: CRS) -> str:
+    """The datum of ``qpgis.toml`` that an old Chinese system is on, empty for any other."""
+    name = (crs.geodetic_crs or crs).name.lower()
     return next((datum for datum, words in _OLD.items() if any(word in name for word in words)), "")
 
 
@@ -159,7 +169,7 @@ def _has_parameters(crs: CRS) -> bool:
 
 
 def _remedy(geodetic: CRS) -> str:
-    datum = _old_datum(geodetic)
+    datum = old_datum(geodetic)
     if not datum:
         return "convert the file with your official parameters first"
     return f'write datum = "{datum}" with your official parameters or control_points into qpgis.toml'

@@ -72,8 +72,9 @@ def reference(id_: str, raw: RawFeatures, table: ReferenceTable, source: Source,
 
     what = f"reference {id_!r} ({raw.file})"
     columns = _columns(raw, table, what)
-    system = parse(table.crs if table.crs is not None else raw.frame.crs, what=what)
     geometry = raw.frame.geometry.to_numpy()
+    declared = table.frame_crs
+    system = parse(declared if declared is not None else raw.frame.crs, what=what, geometries=geometry)
     drawn = np.array([_is_drawable(g) for g in geometry], dtype=bool)
     about = {"layer": id_, "file": raw.file}
     for n in np.flatnonzero(~drawn):
