@@ -47,6 +47,8 @@ class RawFeatures:
         The file's own code lists; the frame holds the codes.
     spatial : bool
         False for a table without any geometry: it can be looked at and joined, not measured.
+    default_crs : bool
+        True if the system is the format's own, as of GeoJSON: the file doesn't name one.
     """
 
     frame: gpd.GeoDataFrame
@@ -59,11 +61,12 @@ class RawFeatures:
     aliases: Mapping[str, str] = field(default_factory=dict)
     domains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     spatial: bool = True
+    default_crs: bool = False
 
     @property
     def states_crs(self) -> bool:
         """True if the file itself names its reference system; GeoJSON has a default and needn't."""
-        return self.frame.crs is not None and self.driver != "GeoJSON"
+        return self.frame.crs is not None and not self.default_crs
 
 
 @dataclass(frozen=True)
