@@ -49,17 +49,19 @@ def read_table(
     import pyogrio
 
     with explained(request.what, driver), remarks_of(request) as remarks:
-        found = pyogrio.read_info(path, layer=layer)["driver"]
-        if found != driver:
-            raise request.refusal(f"it is no {driver} file but {found}; give it its true suffix")
         try:
+            found = pyogrio.read_info(path, layer=layer)["driver"]
             head, table = pyogrio.raw.read_arrow(path, layer=layer, return_fids=True)
+            name = head["geometry_name"] or "wkb_geometry"
+            spatial = head["geometry_type"] is not None
+            if spatial:
+                table.column(name).validate(full=True)
         except (pa.ArrowException, OSError, IndexError) as error:
             raise request.refusal(f"it is damaged: {_words(error)}; copy or export it again") from error
+    if found != driver:
+        raise request.refusal(f"it is no {driver} file but {found}; give it its true suffix")
     ids = [str(number) for number in table.column(0).to_pylist()]
     table = table.remove_column(0)
-    name = head["geometry_name"] or "wkb_geometry"
-    spatial = head["geometry_type"] is not None
     blobs = table.column(name).to_pylist() if spatial else None
     rows = _codes(table.remove_column(table.column_names.index(name)) if spatial else table)
     frame = located(request, attributes(request, rows, ids), blobs, ids, system(request, head["crs"]))

@@ -128,6 +128,7 @@ def _system_table(request: Request, plain: Path, name: str) -> pd.DataFrame | No
     with explained(request.what, DRIVER), remarks_of(request):
         try:
             _, table = pyogrio.raw.read_arrow(plain, layer=name, return_fids=True)
+            table.validate(full=True)
             frame = table.to_pandas()
         except DataLayerError:
             return None

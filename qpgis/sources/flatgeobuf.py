@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import mmap
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from qpgis.crs import Floats
 from qpgis.errors import SourceError
 from qpgis.sources import RawFeatures, Request
 from qpgis.sources.arrow import read_table
 from qpgis.sources.local import aside
 from qpgis.sources.ogr import chosen_layer
+from qpgis.sources.wkb import compare_boxes
 
 DRIVER = "FlatGeobuf"
 MAGIC = b"fgb\x03fgb"
@@ -29,16 +34,28 @@ def layers(path: Path, name: str) -> tuple[str, ...]:
 def read(request: Request) -> RawFeatures:
     """Every feature."""
     layer = chosen_layer(request, layers(request.path, request.what))
-    stored = _checked(request.path, request.what)
+    contents = _checked(request.path, request.what)
     with aside(request.path) as plain:
         frame, spatial, remarks = read_table(request, plain, DRIVER, None)
-    if len(frame) != stored:
-        raise request.refusal(f"it is damaged: it holds {stored} features, {len(frame)} can be read; export it again")
+    if len(frame) != contents.count:
+        raise request.refusal(
+            f"it is damaged: it holds {contents.count} features, {len(frame)} can be read; export it again"
+        )
+    if len(contents.boxes):
+        compare_boxes(request, frame.geometry.to_numpy(), contents.boxes, frame["feature_id"].tolist())
     return RawFeatures(frame, request.name, DRIVER, remarks=remarks, layer=layer, spatial=spatial)
 
 
-def _checked(path: Path, what: str) -> int:
-    """How many features the file holds, found by going from one to the next.
+@dataclass(frozen=True)
+class _Contents:
+    """How many features a file holds, and the box that its index states of each, if it has an index."""
+
+    count: int
+    boxes: Floats
+
+
+def _checked(path: Path, what: str) -> _Contents:
+    """What the file holds, found by going from one feature to the next.
 
     Raises
     ------
@@ -50,23 +67,23 @@ def _checked(path: Path, what: str) -> int:
             raise SourceError(f"{what}: it is no FlatGeobuf file (version 3); give it its true suffix")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
-                stated, at = _header(data)
+                stated, index, at = _header(data)
                 found = _walk(data, at)
             except (struct.error, OverflowError) as error:
                 raise SourceError(f"{what}: it is cut off or damaged; copy or export it again") from error
-    if stated not in (0, found):
-        raise SourceError(f"{what}: it is damaged: its header says {stated} features, but there are {found}")
-    return found
+            if stated not in (0, found):
+                raise SourceError(f"{what}: it is damaged: its header says {stated} features, but there are {found}")
+            return _Contents(found, _boxes(data[index:at], stated))
 
 
-def _header(data: mmap.mmap) -> tuple[int, int]:
-    """How many features the header states (0: it doesn't say), and where the first one begins."""
+def _header(data: mmap.mmap) -> tuple[int, int, int]:
+    """How many features the header states (0: it doesn't say), where the index begins, and where the first feature."""
     (size,) = struct.unpack_from("<I", data, 8)
     table = 12 + struct.unpack_from("<I", data, 12)[0]
     vtable = table - struct.unpack_from("<i", data, table)[0]
     count = _scalar(data, table, vtable, _COUNT, "<Q", 0)
     node_size = _scalar(data, table, vtable, _NODE_SIZE, "<H", _NODE_SIZE_DEFAULT)
-    return count, 12 + size + _index_bytes(count, node_size)
+    return count, 12 + size, 12 + size + _index_bytes(count, node_size)
 
 
 def _scalar(data: mmap.mmap, table: int, vtable: int, field: int, kind: str, default: int) -> int:
@@ -87,6 +104,12 @@ def _index_bytes(count: int, node_size: int) -> int:
         level = -(-level // node_size)
         boxes += level
     return boxes * _BOX_BYTES
+
+
+def _boxes(index: bytes, count: int) -> Floats:
+    """The boxes of the features, which are the last ones of the index: four numbers and where the feature stands."""
+    leaves = np.frombuffer(index[max(len(index) - count * _BOX_BYTES, 0) :], "<f8").reshape(-1, 5)[:, :4]
+    return np.where(leaves[:, :1] <= leaves[:, 2:3], leaves, np.nan)  # features without shape have boxes inside out
 
 
 def _walk(data: mmap.mmap, at: int) -> int:

@@ -27,7 +27,7 @@ from qpgis.sources.arrow import located
 from qpgis.sources.domains import Range, report_outside
 from qpgis.sources.local import aside
 from qpgis.sources.ogr import chosen_layer
-from qpgis.sources.wkb import listed
+from qpgis.sources.wkb import compare_boxes, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,8 +40,6 @@ CHECK_AT_MOST_S = 10.0
 READ_AT_MOST_S = 300.0
 """How long one query may take: a view may be endless."""
 _PENDING = ("-wal", "-journal")
-_BOX_WITHIN = 1e-6
-"""By how much of their size the box that a geometry states and the one that it has may differ (some store floats)."""
 _ENVELOPE_BYTES = np.array([0, 32, 48, 48, 64, 0, 0, 0])
 
 
@@ -93,7 +91,7 @@ def _opened(path: Path, what: str, request: Request | None = None) -> Iterator[s
                 database.execute("PRAGMA cell_size_check = ON")
                 _check(database, what)
                 yield database
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise SourceError(
                 f"{what}: can't be read as GeoPackage: {error}; it is damaged or incomplete: copy it again, or mend it "
                 "where it was made (VACUUM INTO a new file)"
@@ -404,18 +402,14 @@ def _heads(blobs: list[Any]) -> np.ndarray:
 
 
 def _compare_boxes(request: Request, shapes: np.ndarray, blobs: list[Any], heads: np.ndarray, ids: list[str]) -> None:
-    """Name the features whose geometry isn't where its own header says: one of the two is damaged."""
+    """Hold the geometries against the boxes in their own headers."""
     boxed = np.flatnonzero((heads[:, 3] >> 1 & 7 > 0) & (heads[:, 0] == ord("G")) & ~shapely.is_missing(shapes))
     if not len(boxed):
         return
     raw = b"".join([blobs[row][8:40].ljust(32, b"\0") for row in boxed])
     little = (heads[boxed, 3] & 1 == 1)[:, None]
     stated = np.where(little, *(np.frombuffer(raw, t).reshape(-1, 4) for t in ("<f8", ">f8")))[:, [0, 2, 1, 3]]
-    drawn = shapely.bounds(shapes[boxed])
-    with np.errstate(invalid="ignore", over="ignore"):
-        apart = np.abs(stated - drawn).max(axis=1) > _BOX_WITHIN * (1 + np.abs(drawn).max(axis=1))
-    for row in boxed[apart & np.isfinite(stated).all(axis=1)]:
-        request.note(Severity.WARNING, "gpkg_other_box", feature_id=ids[row])
+    compare_boxes(request, shapes[boxed], stated, [ids[row] for row in boxed])
 
 
 def _compare_counts(database: sqlite3.Connection, layer: _Layer, read: int, request: Request) -> None:

@@ -129,7 +129,7 @@ def _binary(request: Request, table: pa.Table, name: str, column: Mapping[str, A
         return list(table.column(name).to_pylist())
     try:
         return list(shapely.to_wkb(gpd.read_parquet(request.path, columns=[name]).geometry.to_numpy()))
-    except (pa.ArrowException, ValueError, TypeError, KeyError, NotImplementedError, shapely.GEOSException) as error:
+    except (pa.ArrowException, ValueError, TypeError, LookupError, AttributeError, shapely.GEOSException) as error:
         raise request.refusal(
             f"the geometries in {name!r} are encoded as {encoding!r} ({kind}), which can't be read: {error}; "
             "export it with WKB geometries"

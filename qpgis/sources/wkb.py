@@ -34,6 +34,8 @@ _NESTED = re.compile(
 _MOST_NESTED = 1000
 """GEOS reads nested collections by recursion and ends the whole process some ten thousand levels down."""
 _DEEPEST = 32
+_BOX_WITHIN = 2e-7
+"""By how much of their size the box that a file states and that of the geometry may differ: some store short floats."""
 
 
 def geometries(
@@ -140,6 +142,24 @@ def _report(request: Request, ids: list[str], read: list[_Reading]) -> None:
             "share": f"{share * 1e6:.3g} ppm",
         }
         request.note(Severity.WARNING, "curves_straightened", value=value, **words)
+
+
+def compare_boxes(request: Request, shapes: Geometries, stated: Floats, ids: Sequence[str]) -> None:
+    """Name the features whose geometry isn't where the file says that it is: one of the two is damaged.
+
+    Parameters
+    ----------
+    request : Request
+    shapes : array of shapely geometries
+    stated : array, n x 4
+        Least x, least y, greatest x, greatest y of each as the file states them; infinite ones state nothing.
+    ids : sequence of str
+    """
+    drawn = shapely.bounds(shapes)
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.abs(stated - drawn).max(axis=1) > _BOX_WITHIN * (1 + np.abs(drawn).max(axis=1))
+    for row in np.flatnonzero(apart & np.isfinite(stated).all(axis=1)):
+        request.note(Severity.WARNING, "wkb_other_box", feature_id=ids[int(row)])
 
 
 def listed(ids: Sequence[str]) -> str:
