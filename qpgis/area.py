@@ -195,7 +195,7 @@ def study_area(
         If a group names a member that is no zone.
     """
     what = f"zones ({raw.file})"
-    system = parse(crs if crs is not None else raw.frame.crs, what=what)
+    system = parse(crs if crs is not None else raw.frame.crs, what=what, geometries=raw.frame.geometry.to_numpy())
     ids, names, geometry = _read_zones(raw, id_field, name_field, what, findings)
     degrees = lonlat(geometry, system, what=what)
     west, _, east, _ = shapely.total_bounds(degrees)
@@ -210,9 +210,6 @@ def study_area(
     _check_groups(chosen, ids, level)
     if overlapping and chosen:
         raise ConfigError("zones that may overlap have no groups: a sum would count the overlap twice")
-    if not overlapping:
-        _report_overlaps(base, plane, findings)
-        _report_gaps(base, plane, findings)
     area = StudyArea(name, plane, base, chosen)
     return with_grid(area, grid_cell_m) if grid_cell_m is not None else area
 
@@ -293,36 +290,6 @@ def _missing_members(group: Group, ids: tuple[str, ...]) -> str:
     return f"group {group.id!r}: members {named} are not among the zones; add them, or remove the group"
 
 
-def _report_overlaps(zones: ZoneSet, plane: Plane, findings: Findings) -> None:
-    """Name every pair of zones that overlap by more than a millimetre along their shared length."""
-    tree = shapely.STRtree(zones.geometry)
-    first, second = tree.query(zones.geometry, predicate="intersects")
-    for a, b in zip(first, second, strict=True):
-        if a >= b:
-            continue
-        common = shapely.intersection(zones.geometry[a], zones.geometry[b])
-        if common.area > 1e-3 * (1 + common.length):
-            words = {"layer": "zones", "file": zones.source.file, "feature_id": f"{zones.ids[a]}; {zones.ids[b]}"}
-            words |= {"location": _place(common, plane), "value": f"{common.area:.1f} m2"}
-            findings.add(Severity.ERROR, "zones_overlap", **words)
-
-
-def _report_gaps(zones: ZoneSet, plane: Plane, findings: Findings) -> None:
-    """Name every hole between zones that is wider than a millimetre."""
-    for part in shapely.get_parts(shapely.union_all(zones.geometry)):
-        for ring in part.interiors:
-            hole = shapely.Polygon(ring)
-            if hole.area > 1e-3 * (1 + hole.length):
-                words = {"layer": "zones", "file": zones.source.file, "location": _place(hole, plane)}
-                findings.add(Severity.WARNING, "zones_gap", **words, value=f"{hole.area:.1f} m2")
-
-
-def _place(shape: shapely.Geometry, plane: Plane) -> str:
-    """A point on a shape as findings write it."""
-    lon, lat = shapely.get_coordinates(plane.unproject(np.array([shapely.point_on_surface(shape)])))[0]
-    return f"{lon:.6f} {lat:.6f}"
-
-
 def with_grid(area: StudyArea, cell_m: float) -> StudyArea:
     """The area with a regular grid as a further zone set.
 
@@ -380,7 +347,7 @@ def with_own_zones(
     what = f"own zones ({raw.file})"
     if level == area.base.level:
         raise ConfigError(f"{what}: the level {level!r} is that of the zones; name another")
-    system = parse(crs if crs is not None else raw.frame.crs, what=what)
+    system = parse(crs if crs is not None else raw.frame.crs, what=what, geometries=raw.frame.geometry.to_numpy())
     ids, names, geometry = _read_zones(raw, id_field, name_field, what, findings)
     if twice := sorted(area.ids & set(ids)):
         raise ConfigError([f"{what}: {one!r} is the id of another zone or group" for one in twice])
@@ -389,6 +356,4 @@ def with_own_zones(
         if not shape.area > 0:
             raise ZoneError(f"{what}: zone {one!r} is too far from the other zones to be measured with them")
     zones = ZoneSet(level, ids, names, lonlat(geometry, system, what=what), planar, source, overlapping)
-    if not overlapping:
-        _report_overlaps(zones, area.plane, findings)
     return replace(area, own=(*area.own, zones))

@@ -59,7 +59,7 @@ _DIMENSION = {"point": 0, "line": 1, "polygon": 2}
 _PARTS = {"point": {0, 4}, "line": {1, 5}, "polygon": {3, 6}}
 SHOW = "show_"
 """Begins the names of columns that maps show and nothing else reads."""
-COLUMNS = ("feature_id", "name", "class_", "plan_status", "opened", "oneway", "ref")
+COLUMNS = ("feature_id", "name", "class_", "plan_status", "opened", "oneway", "ref", "area", "net_area", "deduction")
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,9 @@ class Fields:
     opened: str | None = None
     oneway: str | None = None
     ref: str | None = None
+    area: str | None = None
+    net_area: str | None = None
+    deduction: str | None = None
     show: tuple[str, ...] = ()
 
     def given(self) -> dict[str, str]:
@@ -484,7 +487,8 @@ def _without_overlaps(lines: Geometries, rows: np.ndarray, report: _Report) -> G
 
 def _system(raw: RawFeatures, declared: CRS | str | None, kind: str, what: str, findings: Findings) -> CRS:
     """The system to read a file in: the workspace's word counts, and a file that says otherwise is named."""
-    system = parse(declared if declared is not None else raw.frame.crs, what=what)
+    geometries = raw.frame.geometry.to_numpy()
+    system = parse(declared if declared is not None else raw.frame.crs, what=what, geometries=geometries)
     if declared is not None and raw.states_crs and not system.equals(raw.frame.crs, ignore_axis_order=True):
         value = f"{label(system)}, {label(raw.frame.crs)}"
         findings.add(Severity.WARNING, "crs_overruled", layer=kind, file=raw.file, value=value)

@@ -147,13 +147,15 @@ def test_a_group_of_unknown_members(workspace: Maker) -> None:
         qp.open_workspace(workspace(head=HEAD.replace('"a", "b"', '"a", "x"')))
 
 
-def test_overlapping_zones_are_an_error_finding(workspace: Maker) -> None:
+def test_overlapping_zones_are_named_with_what_sums_count_twice(workspace: Maker) -> None:
     towns = four_towns()
     towns.loc[1, "geometry"] = square(900, 0, 1100, 1000)
     ws = qp.open_workspace(workspace(towns=towns))
     (found,) = [f for f in ws.findings if f.rule == "zones_overlap"]
-    assert (found.severity, found.feature_id) == ("error", "a; b")
+    assert (found.severity, found.feature_id) == ("warning", "a; b")
     assert float(found.value.removesuffix(" m2")) == pytest.approx(100 * 1000, rel=1e-3)
+    (twice,) = [f for f in ws.findings if f.rule == "zones_counted_twice"]
+    assert float(twice.value.removesuffix(" m2")) == pytest.approx(100 * 1000, rel=1e-3)
 
 
 def test_a_zone_without_data_says_why(workspace: Maker) -> None:

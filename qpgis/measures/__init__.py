@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import shapely
 
-from qpgis.crs import Geometries, Plane, lonlat, parse
+from qpgis.crs import LONLAT, Geometries, Plane, lonlat, parse
 from qpgis.measures.areas import area_contributions
 from qpgis.measures.contributions import MICRO, Contributions
+from qpgis.measures.coverage import GAP_WIDTH_M, SLIVER_WIDTH_M, TOLERANCE_M, faults
 from qpgis.measures.lengths import length_contributions
 from qpgis.measures.points import count_contributions
 from qpgis.shapes import repaired, still_valid
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Frame: TypeAlias = gpd.GeoDataFrame | gpd.GeoSeries | str | Path
 
-__all__ = ["area_within", "count_within", "length_within"]
+__all__ = ["area_within", "class_areas_within", "count_within", "coverage_faults", "length_within"]
 
 
 def area_within(zones: Frame, *features: Frame, outside: Frame | None = None) -> pd.Series:
@@ -56,6 +57,49 @@ def area_within(zones: Frame, *features: Frame, outside: Frame | None = None) ->
     return _series(frame, area_contributions(shapes, polygons, left_out))
 
 
+def class_areas_within(zones: Frame, raster: str | Path, *, band: int = 1) -> pd.DataFrame:
+    """Ellipsoidal area of each class of a raster within each zone, in m2.
+
+    Each cell counts with the exact share of it that lies within the zone, and with its own area on the ellipsoid.
+
+    Parameters
+    ----------
+    zones : GeoDataFrame, GeoSeries or path
+        Polygons.
+    raster : path
+        A GeoTIFF of classes, see :mod:`qpgis.sources.geotiff`. Rotated grids are taken as they are.
+    band : int
+        Counted from 1.
+
+    Returns
+    -------
+    DataFrame of float
+        Zones x classes: the zones' index; columns are the raster's values, ascending, as far as they occur in a zone.
+        Cells without data belong to no class: what a row lacks to the zone's area wasn't surveyed. 0 where a class
+        doesn't occur; NaN in the whole row of a zone without a geometry, or without a single cell that has data.
+
+    Raises
+    ------
+    CRSError
+        If the zones or the raster have no usable coordinate reference system.
+    SourceError
+        If the raster can't be read, lies nowhere or holds measurements instead of classes.
+    """
+    import pandas as pd
+
+    from qpgis.measures.rasters import class_contributions
+    from qpgis.sources.geotiff import opened
+
+    frame, plane, shapes = _zones(zones)
+    with opened(Path(raster), Path(raster).name) as cells:
+        classes, found = class_contributions(shapes, plane, cells, band)
+    micro = np.zeros((len(shapes), len(classes)), dtype=np.int64)
+    np.add.at(micro, (found.zone, found.feature), found.micro)
+    table = pd.DataFrame(micro / MICRO, index=frame.index, columns=pd.Index(classes, dtype="int64", name="class"))
+    table.loc[~np.isin(np.arange(len(shapes)), found.zone)] = np.nan
+    return table
+
+
 def length_within(zones: Frame, lines: Frame) -> pd.Series:
     """Geodesic length of all lines within each zone, in m; on a border that zones share, equally split.
 
@@ -72,6 +116,52 @@ def count_within(zones: Frame, points: Frame) -> pd.Series:
     """
     frame, plane, shapes = _zones(zones)
     return _series(frame, count_contributions(shapes, _projected(points, plane, "features")))
+
+
+def coverage_faults(
+    polygons: Frame,
+    *,
+    boundary: Frame | None = None,
+    gap_width_m: float = GAP_WIDTH_M,
+    sliver_width_m: float = SLIVER_WIDTH_M,
+    tolerance_m: float = TOLERANCE_M,
+) -> gpd.GeoDataFrame:
+    """Gaps, overlaps and slivers of polygons that should tile the ground, as geometries.
+
+    Parameters
+    ----------
+    polygons : GeoDataFrame, GeoSeries or path
+        Polygons; invalid ones are mended by the even-odd rule first.
+    boundary : GeoDataFrame, GeoSeries or path, optional
+        What they should cover: everything within it that they leave out is a gap.
+    gap_width_m : float
+        How wide a gap that is open at an end may be there; an enclosed one may have any width. 0 finds only enclosed.
+    sliver_width_m : float
+        Polygons, or parts of them, with a smaller mean width are slivers; 0 looks for none.
+    tolerance_m : float
+        Gaps and overlaps with a smaller mean width are none.
+
+    Returns
+    -------
+    GeoDataFrame
+        In longitude and latitude: ``kind`` (gap, overlap, sliver), ``area_m2`` (ellipsoidal), ``width_m`` (mean width:
+        twice the area by the outline), ``ids`` (labels of the polygons' index: the neighbours of a gap, the two that
+        overlap, the sliver itself), geometry. By kind, the largest first.
+
+    Raises
+    ------
+    CRSError
+        If a frame has no coordinate reference system.
+    """
+    import geopandas as gpd
+
+    frame, plane, shapes = _zones(polygons)
+    around = _polygons(boundary, plane, "boundary") if boundary is not None else None
+    found = faults(shapes, around, gap_width_m=gap_width_m, sliver_width_m=sliver_width_m, tolerance_m=tolerance_m)
+    labels = [str(one) for one in frame.index]
+    ids = ["; ".join(labels[n] for n in members) for members in found.members]
+    data = {"kind": found.kind, "area_m2": found.area_m2, "width_m": found.width_m, "ids": ids}
+    return gpd.GeoDataFrame(data, geometry=plane.unproject(found.geometry), crs=LONLAT)
 
 
 def _read(frame: Frame) -> gpd.GeoDataFrame | gpd.GeoSeries:

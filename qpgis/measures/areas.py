@@ -120,6 +120,21 @@ def _split_among_zones(zones: Geometries, pieces: Geometries) -> tuple[Ints, Int
     return zone, piece, area, [int(n) for n in piece[broken]]
 
 
+def overlaid_areas(zones: Geometries, features: Geometries) -> tuple[Ints, Ints, NDArray[np.float64]]:
+    """Zone, feature and common area (m2) of each pair that has one; ground under two features counts for both.
+
+    Parameters
+    ----------
+    zones, features : arrays of valid polygons
+        In one equal-area plane.
+    """
+    if not len(features):
+        return np.array([], int), np.array([], int), np.array([])
+    zone, feature, area, _ = _split_among_zones(zones, features)
+    meets = area > 0
+    return zone[meets], feature[meets], area[meets]
+
+
 def polygon_areas(zones: Geometries) -> Contributions:
     """The area of each zone itself (m2), as its own only contribution."""
     index = np.arange(len(zones))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from qpgis.area import StudyArea
 from qpgis.findings import Finding
@@ -12,6 +13,9 @@ from qpgis.periods import year_of
 from qpgis.plans import Baseline, Plan, Target, Thresholds
 from qpgis.provenance import Grade
 from qpgis.workspace.reference import Reference
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNDATED = "undated"
 """The period of an extract that doesn't say when it was made."""
@@ -75,6 +79,9 @@ class Workspace:
     findings : tuple of Finding
     map_approval : str
         审图号, empty until there is one.
+    land_areas : DataFrame or None
+        Land use of each zone by drawn and stated areas, see :func:`qpgis.quality.areas.land_areas`; where the workspace
+        names an area field or control areas.
     """
 
     name: str
@@ -95,6 +102,7 @@ class Workspace:
     map_approval: str = ""
     references: tuple[Reference, ...] = ()
     shown: Mapping[str, bool] = field(default_factory=dict)
+    land_areas: pd.DataFrame | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         layers = ", ".join(f"{kind} ({len(layer)}, {layer.source.grade})" for kind, layer in self.layers.items())

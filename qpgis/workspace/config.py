@@ -8,10 +8,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from qpgis.crs.trust import Datum
 from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.indicators import registry
 from qpgis.landuse import crosswalk, scheme
@@ -22,6 +23,7 @@ from qpgis.styles import layer_styles
 
 CONFIG_NAME = "qpgis.toml"
 Positive = Annotated[float, Field(gt=0)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Box = tuple[float, float, float, float]
 
 
@@ -58,6 +60,51 @@ class JoinTable(_Table):
     encoding: str | None = None
 
 
+class ParametersTable(_Table):
+    """``parameters = {...}``: 4 parameters between planes, or 7 from an old datum to CGCS2000, as you were given them.
+
+    Attributes
+    ----------
+    dx_m, dy_m, scale_ppm : float
+    rotation_arcsec, axes
+        Of 4 parameters: the turn, and whether the set's x is east (``east_north``) or north (``north_east``).
+    dz_m, rx_arcsec, ry_arcsec, rz_arcsec, convention
+        Of 7: and which way the turns count, ``position_vector`` or ``coordinate_frame``.
+    """
+
+    dx_m: Finite
+    dy_m: Finite
+    scale_ppm: Finite
+    rotation_arcsec: Finite | None = None
+    axes: Literal["east_north", "north_east"] | None = None
+    dz_m: Finite | None = None
+    rx_arcsec: Finite | None = None
+    ry_arcsec: Finite | None = None
+    rz_arcsec: Finite | None = None
+    convention: Literal["position_vector", "coordinate_frame"] | None = None
+
+    @model_validator(mode="after")
+    def _four_or_seven(self) -> ParametersTable:
+        given = set(self.given())
+        common = {"dx_m", "dy_m", "scale_ppm"}
+        four = common | {"rotation_arcsec", "axes"}
+        seven = common | {"dz_m", "rx_arcsec", "ry_arcsec", "rz_arcsec", "convention"}
+        wanted = seven if given & (seven - common) else four
+        if given != wanted:
+            wrong = [f"without {key}" for key in sorted(wanted - given)] + [
+                f"with {key}" for key in sorted(given - wanted)
+            ]
+            raise ValueError(
+                f"{', '.join(wrong)} this is neither a set of 4 ({', '.join(sorted(four))}) nor of 7 "
+                f"({', '.join(sorted(seven))})"
+            )
+        return self
+
+    def given(self) -> dict[str, Any]:
+        """The parameters that are there."""
+        return self.model_dump(exclude_none=True)
+
+
 class ReadTable(_Table):
     """How a file is read, where the file itself doesn't say.
 
@@ -71,6 +118,13 @@ class ReadTable(_Table):
         Of tables: the columns with coordinates, or with geometries as well-known text.
     join : table, optional
         A table whose columns describe the features, see :class:`JoinTable`.
+    datum : str, optional
+        The datum of the coordinates where ``crs`` can't say it; ``gcj02`` and ``bd09`` are converted, ``beijing54``,
+        ``xian80`` and ``local`` need ``control_points`` or ``parameters``. For ``local``, ``crs`` is where these lead.
+    control_points : str, optional
+        A CSV file with the columns ``x, y, x_true, y_true``, the latter in the declared ``crs``.
+    parameters : table, optional
+        See :class:`ParametersTable`.
     source, licence, date : str
         Title, licence and date of the source.
     """
@@ -82,9 +136,29 @@ class ReadTable(_Table):
     y_field: str | None = None
     wkt_field: str | None = None
     join: JoinTable | None = None
+    datum: Datum | None = None
+    control_points: str | None = None
+    parameters: ParametersTable | None = None
     source: str = ""
     licence: str = ""
     date: str = ""
+
+    @model_validator(mode="after")
+    def _parameters_where_needed(self) -> Self:
+        given = [key for key in ("control_points", "parameters") if getattr(self, key) is not None]
+        if self.datum in ("beijing54", "xian80", "local"):
+            if len(given) != 1:
+                raise ValueError(
+                    f'datum = "{self.datum}" needs either control_points or parameters: there are no public ones'
+                )
+        elif given:
+            raise ValueError(f'{given[0]} goes with datum = "beijing54", "xian80" or "local"')
+        return self
+
+    @property
+    def frame_crs(self) -> str | None:
+        """The system that the workspace declares for the features once they are read: with a datum they carry it."""
+        return self.crs if self.datum is None else None
 
 
 class FileTable(ReadTable):
@@ -152,7 +226,10 @@ class LayerTable(ReadTable):
         Where the layer was surveyed; by default ``file``: the bounds that the file itself states (the header of an
         OSM extract, the ``bbox`` of a GeoJSON file; other formats only repeat the box of their features).
     *_field : str
-        Which attribute holds what.
+        Which attribute holds what. ``area_field`` is the stated area (TBMJ), ``net_area_field`` that without ridges
+        (TBDLMJ), ``deduction_field`` the coefficient between them (KCXS).
+    area_basis : "geometry" or "field"
+        Whether sums of land use, and what remains to control areas, go by drawn or by stated areas.
     show : list of str
         Further attributes that the map shows of each feature.
     shown : bool
@@ -178,10 +255,18 @@ class LayerTable(ReadTable):
     opened_field: str | None = None
     oneway_field: str | None = None
     ref_field: str | None = None
+    area_field: str | None = None
+    net_area_field: str | None = None
+    deduction_field: str | None = None
+    area_basis: Literal["geometry", "field"] = "geometry"
     show: list[str] = []
     shown: bool | None = None
     class_map: dict[str, str] = {}
     oneway_map: dict[str, Literal["forward", "backward", "both"]] = {}
+
+    def area_fields(self) -> list[str]:
+        """The fields that hold areas and coefficients, those that are named."""
+        return [name for name in (self.area_field, self.net_area_field, self.deduction_field) if name]
 
     @model_validator(mode="after")
     def _one_origin(self) -> LayerTable:
@@ -311,6 +396,7 @@ class TablesTable(_Table):
     statistics: str | None = None
     baselines: str | None = None
     targets: str | None = None
+    control_areas: str | None = None
 
 
 class ThresholdsTable(_Table):
@@ -475,6 +561,8 @@ def _cross_check(config: Config, lines: Mapping[tuple[str, ...], int]) -> Iterat
 def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str]:
     if kind == "landuse" and layer.file and not layer.scheme:
         yield "landuse needs scheme = ...: the same code means different things in different schemes"
+    if layer.area_basis == "field" and not layer.area_field:
+        yield f'{kind}: area_basis = "field" needs area_field = ...: the field that states the areas (TBMJ)'
     if kind == "landuse" and layer.from_:
         yield "landuse is what other layers are selected from; it needs a file of its own"
     if layer.from_ and LAYERS.get(kind) != "polygon":
@@ -542,6 +630,7 @@ def _known_keys(path: tuple[str, ...]) -> set[str]:
         "own_zones": OwnZonesTable,
         "layers": LayerTable,
         "join": JoinTable,
+        "parameters": ParametersTable,
         "reference": ReferenceTable,
         "database": DatabaseTable,
         "state": StateTable,

@@ -22,13 +22,17 @@ from qpgis.naming import field_for
 from qpgis.periods import last_day
 from qpgis.plans import Plan, Thresholds, read_plan
 from qpgis.provenance import Grade, Source, sha256_of, worst
+from qpgis.quality.areas import read_control_areas
+from qpgis.quality.fields import check_fields
 from qpgis.sources import Bounds, RawFeatures, Request
 from qpgis.sources.osm import OsmExtract, is_osm, read_osm
 from qpgis.sources.postgis import is_table, read_table
 from qpgis.sources.reading import read_features
 from qpgis.workspace import InputFile, Workspace
+from qpgis.workspace.checks import check_quality
 from qpgis.workspace.codes import classes_of, report_translation, with_codes
 from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, JoinTable, LayerTable, ZonesTable, read_config
+from qpgis.workspace.datums import check_against, check_layer, check_own_zones, check_zones, converted
 from qpgis.workspace.joins import joined
 from qpgis.workspace.reference import Reference, reference
 from qpgis.workspace.tables import read_baselines, read_statistics, read_targets
@@ -79,15 +83,25 @@ class Reader:
             raise SourceError(
                 f"{role}: {name} is a table without geometries; name its columns with x_field and y_field, or wkt_field"
             )
+        raw = self._converted(raw, table, role)
         if table.join is not None:
             raw = self._joined(raw, table.join, role)
         source = Source(
             name, self._grade(raw, table, role, name), table.source, table.licence, table.date, self.hash(path)
         )
-        self.note(raw, role, source, crs=table.crs, layer=table.layer or "")
+        self.note(raw, role, source, crs=table.frame_crs, layer=table.layer or "")
         for remark in raw.remarks:
             self.findings.add(Severity.WARNING, "reader_remark", layer=role, file=name, value=remark)
         return raw, source
+
+    def _converted(self, raw: RawFeatures, table: FileTable | LayerTable, role: str) -> RawFeatures:
+        """The features as their declared datum says, with the file of control points among the inputs."""
+        if table.control_points:
+            path, name = self.folder / table.control_points, _display_name(table.control_points)
+            if not path.exists():
+                raise SourceError(f"[{role}] control_points {table.control_points!r} doesn't exist in {self.folder}")
+            self.inputs[name, role, "control_points"] = InputFile(name, role, self.hash(path), 0, None)
+        return converted(raw, table, folder=self.folder, role=role, findings=self.findings)
 
     def _from_database(self, request: Request, path: Path) -> RawFeatures:
         """The rows of a table of the workspace's database, whose hash stands for that of a file."""
@@ -188,9 +202,13 @@ def open_workspace(
     state = _state(config)
     layers, ledgers = _read_layers(config, reader, area, state)
     references = tuple(_read_references(config, reader))
+    for layer in layers.values():
+        check_against(layer, references, area, reader.findings)
     plans = tuple(_read_plans(config, reader))
     tables = _read_tables(config, path.parent, area.ids, reader)
     tables = _by_id(tables, plans)
+    control = tables.pop("control_areas", {})
+    land = check_quality(layers, config.layers, area, control, reader.findings)
     own = InputFile(path.name, "workspace", sha256_of(path), 0, None)
     return Workspace(
         name=config.name,
@@ -208,6 +226,7 @@ def open_workspace(
         map_approval=config.outputs.map_approval,
         references=references,
         shown={kind: table.shown for kind, table in config.layers.items() if table.shown is not None},
+        land_areas=land,
         **tables,
     )
 
@@ -297,12 +316,13 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
         id_field=id_field,
         name_field=name_field,
         source=source,
-        crs=table.crs,
+        crs=table.frame_crs,
         findings=reader.findings,
         groups=groups,
         grid_cell_m=grid_cell_m if grid_cell_m is not None else table.grid_cell_m,
         overlapping=table.overlapping,
     )
+    check_zones(area, reader.findings, declared=table.datum)
     for own in config.own_zones:
         raw, source = reader.features(own, "own_zones")
         area = with_own_zones(
@@ -312,10 +332,11 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
             id_field=own.id_field,
             name_field=own.name_field,
             source=source,
-            crs=own.crs,
+            crs=own.frame_crs,
             findings=reader.findings,
             overlapping=own.overlapping,
         )
+        check_own_zones(area.own[-1], area, reader.findings, declared=own.datum)
     return area
 
 
@@ -379,6 +400,7 @@ def _read_references(config: Config, reader: Reader) -> Iterator[Reference]:
 def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, state: State) -> tuple[Layer, Ledger]:
     raw, source = reader.features(table, kind)
     layer, ledger = prepare_layer(kind, raw, table, source, area, state, reader.findings)
+    check_layer(layer, area, reader.findings, declared=table.datum)
     if table.scheme:
         layer = with_codes(layer, table.scheme, reader.findings)
         if table.report_scheme:
@@ -401,6 +423,9 @@ def prepare_layer(
         opened=table.opened_field,
         oneway=table.oneway_field or ("oneway" if from_osm and "oneway" in raw.frame else None),
         ref=table.ref_field or ("ref" if from_osm and "ref" in raw.frame else None),
+        area=table.area_field,
+        net_area=table.net_area_field,
+        deduction=table.deduction_field,
         show=tuple(table.show),
     )
     layer, ledger = prepare(
@@ -408,15 +433,17 @@ def prepare_layer(
         kind=kind,
         fields=fields,
         source=source,
-        crs=table.crs,
+        crs=table.frame_crs,
         plane=area.plane,
         state=state,
         findings=findings,
         class_map=table.class_map,
         oneway_map=table.oneway_map,
-        extent=_extent(table.extent, raw, table.crs, area),
+        extent=_extent(table.extent, raw, table.frame_crs, area),
         key=f"{kind}@{source.sha256} {table.model_dump_json(exclude_defaults=True)} {state}",
     )
+    if not from_osm:
+        check_fields(raw, findings, role=kind, class_field=fields.class_, measured=table.area_fields())
     if not ledger.read and not from_osm:
         findings.add(Severity.WARNING, "empty_layer", layer=kind, file=raw.file)
     _count_outside(layer, ledger, area, findings)
@@ -526,7 +553,10 @@ def _as_tessellation(layer: Layer, area: StudyArea, findings: Findings) -> Layer
 
 def _read_tables(config: Config, folder: Path, zones: frozenset[str], reader: Reader) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    readers = {"statistics": read_statistics, "baselines": read_baselines, "targets": read_targets}
+    readers: dict[str, Callable[[Path, frozenset[str]], Any]] = {
+        **{"statistics": read_statistics, "baselines": read_baselines, "targets": read_targets},
+        "control_areas": read_control_areas,
+    }
     for key, file in config.tables.model_dump().items():
         if file is None:
             continue

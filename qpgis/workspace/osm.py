@@ -16,6 +16,7 @@ from qpgis.errors import ZoneError
 from qpgis.findings import Findings, Severity
 from qpgis.layers import Layer, Ledger, State
 from qpgis.provenance import Grade, Source
+from qpgis.quality.coverage import check_zones
 from qpgis.sources import RawFeatures
 from qpgis.sources.osm import OsmExtract
 from qpgis.workspace import UNDATED, Workspace
@@ -64,6 +65,7 @@ def osm_workspace(
     head = read_toml("schemes", "osm.toml")["scheme"]
     source = Source(path.name, Grade.OPEN, "OpenStreetMap", head["licence"], extract.date, reader.hash(path))
     area = _osm_area(extract, source, zones_level, groups_level, grid_cell_m, findings)
+    check_zones(area, findings)
     period = extract.date[:4] or UNDATED
     if not extract.date:
         findings.add(Severity.WARNING, "osm_without_date", file=path.name)

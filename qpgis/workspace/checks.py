@@ -1,0 +1,80 @@
+"""The quality rules on a whole workspace: its zones, its polygon layers, its stated and control areas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qpgis.area import StudyArea
+from qpgis.findings import Findings
+from qpgis.layers import LAYERS, Layer
+from qpgis.quality.areas import (
+    TOTAL,
+    ControlArea,
+    check_control_areas,
+    check_deductions,
+    check_stated_areas,
+    land_areas,
+    numbers,
+)
+from qpgis.quality.coverage import check_layer, check_zones
+from qpgis.quality.geometry import Subject
+from qpgis.workspace.config import LayerTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def check_quality(
+    layers: Mapping[str, Layer],
+    tables: Mapping[str, LayerTable],
+    area: StudyArea,
+    control: Mapping[str, ControlArea],
+    findings: Findings,
+) -> pd.DataFrame | None:
+    """Check what was read; the land use of each zone by drawn and stated areas, where fields or controls are named."""
+    check_zones(area, findings)
+    for kind, layer in layers.items():
+        if LAYERS[kind] == "polygon" and tables[kind].file and len(layer):
+            check_layer(layer, area.plane, findings)
+            if tables[kind].area_field:
+                _check_fields_of_area(layer, tables[kind], area, findings)
+    landuse = layers.get("landuse")
+    if landuse is None or not (tables["landuse"].area_field or control):
+        return None
+    return _land_use(landuse, tables["landuse"], area, control, findings)
+
+
+def _check_fields_of_area(layer: Layer, table: LayerTable, area: StudyArea, findings: Findings) -> None:
+    assert table.area_field is not None
+    about = {"role": layer.kind, "file": layer.source.file}
+    subject = Subject.measured(layer.geometry, layer.frame["feature_id"], area.plane, **about, findings=findings)
+    stated = numbers(layer.frame["area"])
+    check_stated_areas(subject, stated, field=table.area_field)
+    if table.deduction_field:
+        net = numbers(layer.frame["net_area"]) if table.net_area_field else np.full(len(layer), np.nan)
+        field = table.net_area_field or table.deduction_field
+        check_deductions(subject, stated, net, numbers(layer.frame["deduction"]), field=field)
+
+
+def _land_use(
+    layer: Layer, table: LayerTable, area: StudyArea, control: Mapping[str, ControlArea], findings: Findings
+) -> pd.DataFrame:
+    columns = {"stated_m2": "area", "net_m2": "net_area", "deduction": "deduction"}
+    given = {key: numbers(layer.frame[column]) for key, column in columns.items() if column in layer.frame}
+    zones = area.base
+    found = land_areas(
+        zones.ids,
+        zones.geometry,
+        layer.geometry,
+        layer.frame["class_"],
+        basis=table.area_basis,
+        control=control,
+        **given,
+    )
+    whole = found[found["class"] == TOTAL]
+    sums = dict(zip(whole["zone_id"], whole["area_m2"], strict=True))
+    check_control_areas(sums, control, layer=layer.kind, file=layer.source.file, findings=findings)
+    return found
