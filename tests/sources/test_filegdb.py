@@ -210,6 +210,21 @@ def test_tables_with_ids_of_64_bits_are_left_to_gdal(tmp_path: Path) -> None:
     assert gdb_table(tmp_path / "a.gdbtable") is None
 
 
+def test_arcs_become_edges(tmp_path: Path) -> None:
+    """Half a disc of 100 m: an arc, and its diameter."""
+    arc = struct.pack("<BII6d", 1, 8, 3, 1000, 0, 1100, 100, 1200, 0)
+    diameter = struct.pack("<BII4d", 1, 2, 2, 1200, 0, 1000, 0)
+    half = struct.pack("<BII", 1, 10, 1) + struct.pack("<BII", 1, 9, 2) + arc + diameter
+    shapes, names = np.array([half], dtype=object), [np.array(["a"], dtype=object)]
+    about = {"driver": "OpenFileGDB", "layer": "a", "geometry_type": "MultiPolygon", "crs": "EPSG:4549"}
+    pyogrio.raw.write(tmp_path / "a.gdb", shapes, names, ["name"], **about)
+    raw, findings = read(tmp_path / "a.gdb")
+    (finding,) = findings
+    assert raw.frame.area.sum() == pytest.approx(np.pi * 100**2 / 2, rel=2e-5)
+    assert (finding.severity, finding.rule) == (Severity.WARNING, "curves_straightened")
+    assert 0 < float(finding.value.removesuffix(" mm")) <= 1
+
+
 def test_locks_say_who_has_it_open(database: Path) -> None:
     (database / "land.DESKTOP-7.office.4321.1234.ed.lock").touch()
     (database / "_gdb.PC1.99.1.sr.lock").touch()
