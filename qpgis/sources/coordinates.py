@@ -268,7 +268,8 @@ def _from_text(request: Request, table: Table, name: str) -> Located:
     else:
         split = [re.match(r"\s*(?:SRID=(\d+);)?(.*)", cell, re.IGNORECASE | re.DOTALL) for cell in cells[filled]]
         srids[filled] = [int(match[1] or 0) if match else 0 for match in split]
-        geometry[filled] = shapely.from_wkt([match[2] if match else "" for match in split], on_invalid="ignore")
+        with np.errstate(all="ignore"):  # numbers beyond any are no geometry either
+            geometry[filled] = shapely.from_wkt([match[2] if match else "" for match in split], on_invalid="ignore")
     geometry[shapely.get_type_id(geometry) > 7] = None
     wrong = np.flatnonzero(filled & shapely.is_missing(geometry))
     lines = [table.numbers[row] for row in wrong]

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ _ERRORS = frozenset(
     ["#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#GETTING_DATA"]
 )
 _EXACT_DIGITS = 15
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, OSError, RuntimeError, NotImplementedError)
 _CELL = re.compile(
     rb'<(?:\w+:)?c\b([^>]*?\br="([A-Z]+\d+)"[^>]*)>\s*<(?:\w+:)?f\b[^>]*?(?:/>|>[^<]*</(?:\w+:)?f>)'
     rb"\s*(?:<(?:\w+:)?v\s*(?:/>|>([^<]*)</(?:\w+:)?v>))?"
@@ -117,7 +119,7 @@ def _refuse_unsafe(path: Path, what: str) -> None:
                 raise SourceError(
                     f"{what}: the workbook declares XML entities, which no Excel writes; save it again in Excel"
                 )
-    except (zipfile.BadZipFile, KeyError, OSError, RuntimeError, NotImplementedError) as error:
+    except _BROKEN as error:
         if isinstance(error, SourceError):
             raise
         raise SourceError(f"{what}: it is no Excel workbook (.xlsx) or damaged; save it again in Excel") from error
