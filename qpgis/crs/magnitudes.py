@@ -98,7 +98,7 @@ def judge_magnitudes(bounds: Bounds, crs: CRS | None = None) -> Magnitudes:
     """
     kind, codes, swapped = _judge(bounds)
     example = "{:.10g} to {:.10g}, {:.10g} to {:.10g}".format(*(bounds[n] for n in (0, 2, 1, 3)))
-    contradicts = crs is not None and kind != "none" and _is_contradicted(bounds, crs)
+    contradicts = crs is not None and kind != "none" and _is_contradicted(bounds, kind, crs)
     return Magnitudes(kind, codes, swapped, crs.name if crs is not None and contradicts else "", example)
 
 
@@ -193,22 +193,33 @@ def _in_china(bounds: Bounds) -> bool:
     return bool(china["west"] <= west <= east <= china["east"] and china["south"] <= south <= north <= china["north"])
 
 
-def _is_contradicted(bounds: Bounds, crs: CRS) -> bool:
-    """True if the numbers can't be of a system: no degrees, or far outside the area that it is for."""
+def _is_contradicted(bounds: Bounds, kind: Kind, crs: CRS) -> bool:
+    """True if the numbers can't be of a system: no degrees, plain degrees, or far outside the area that it is for."""
     if not np.isfinite(bounds).all():
         return True
     if crs.is_geographic:
         scale = 180 / np.pi * crs.axis_info[0].unit_conversion_factor
         return bool((np.abs(bounds) * scale > np.array([180, 90, 180, 90]) + 1e-9).any())
     x, y = _middle(crs.to_wkt(), bounds)
-    area = crs.area_of_use
-    if area is None or x is None or y is None:
+    if x is None or y is None:
         return False
-    if not np.isfinite([x, y]).all():
+    looks_like_degrees = kind in ("degrees", "degrees_swapped")
+    area = _area_of_use(crs)
+    if area is None:
+        return looks_like_degrees and not _in_china((x, y, x, y))
+    if looks_like_degrees or not np.isfinite([x, y]).all():
         return True
-    west, south, east, north = area.bounds
+    west, south, east, north = area
     around = west - FAR_DEG <= x <= east + FAR_DEG or east < west
     return not (around and south - FAR_DEG <= y <= north + FAR_DEG)
+
+
+@lru_cache(maxsize=32)
+def _area_of_use(crs: CRS) -> Bounds | None:
+    """Where a system is for: as it says, or as the one with a code says that equals it (``.prj`` files don't)."""
+    code = crs.to_epsg() if crs.area_of_use is None else None
+    area = CRS.from_epsg(code).area_of_use if code else crs.area_of_use
+    return None if area is None else area.bounds
 
 
 def _middle(wkt: str, bounds: Bounds) -> tuple[float, float] | tuple[None, None]:

@@ -51,6 +51,8 @@ APART_M = 5000
 NEAR_M = 1500
 """Points further from the reference than this under every candidate have nothing to do with it."""
 MOST_POINTS = 2000
+MOST_EDGES = 100_000
+"""Of more edges, each few that follow one another are taken as one."""
 CELL_M = 500
 """Points in one cell of this width share their errors: they count as one."""
 LEAST_CELLS, LEAST_NAMED = 8, 3
@@ -66,6 +68,7 @@ MOST_SHIFT_M = 300
 SHIFTED_SHARE = 0.5
 WORST_CONDITION = 100.0
 STEPS = 12
+AREAL, COLLECTION = 2, 7
 COLLINEAR_DEG = 2e-6
 RUN = 64
 """Lines are kept in runs of so many edges: short enough to find the nearest fast."""
@@ -205,8 +208,7 @@ class _Shape:
         """Its points, or its edges in runs of those that follow one another; in metres."""
         if not len(self.start):
             return np.asarray(shapely.points(project(self.xy)))
-        breaks = np.flatnonzero((self.end[:-1] != self.start[1:]).any(axis=1)) + 1
-        first = np.unique(np.concatenate([breaks, np.arange(0, len(self.start), RUN)]))
+        first = np.flatnonzero(_breaks(self.start, self.end) | (np.arange(len(self.start)) % RUN == 0))
         last = np.append(first[1:], len(self.start)) - 1
         xy = np.insert(project(self.start), last + 1, project(self.end[last]), axis=0)
         offsets = np.concatenate([[0], np.cumsum(last - first + 2)])
@@ -214,30 +216,54 @@ class _Shape:
 
 
 def _shape(geometries: Geometries) -> _Shape:
-    geometries = geometries[~shapely.is_missing(geometries)]
-    if not (shapely.get_dimensions(geometries) > 0).any():
+    if (shapely.get_type_id(geometries) == COLLECTION).any():
+        geometries = shapely.get_parts(geometries)
+    geometries = geometries[~(shapely.is_missing(geometries) | shapely.is_empty(geometries))]
+    dimensions = shapely.get_dimensions(geometries)
+    if not (dimensions > 0).any():
         xy = shapely.get_coordinates(geometries)
         return _Shape(xy[np.isfinite(xy).all(axis=1)], np.empty((0, 2)), np.empty((0, 2)))
-    parts = shapely.get_parts(geometries)
-    polygons = parts[shapely.get_dimensions(parts) == 2]
-    lines = parts[shapely.get_dimensions(parts) == 1]
-    start, end = _outline(*_edges(shapely.get_rings(polygons))) if len(polygons) else _edges(lines)
+    drawn = geometries[dimensions == dimensions.max()]
+    start, end = _edges(drawn)
+    if dimensions.max() == AREAL and len(drawn) > 1:
+        start, end = _outline(start, end)
     finite = np.isfinite(start).all(axis=1) & np.isfinite(end).all(axis=1)
-    return _Shape(start[finite], start[finite], end[finite])
+    start, end = _thinned(start[finite], end[finite])
+    return _Shape(start, start, end)
 
 
-def _edges(lines: Geometries) -> tuple[Floats, Floats]:
-    """The ends of all edges of lines or rings."""
-    xy, line = shapely.get_coordinates(lines, return_index=True)
-    same = line[:-1] == line[1:]
-    return xy[:-1][same], xy[1:][same]
+def _breaks(start: Floats, end: Floats) -> NDArray[np.bool_]:
+    """Which edges don't begin where the one before them ends."""
+    return np.append(True, (end[:-1] != start[1:]).any(axis=1))
+
+
+def _thinned(start: Floats, end: Floats) -> tuple[Floats, Floats]:
+    """Of very many edges each few that follow one another drawn as one."""
+    few = -(-len(start) // MOST_EDGES)
+    if few <= 1:
+        return start, end
+    line = np.cumsum(_breaks(start, end))
+    first = np.arange(0, len(start), few)
+    last = np.minimum(first + few, len(start)) - 1
+    return start[first], end[np.where(line[first] == line[last], last, first)]
+
+
+def _edges(shapes: Geometries) -> tuple[Floats, Floats]:
+    """The ends of all edges of lines or polygons."""
+    _, xy, offsets = shapely.to_ragged_array(shapes, include_z=False)
+    inner = np.ones(len(xy), dtype=bool)
+    inner[offsets[0][1:] - 1] = False
+    before = np.flatnonzero(inner)
+    return xy[before], xy[before + 1]
 
 
 def _outline(start: Floats, end: Floats) -> tuple[Floats, Floats]:
     """The edges that no other polygon shares."""
     codes = _code(start) ^ _code(end)
-    _, first, count = np.unique(codes, return_index=True, return_counts=True)
-    lone = np.sort(first[count == 1])
+    order = np.argsort(codes)
+    ranked = codes[order]
+    same = ranked[1:] == ranked[:-1]
+    lone = np.sort(order[~(np.append(same, False) | np.append(False, same))])
     return start[lone], end[lone]
 
 
@@ -533,7 +559,7 @@ def embedded_reference() -> tuple[DatumReference, ...]:
 
 def _corners(polygons: Geometries) -> Geometries:
     """The common outline of polygons as lines, without the points where only an inner border ends."""
-    edges = np.stack(_outline(*_edges(shapely.get_rings(polygons))), axis=1)
+    edges = np.stack(_outline(*_edges(polygons)), axis=1)
     lines = shapely.line_merge(shapely.union_all(shapely.linestrings(edges)))
     return np.asarray(shapely.get_parts(shapely.simplify(lines, COLLINEAR_DEG)))
 

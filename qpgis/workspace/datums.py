@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -98,18 +99,13 @@ def control_points(path: Path) -> ControlPoints:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
-            rows = [{k.strip(): (v or "").strip() for k, v in row.items() if k} for row in reader]
             found = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = found
+            rows = list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"control_points {path.name} can't be read as UTF-8 CSV: {error}") from error
     mistakes = [f"no column {name!r}; {did_you_mean(name, found)}" for name in COLUMNS if name not in found]
-    if not mistakes:
-        mistakes = [
-            f"line {n}: {name} {row[name]!r} is no number in metres"
-            for n, row in enumerate(rows, 2)
-            for name in COLUMNS
-            if not _is_number(row[name])
-        ]
+    mistakes = mistakes or [f"line {n}: {m}" for n, row in enumerate(rows, 2) for m in _cell_mistakes(row)]
     if mistakes:
         raise ConfigError(mistakes, file=path.name)
     names = tuple(row.get("name") or str(n) for n, row in enumerate(rows, 1))
@@ -117,9 +113,18 @@ def control_points(path: Path) -> ControlPoints:
     return ControlPoints(names, table[:, :2], table[:, 2:])
 
 
-def _is_number(cell: str) -> bool:
+def _cell_mistakes(row: Mapping[str | None, Any]) -> Iterator[str]:
+    """What is wrong with a row; a comma within a number makes a cell too many."""
+    if None in row:
+        yield "more cells than columns (write 602000, not 602,000)"
+    for name in COLUMNS:
+        if not _is_number(row[name]):
+            yield f"{name} {row[name] or ''!r} is no number in metres"
+
+
+def _is_number(cell: str | None) -> bool:
     try:
-        return math.isfinite(float(cell))
+        return math.isfinite(float(cell or ""))
     except ValueError:
         return False
 
