@@ -1,4 +1,4 @@
-"""The command line: ``qpgis run``, ``check``, ``list``, ``init``, ``map``, ``synth``.
+"""The command line: ``qpgis run``, ``check``, ``inspect``, ``list``, ``init``, ``map``, ``synth``, ``fetch``.
 
 Messages go to stderr, results to stdout or files. Exit status 0: good; 1: findings of severity error (or, under
 ``--strict``, a target breached); 2: bad usage or unreadable input. Heavy imports wait until a command needs them.
@@ -11,7 +11,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,10 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_check(commands)
+    _add_inspect(commands)
     _add_map(commands)
     _add_list(commands)
     _add_init(commands)
     _add_synth(commands)
+    _add_fetch(commands)
     return parser
 
 
@@ -126,8 +128,11 @@ def _add_run(commands: Any) -> None:
 
 
 def _add_check(commands: Any) -> None:
-    parser = _add_command(commands, "check", _check, "read a workspace and print what is wrong in it")
+    parser = _add_command(commands, "check", _check, "read a workspace, print what is wrong in it and where")
     _add_workspace(parser)
+    parser.add_argument(
+        "--out", type=Path, default=Path("check"), metavar="DIR", help="where to write the findings (default: check)"
+    )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
@@ -142,9 +147,24 @@ def _add_map(commands: Any) -> None:
     )
 
 
+def _add_inspect(commands: Any) -> None:
+    parser = _add_command(
+        commands, "inspect", _inspect, "tell what a file is, what is wrong with it and how a workspace uses it"
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file, or the folder of a .gdb")
+    parser.add_argument("--layer", help="which layer, where it holds several")
+    parser.add_argument("--crs", help="its reference system, where it doesn't say: EPSG:4549")
+    parser.add_argument("--datum", help="its datum, where it isn't what its system says: gcj02, bd09")
+    parser.add_argument("--encoding", help="the encoding of its text: gb18030")
+    for key, what in (("x", "eastings or longitudes"), ("y", "northings or latitudes"), ("wkt", "well-known text")):
+        parser.add_argument(f"--{key}-field", metavar="FIELD", help=f"of a table: the column with {what}")
+    parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="(default: zh)")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+
+
 def _add_list(commands: Any) -> None:
     parser = _add_command(commands, "list", _list, "list what qpgis knows")
-    topics = ("indicators", "layers", "plans", "schemes", "styles")
+    topics = ("indicators", "layers", "plans", "schemes", "crosswalks", "styles")
     parser.add_argument("topic", nargs="?", choices=topics, default="indicators")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
     parser.add_argument("--json", action="store_true", help="print as JSON")
@@ -190,6 +210,19 @@ def _add_synth(commands: Any) -> None:
         "--out", type=Path, default=Path("synthetic"), metavar="DIR", help="where to write (default: synthetic)"
     )
     parser.add_argument("--json", action="store_true", help="print what was written and what it adds up to as JSON")
+
+
+def _add_fetch(commands: Any) -> None:
+    parser = _add_command(commands, "fetch", _fetch, "get open data over the network; no other command connects")
+    parser.add_argument("what", choices=("osm", "worldcover"))
+    parser.add_argument(
+        "--area",
+        required=True,
+        metavar="AREA",
+        help="W,S,E,N in degrees; or, for osm, a region as Geofabrik names it: europe/liechtenstein",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="(default: named after what and area)")
+    parser.add_argument("--server", metavar="URL", help="another server that keeps the same files, such as a mirror")
 
 
 def _workspace(options: argparse.Namespace, progress: _Progress) -> Workspace:
@@ -287,20 +320,45 @@ def _check(options: argparse.Namespace) -> int:
 
     from qpgis.assessment import assess
     from qpgis.findings import has_errors
+    from qpgis.report.checks import write_checks
+    from qpgis.report.inspected import finding_lines
 
     progress = _Progress()
     workspace = _workspace(options, progress)
-    findings = assess(workspace, lang=options.lang, progress_to=progress).findings
+    assessment = assess(workspace, lang=options.lang, progress_to=progress)
+    written = write_checks(assessment, options.out)
     if options.json:
-        rows = [{k: str(v) for k, v in asdict(f).items()} for f in findings]
+        rows = [{k: str(v) for k, v in asdict(f).items()} for f in assessment.findings]
         sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
     else:
-        for f in findings:
-            place = " ".join(part for part in (f.layer, f.file, f.feature_id, f.location) if part)
-            where = f"{place}: " if place else ""
-            sys.stdout.write(f"{f.severity:8}{f.rule}: {where}{f.message}; {f.action}\n")
-        _say(f"{workspace.name} {workspace.period}: {len(findings)} findings")
-    return FINDINGS if has_errors(findings) else GOOD
+        _print(finding_lines(assessment.findings, options.lang))
+        for path in written:
+            _say(str(path))
+    return FINDINGS if has_errors(assessment.findings) else GOOD
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from qpgis.inspection import Declared, inspect
+    from qpgis.report.inspected import inspection_lines
+
+    keys = ("layer", "crs", "datum", "encoding", "x_field", "y_field", "wkt_field")
+    declared = Declared(**{key: getattr(options, key) for key in keys})
+    found = inspect(*options.files, declared=declared, lang=options.lang)
+    if options.json:
+        sys.stdout.write(json.dumps([one.as_record() for one in found], ensure_ascii=False, indent=2) + "\n")
+    else:
+        for one in found:
+            _print(inspection_lines(one, options.lang))
+    refused = [layer.refusal for one in found if one.refused for layer in one.layers]
+    for refusal in refused:
+        _say(f"qpgis inspect: {refusal}")
+    return BAD_USAGE if refused else FINDINGS if any(one.faulty for one in found) else GOOD
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Lines on stdout; what a terminal would take for a command is shown instead."""
+    for line in lines:
+        sys.stdout.write("".join(c if c.isprintable() else repr(c)[1:-1] for c in line) + "\n")
 
 
 def _map(options: argparse.Namespace) -> int:
@@ -333,7 +391,7 @@ def _list(options: argparse.Namespace) -> int:
 def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
     from qpgis.catalogue import text
     from qpgis.indicators import registry
-    from qpgis.landuse import scheme, schemes
+    from qpgis.landuse import crosswalk, crosswalks, scheme, schemes
     from qpgis.layers import LAYERS
     from qpgis.plans import read_plan, shipped_plans
     from qpgis.styles import layer_styles
@@ -350,7 +408,11 @@ def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
         plans = [read_plan(name) for name in shipped_plans()]
         return [{"id": p.id, "title": p.title, "document": p.document, "scope": p.scope_name} for p in plans]
     if topic == "schemes":
-        return [{"id": name, "title": scheme(name).title, "edition": scheme(name).edition} for name in schemes()]
+        tables = [scheme(name) for name in schemes()]
+        return [{"id": t.id, "title": t.title_in(lang), "edition": t.edition, "standing": t.standing} for t in tables]
+    if topic == "crosswalks":
+        walks = [crosswalk(*name.split("-")) for name in crosswalks()]
+        return [{"id": w.id, "title": w.title_in(lang), "standing": w.standing} for w in walks]
     return [
         {
             "id": one.id,
@@ -404,6 +466,39 @@ def _synth(options: argparse.Namespace) -> int:
     for path in written:
         sys.stdout.write(f"{path}\n")
     return GOOD
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from qpgis.fetching.osm import fetch_box, fetch_region
+    from qpgis.fetching.provenance import service
+    from qpgis.fetching.worldcover import fetch_worldcover
+
+    box = _box(options.area)
+    if options.what == "worldcover" and box is None:
+        raise ConfigError(f"--area {options.area!r}: worldcover is fetched by W,S,E,N in degrees")
+    name = "worldcover" if options.what == "worldcover" else "overpass" if box else "geofabrik"
+    default = f"{options.what}-{options.area.replace('/', '-').replace(',', '_')}{service(name)['suffix']}"
+    path: Path = options.out or Path(default)
+    if not path.parent.is_dir():
+        raise OutputError(f"{path.parent} is no folder; make it first")
+    if box is None:
+        fetch_region(options.area, path, server=options.server, progress=_say)
+    elif options.what == "osm":
+        fetch_box(box, path, server=options.server)
+    else:
+        fetch_worldcover(box, path, server=options.server, progress=_say)
+    sys.stdout.write(f"{path}\n")
+    return GOOD
+
+
+def _box(area: str) -> tuple[float, float, float, float] | None:
+    """West, south, east, north, where an area is written so."""
+    parts = area.split(",")
+    try:
+        west, south, east, north = map(float, parts)
+    except ValueError:
+        return None
+    return west, south, east, north
 
 
 def _init(options: argparse.Namespace) -> int:

@@ -181,7 +181,8 @@ def download(
             state.unlink(missing_ok=True)
             return identity
     raise FetchError(
-        f"{url}: the connection broke {patience.attempts} times, {_size(part):,} bytes are in {part.name}; run it again to go on"
+        f"{url}: the connection broke {patience.attempts} times, {_size(part):,} bytes are in {part.name}; "
+        "run it again to go on"
     )
 
 

@@ -11,7 +11,7 @@ from qpgis.maps import html, planning_map
 from qpgis.maps.result import scene_of
 from qpgis.provenance import staged_outputs
 from qpgis.report.manifest import write_manifest
-from qpgis.report.tables import write_findings_csv, write_gpkg, write_indicators_csv, write_xlsx
+from qpgis.report.tables import write_findings_csv, write_gpkg, write_indicators_csv, write_land_areas_csv, write_xlsx
 
 Writer = Callable[[Assessment, Path], None]
 
@@ -29,9 +29,11 @@ OUTPUTS: dict[str, Writer] = {
     "map.html": write_map,
 }
 """Every output by its name, in the order of writing."""
+LAND_AREAS: dict[str, Writer] = {"land_areas.csv": write_land_areas_csv}
+"""What is written where the workspace names fields of stated areas, or control areas."""
 
 
-def _write(write: Writer, assessment: Assessment, path: Path) -> None:
+def write_file(write: Writer, assessment: Assessment, path: Path) -> None:
     """Write one output; the libraries' own errors of a full or read-only disk become ours."""
     from pyogrio.errors import DataSourceError, FeatureError
     from xlsxwriter.exceptions import XlsxWriterException
@@ -54,9 +56,10 @@ def write_outputs(
     OutputError
         If the folder can't be written; the old outputs are untouched.
     """
+    outputs = {**OUTPUTS, **(LAND_AREAS if assessment.workspace.land_areas is not None else {})}
     with staged_outputs(folder) as stage:
-        for name, write in OUTPUTS.items():
+        for name, write in outputs.items():
             progress(f"writing {name}")
-            _write(write, assessment, stage / name)
+            write_file(write, assessment, stage / name)
         write_manifest(assessment, stage)
-    return tuple(folder / name for name in (*OUTPUTS, "manifest.json"))
+    return tuple(folder / name for name in (*outputs, "manifest.json"))

@@ -12,6 +12,7 @@ from qpgis.assessment import Assessment
 from qpgis.catalogue import keys, text
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
 from qpgis.indicators.declaration import UNITS
+from qpgis.landuse import scheme
 from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, worst
 from qpgis.rows import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, Row, record, shown
 
@@ -84,6 +85,34 @@ def write_findings_csv(assessment: Assessment, path: Path) -> None:
     _write_csv(path, FINDING_COLUMNS, ([safe_text(cell) for cell in astuple(f)] for f in assessment.findings))
 
 
+LAND_COLUMNS = (
+    *("zone_id", "zone_name", "class", "class_name", "geometry_m2", "field_m2", "net_m2", "dike_m2", "area_m2"),
+    *("control_m2", "residual_m2"),
+)
+
+
+def write_land_areas_csv(assessment: Assessment, path: Path) -> None:
+    """``land_areas.csv``: land use of each zone drawn and stated; the row without a class is the whole zone."""
+    rows = ([safe_text(v) if isinstance(v, str) else number_text(v) for v in row] for row in _land_rows(assessment))
+    _write_csv(path, LAND_COLUMNS, rows)
+
+
+def _land_rows(a: Assessment) -> Iterator[list[Any]]:
+    area, land = a.workspace.area, a.workspace.land_areas
+    assert land is not None
+    names = dict(zip(area.base.ids, area.base.names, strict=True))
+    table = scheme(a.workspace.layers["landuse"].scheme)
+    for row in land.itertuples(index=False):
+        found = table.lookup(row[1])
+        whole = text("land_all", a.lang)
+        known = found.name if found else ""
+        yield [row[0], names[row[0]], row[1], known if row[1] else whole, *(_finite(value) for value in row[2:])]
+
+
+def _finite(value: float) -> float | None:
+    return None if value != value else round(value, 6)
+
+
 def _write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\r\n")
@@ -138,6 +167,8 @@ def _sheets(a: Assessment) -> Iterator[Sheet]:
             "status",
         )
         yield "targets", (*targets, "definition", "grade", "note"), _target_rows(a)
+    if a.workspace.land_areas is not None:
+        yield "land_areas", LAND_COLUMNS, _land_rows(a)
     definitions = ("indicator", "definition", "definition_text", "standing", "source")
     yield "definitions", definitions, _definition_rows(a)
     found = ("severity", "rule", "layer", "file", "feature", "location", "content", "message", "action")
@@ -226,6 +257,7 @@ def _write_sheet(
         "denominator": "0.0000",
         "progress": "0.0%",
         "baseline": "0.00##",
+        **dict.fromkeys(LAND_COLUMNS[4:], "#,##0.0"),
     }
     cells = {column: book.add_format({"num_format": pattern, "valign": "top"}) for column, pattern in formats.items()}
     plain = book.add_format({"text_wrap": True, "valign": "top"})

@@ -89,8 +89,8 @@ class Request:
         The encoding of its text, where the file doesn't say or is wrong.
     x_field, y_field, wkt_field : str, optional
         Of tables: the columns with coordinates, or with geometries as well-known text.
-    crs : str, optional
-        The declared reference system.
+    crs, datum : str, optional
+        The declared reference system and datum.
     window : tuple, optional
         West, south, east, north in degrees: what lies outside isn't needed. Readers of rasters heed it.
     """
@@ -105,6 +105,7 @@ class Request:
     y_field: str | None = None
     wkt_field: str | None = None
     crs: str | None = None
+    datum: str | None = None
     window: Bounds | None = None
 
     @property

@@ -74,7 +74,7 @@ class Located:
     geometry : array of geometries
         None where a row has none.
     crs : CRS or None
-        Only what extended well-known text or binary says itself.
+        What extended well-known text or binary says itself; degrees where columns are called so.
     replaced : str
         The column that the geometries were made of and that they replace; empty for coordinates, which stay.
     """
@@ -363,7 +363,17 @@ def _points(request: Request, table: Table, columns: _Columns, x: Floats, y: Flo
     request.note(Severity.INFO, "table_coordinates", value=called)
     geometry = np.full(len(x), None, dtype=object)
     geometry[there] = shapely.points(x[there], y[there])
-    return Located(geometry)
+    return Located(geometry, _degrees(request, columns, called))
+
+
+def _degrees(request: Request, columns: _Columns, called: str) -> CRS | None:
+    """What columns called longitude and latitude are in, where nobody says: degrees, but of which datum is a guess."""
+    if columns.kind != "degrees" or request.crs is not None or request.datum is not None:
+        return None
+    from pyproj import CRS
+
+    request.note(Severity.WARNING, "table_datum_not_stated", value=called)
+    return CRS.from_epsg(4326)
 
 
 def _judged(

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from qpgis.errors import SourceError
+from qpgis.findings import Severity
 from qpgis.sources import (
     RawFeatures,
     Request,
@@ -47,8 +48,8 @@ def _formats() -> Iterator[tuple[str, Format]]:
         (".gdb",): filegdb,
         (".kml", ".kmz"): kml,
         (".gml",): gml,
-        (".dxf",): dxf,
-        (".csv", ".tsv", ".txt", ".xlsx"): tabular,
+        (".dxf", ".dwg"): dxf,
+        (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".et"): tabular,
         (".tif", ".tiff"): raster,
     }
     for suffixes, module in table.items():
@@ -58,6 +59,9 @@ def _formats() -> Iterator[tuple[str, Format]]:
 FORMATS: Mapping[str, Format] = MappingProxyType(dict(_formats()))
 """How each suffix is read. OpenStreetMap extracts hold many layers at once and have a reader of their own."""
 ARCHIVE = ".zip"
+ARCHIVES = (ARCHIVE, ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+NOTE = ".txt"
+"""Beside other data a file of text describes it."""
 GEODATABASE = ".gdb"
 APART = " / "
 """Between an archive's dataset and the layer in it."""
@@ -76,7 +80,8 @@ def read_features(request: Request) -> RawFeatures:
         return _format(path, request.what).read(request)
     with unpacked(path, request.what) as folder:
         found = _inside(folder, request.what)
-        dataset, layer = found[chosen_layer(request, tuple(found))]
+        _note_unread(request, folder)
+        dataset, layer = found[chosen_layer(_by_inner_name(request, found), tuple(found))]
         name = f"{request.name}/{dataset.relative_to(folder).as_posix()}"
         return _format(dataset, request.what).read(request.at(dataset, name=name, layer=layer))
 
@@ -115,27 +120,78 @@ def _inside(folder: Path, what: str) -> dict[str, tuple[Path, str]]:
     A layer is called as its dataset where that has only one, else ``dataset / layer``; datasets of equal names go by
     their paths.
     """
-    datasets = [path for path in sorted(folder.rglob("*")) if _is_dataset(path)]
+    datasets = _datasets(folder)
     if not datasets:
-        raise SourceError(f"{what}: the archive holds nothing that qpgis reads")
+        raise SourceError(_nothing(folder, what))
     stems = [path.stem for path in datasets]
     found: dict[str, tuple[Path, str]] = {}
     for path in datasets:
         inner = path.relative_to(folder).as_posix()
         called = path.stem if stems.count(path.stem) == 1 else inner
-        names = _format(path, what).layers(path, f"{what}/{inner}")
+        names = _layers_or_itself(path, f"{what}/{inner}")
         for layer in names:
             found[called if len(names) == 1 else f"{called}{APART}{layer}"] = path, layer
     return found
 
 
+def _layers_or_itself(path: Path, what: str) -> tuple[str, ...]:
+    """A dataset's layers; one that can't even be listed stands for itself, and is refused when it is read."""
+    try:
+        return _format(path, what).layers(path, what)
+    except SourceError:
+        return (path.stem,)
+
+
+def _by_inner_name(request: Request, found: Mapping[str, tuple[Path, str]]) -> Request:
+    """The request, its layer by the archive's name for it where it is the dataset's own."""
+    called = [name for name, (_, layer) in found.items() if layer == request.layer]
+    return request.at(request.path, layer=called[0]) if request.layer not in found and len(called) == 1 else request
+
+
+def _datasets(folder: Path) -> list[Path]:
+    """What can be read by itself: no companion of a shapefile, nothing within a file geodatabase, no note beside it."""
+    every = [path for path in sorted(folder.rglob("*")) if _is_dataset(path)]
+    notes = [path for path in every if path.suffix.lower() == NOTE]
+    return [path for path in every if path not in notes] or notes
+
+
 def _is_dataset(path: Path) -> bool:
-    """True for what can be read by itself: no companion of a shapefile, nothing within a file geodatabase."""
     suffix = path.suffix.lower()
     if any(parent.suffix.lower() == GEODATABASE for parent in path.parents):
         return False
     if suffix == GEODATABASE or not path.is_file():
         return suffix == GEODATABASE and path.is_dir()
     if suffix == ".dbf":
-        return not any(other.suffix.lower() == ".shp" and other.stem == path.stem for other in path.parent.iterdir())
+        return not _suffixes_beside(path) & {".shp", ".shx"}
     return suffix in FORMATS
+
+
+def _suffixes_beside(path: Path) -> set[str]:
+    """The suffixes of the files that bear a file's name."""
+    return {other.suffix.lower() for other in path.parent.iterdir() if other.stem.lower() == path.stem.lower()}
+
+
+def _lone_companions(folder: Path) -> list[Path]:
+    """Indexes of shapefiles whose .shp is missing."""
+    indexes = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".shx")
+    return [path for path in indexes if ".shp" not in _suffixes_beside(path)]
+
+
+def _nothing(folder: Path, what: str) -> str:
+    """Why nothing in an archive can be read."""
+    files = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    lone = [path.stem for path in _lone_companions(folder)]
+    if lone:
+        return f"{what}: the archive has parts of the shapefile {lone[0]!r} but no {lone[0]}.shp; pack all of its files"
+    inside = [name for name in files if name.lower().endswith((*ARCHIVES, *OSM_SUFFIXES))]
+    if inside:
+        return f"{what}: the archive holds {inside[0]!r}, which qpgis reads only by itself; unpack that first"
+    listed = f"only {', '.join(files[:5])}{' ...' if files[5:] else ''}" if files else "nothing"
+    return f"{what}: the archive holds {listed}; qpgis reads {', '.join(sorted(FORMATS))}"
+
+
+def _note_unread(request: Request, folder: Path) -> None:
+    """Name what an archive holds besides its datasets that may have been meant to be read."""
+    nested = [path for path in sorted(folder.rglob("*")) if path.name.lower().endswith(ARCHIVES)]
+    for path in (*nested, *_lone_companions(folder)):
+        request.note(Severity.WARNING, "archive_member_unread", value=path.relative_to(folder).as_posix())

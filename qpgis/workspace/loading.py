@@ -121,7 +121,7 @@ class Reader:
 
     def _request(self, path: Path, name: str, role: str, table: FileTable | LayerTable) -> Request:
         """What a table of the workspace asks for."""
-        options = {key: getattr(table, key) for key in ("encoding", "x_field", "y_field", "wkt_field", "crs")}
+        options = {key: getattr(table, key) for key in ("encoding", "x_field", "y_field", "wkt_field", "crs", "datum")}
         return Request(path, name, role, self.findings, layer=table.layer, window=self.window, **options)
 
     def _grade(self, raw: RawFeatures, table: FileTable | LayerTable, role: str, name: str) -> Grade:

@@ -71,8 +71,8 @@ class TestText:
         assert list(raw.frame["名称"]) == [f"朱{delimiter}家角", "金泽镇人民政府"]
         assert points(raw) == [(121.05, 31.1), (120.92, 31.04)]
         assert raw.encoding.startswith(found)
-        assert raw.frame.crs is None
-        assert rules(findings) == {"table_coordinates"}
+        assert raw.frame.crs == "EPSG:4326"
+        assert rules(findings) == {"table_coordinates", "table_datum_not_stated"}
 
     def test_text_separated_by_blanks(self, table: Loader) -> None:
         raw, _ = table("id x y\n1 512345.6 3450123.4\n2 512346.6 3450124.4\n", "points.txt")
@@ -290,6 +290,11 @@ class TestCoordinates:
         with pytest.raises(SourceError, match="longitude and latitude are exchanged"):
             table("n,lon,lat\na,31.1,121.2\nb,31.2,121.3\n", **fields)
 
+    def test_a_declared_datum_needs_no_warning(self, table: Loader) -> None:
+        raw, findings = table("n,lon,lat\na,121,31\n", datum="gcj02")
+        assert raw.frame.crs is None
+        assert "table_datum_not_stated" not in rules(findings)
+
     def test_single_rows_that_cant_be_are_named_and_kept(self, table: Loader) -> None:
         raw, findings = table("n,lon,lat\na,121,31\nb,121,131\nc,x,31\nd,,\ne,0,0\nf,121.5,31\ng,121.5,31.5\n")
         assert [p is not None for p in points(raw)] == [True, False, False, False, False, True, True]
@@ -299,6 +304,7 @@ class TestCoordinates:
             "table_bad_coordinates": ("error", "4"),
             "table_without_coordinates": ("warning", "5"),
             "table_zero_coordinates": ("warning", "6"),
+            "table_datum_not_stated": ("warning", "lon, lat"),
         }
 
     @pytest.mark.parametrize("east", [512345.6, 40512345.6])
@@ -451,7 +457,7 @@ class TestWorkbooks:
         assert list(raw.frame.feature_id) == ["4", "5"]
         assert values(findings, "table_header_found") == ["2"]
         assert values(findings, "table_error_cells") == ["A5 #N/A"]
-        assert rules(findings, above_info=True) == {"table_error_cells"}
+        assert rules(findings, above_info=True) == {"table_error_cells", "table_datum_not_stated"}
 
     def test_sheets_are_layers(self, workbook: Sheets) -> None:
         def fill(book: object, sheet: object) -> None:

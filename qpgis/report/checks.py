@@ -1,0 +1,49 @@
+"""What ``qpgis check`` writes: the findings as a table, their places as a GeoPackage, and a map of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qpgis.assessment import Assessment
+from qpgis.maps import html, planning_map
+from qpgis.maps.checked import checked_scene, places
+from qpgis.provenance import dateless_gpkg, staged_outputs
+from qpgis.report.outputs import Writer, write_file
+from qpgis.report.tables import write_findings_csv
+
+
+def write_places(assessment: Assessment, path: Path) -> None:
+    """``findings.gpkg``: a point for every finding that has a place, with the columns of ``findings.csv``."""
+    import pyogrio
+
+    with dateless_gpkg(path) as plain:
+        pyogrio.write_dataframe(
+            places(assessment.findings), plain, layer="findings", driver="GPKG", geometry_type="Point"
+        )
+
+
+def write_findings_map(assessment: Assessment, path: Path) -> None:
+    """``findings.html``: the findings on the map of the workspace."""
+    path.write_text(html(planning_map(checked_scene(assessment))), encoding="utf-8", newline="\n")
+
+
+CHECKS: dict[str, Writer] = {
+    "findings.csv": write_findings_csv,
+    "findings.gpkg": write_places,
+    "findings.html": write_findings_map,
+}
+"""Every file of a check by its name."""
+
+
+def write_checks(assessment: Assessment, folder: Path) -> tuple[Path, ...]:
+    """Write the findings into a folder, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the folder can't be written; the old files are untouched.
+    """
+    with staged_outputs(folder) as stage:
+        for name, write in CHECKS.items():
+            write_file(write, assessment, stage / name)
+    return tuple(folder / name for name in CHECKS)
