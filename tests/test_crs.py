@@ -153,6 +153,8 @@ def test_what_numbers_look_like(bounds: crs.Bounds, kind: str, first: str | None
     assert judged.words("en")
     assert not judged.contradicts
     assert bool(judged.remedy) == bool(first)
+    assert bool(judged.told("zh")) == bool(judged.hint) == (kind != "none")
+    assert judged.remedy in judged.hint
 
 
 @pytest.mark.parametrize("meridian", range(75, 136, 3))

@@ -122,7 +122,7 @@ def _sin_triple(sine: Floats) -> Floats:
 
 def _bd09(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
     """The published shift: radius and angle change a little; the rotation is written out, its angle is below 3e-6."""
-    radius = np.hypot(lon, lat)
+    radius = np.sqrt(lon * lon + lat * lat)
     longer = 1 + 0.00002 * np.sin(lat * _BAIDU) / radius
     angle = 0.000003 * np.cos(lon * _BAIDU)
     cosine = 1 - angle * angle / 2

@@ -77,13 +77,17 @@ class Magnitudes:
         """What to write into ``qpgis.toml``, empty where numbers can't tell: ``crs = "EPSG:4528"``."""
         return " or ".join(f'crs = "{code}"' for code in self.codes[:SHOWN_HINTS])
 
-    @property
-    def hint(self) -> str:
-        """The judgement as the end of an English refusal; empty where there are no coordinates."""
+    def told(self, lang: Lang = "zh") -> str:
+        """The judgement as a clause, with what to write into ``qpgis.toml``; empty where there are no coordinates."""
         if self.kind == "none":
             return ""
-        remedy = f", e.g. {self.remedy}" if self.remedy else ""
-        return f"the coordinates ({self.example}) are {self.words('en')}{remedy}"
+        remedy = text("numbers_remedy", lang, remedy=self.remedy) if self.remedy else ""
+        return text("numbers_told", lang, box=self.example, words=self.words(lang)) + remedy
+
+    @property
+    def hint(self) -> str:
+        """The judgement as the end of an English refusal."""
+        return self.told("en")
 
 
 def judge_magnitudes(bounds: Bounds, crs: CRS | None = None) -> Magnitudes:
