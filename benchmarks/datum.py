@@ -3,9 +3,9 @@
     python benchmarks/datum.py [--points 1000000] [--compare 20000]
 
 Peers, where they are installed (``pip install prcoords eviltransform coord-convert``), convert a point at a call.
-``prcoords`` and ``coord_convert`` use the published formulas; ``prcoords.gcj_wgs_bored`` iterates until it moves by less
-than 1e-6 degrees. ``eviltransform`` takes another radius (6378137), centimetres off, and its exact inverse stops
-within metres. Where one differs by more than that the benchmark ends with status 1.
+``prcoords`` and ``coord_convert`` use the published formulas; ``prcoords.gcj_wgs_bored`` stops within centimetres.
+``eviltransform`` takes another radius (6378137), centimetres off, and its exact inverse stops within metres. Where one
+differs by more than that the benchmark ends with status 1.
 """
 
 from __future__ import annotations
