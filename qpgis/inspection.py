@@ -150,8 +150,9 @@ class Inspection:
         return all(layer.refusal for layer in self.layers)
 
     def as_record(self) -> dict[str, Any]:
-        """Everything as JSON takes it."""
-        return {**asdict(self), "refused": self.refused}
+        """Everything as JSON takes it; a raster's system stands with its layer."""
+        layers = [replace(one, raster=replace(one.raster, crs=None)) if one.raster else one for one in self.layers]
+        return {**asdict(replace(self, layers=tuple(layers))), "refused": self.refused}
 
     @property
     def faulty(self) -> bool:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -78,7 +78,10 @@ class Source:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes; of a shapefile, the bytes of all its parts in order of their suffixes."""
+    """SHA-256 of a file's bytes; of a shapefile, those of all its parts in order of their suffixes.
+
+    Of a file geodatabase, which is a folder, those of its files in order of their names; locks come and go.
+    """
     digest = hashlib.sha256()
     for part in _parts_of(path):
         try:
@@ -91,6 +94,10 @@ def sha256_of(path: Path) -> str:
 
 
 def _parts_of(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(part for part in path.rglob("*") if part.is_file() and part.suffix.lower() != ".lock")
+    if path.is_dir():
+        return sorted(part for part in path.rglob("*") if part.is_file())
     if path.suffix.lower() != ".shp":
         return [path]
     parts = (path.with_suffix(suffix) for suffix in (".cpg", ".dbf", ".prj", ".shp", ".shx"))
@@ -118,6 +125,73 @@ def dateless_gpkg(path: Path) -> Iterator[Path]:
             shutil.copyfile(Path(elsewhere) / path.name, path)
     finally:
         pyogrio.set_gdal_config_options({option: before})
+
+
+def require_rows(gpkg: Path, layer: str, count: int) -> None:
+    """Make sure that a GeoPackage has arrived whole: on a full disk, GDAL may leave some of the rows and say nothing.
+
+    Raises
+    ------
+    OutputError
+        If it is damaged or lacks rows.
+    """
+    import sqlite3
+
+    try:
+        with closing(sqlite3.connect(gpkg)) as base:
+            sound = base.execute("PRAGMA quick_check").fetchone() == ("ok",)
+            (rows,) = base.execute(f'SELECT COUNT(*) FROM "{layer}"').fetchone()
+    except sqlite3.Error as error:
+        raise OutputError(f"{gpkg.name}: came out damaged ({error}); the old outputs are untouched") from error
+    if not sound or rows != count:
+        raise OutputError(f"{gpkg.name}: came out with {rows} of {count} rows; the old outputs are untouched")
+
+
+LEAST_FREE_BYTES = 1 << 20
+"""With less than that on the disk nothing is begun."""
+
+
+def require_writable(*outputs: Path) -> None:
+    """Refuse before hours of computing what couldn't be written after them; nothing is made or changed.
+
+    Raises
+    ------
+    OutputError
+        If a folder can't be written or is on a full disk, or if an output would stand where no file is.
+    """
+    for folder in dict.fromkeys(path.parent for path in outputs):
+        try:
+            home = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+            reason = _unwritable(home)
+        except OSError as error:
+            reason = str(error.strerror)
+        if reason:
+            raise OutputError(f"{folder}: can't be written ({reason}); choose another folder with --out")
+    if taken := [str(path) for path in outputs if path.exists() and not path.is_file()]:
+        raise OutputError(f"{', '.join(taken)}: there is something that is no file; choose another place with --out")
+
+
+def _unwritable(folder: Path) -> str:
+    """Why nothing can be written into a folder; empty if it can."""
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return "it is read-only, or not yours"
+    free = shutil.disk_usage(folder).free
+    return f"the disk is full, {free:,} bytes are left" if free < LEAST_FREE_BYTES else ""
+
+
+def spare(inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
+    """Refuse to write over what was read.
+
+    Raises
+    ------
+    OutputError
+        If an output is one of the inputs.
+    """
+    places = {path.parent.resolve() / path.name for path in outputs}
+    if taken := [str(p) for p in inputs if {p.resolve(), p.parent.resolve() / p.name} & places]:
+        raise OutputError(f"{', '.join(taken)} would be written over; choose another folder with --out")
 
 
 @contextmanager
@@ -171,8 +245,7 @@ def _check_whole(finished: list[Path], folder: Path) -> None:
         if damaged:
             raise OutputError(f"{path.name}: came out damaged; the old outputs are untouched")
         _sync(path)
-        if (folder / path.name).is_dir():
-            raise OutputError(f"{folder / path.name} is a folder; remove it, the outputs are untouched")
+    require_writable(*(folder / path.name for path in finished))
 
 
 def _sync(path: Path) -> None:

@@ -37,12 +37,13 @@ DECLARED = {
     "dxf/ezdxf_circle_radius_le_0": "EPSG:4549",
     "dxf/ezdxf_dxf_unicode": "EPSG:4549",
     "dxf/gdal_3d": "EPSG:4549",
+    "kml_gml/fiona_multicurve_gml": "EPSG:4326",
     "shapefile/gdal_emptymultipoly": "EPSG:4326",
     "shapefile/gdal_polygonm_with_m": "EPSG:4326",
     "shapefile/gdal_polygonm_without_m": "EPSG:4326",
     "shapefile/ms_ldid_chinese": "EPSG:4549",
 }
-"""What a user says of files that don't say where they are, or say it wrongly, where that isn't what the case is about."""
+"""What a user says of files that don't say where they are, or wrongly, where the case isn't about that."""
 
 
 @dataclass(frozen=True)
@@ -120,3 +121,72 @@ def test_inspect_meets_the_verdict(case: Case, tmp_path: Path, capsys: pytest.Ca
             assert all(f["message"] for f in found)
     assert contents(folder) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["inputs"]
+
+
+KINDS = {"Polygon": "water", "LineString": "rail", "Point": "stations"}
+TABLES = ("csv/gdal_header_with_line_break", "shapefile/gdal_weird", "shapefile/ms_cpg", "shapefile/ms_dbf_gb2312")
+ZONES = ("polygon_invalid/zones_", "polygon_invalid/touching_vertex_mismatch")
+NOWHERE = ("dxf/ezdxf_dxf_unicode", "dxf/gdal_3d", "gpkg/d_ogr_contents_count_wrong", "shapefile/ms_ldid_chinese")
+OTHERWISE = ("injection/remote_sources", "geotiff/", "pbf/", *TABLES, *NOWHERE)
+"""What is no vector layer, has no geometry, or lies nowhere on Earth: inspect tells of it, no map can be made of it."""
+
+
+def as_layer(case: Case, folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, Path]:
+    """A workspace with the first layer of a file that can be used, in a zone around it; and the kind of layer."""
+    file = main_files(folder)[0] if "shanghai_metro_od" not in case.dataset else folder / "metrostop2.csv"
+    system = ["--crs", DECLARED[case.dataset]] if case.dataset in DECLARED else []
+    main(["inspect", "--json", str(file), *system])
+    out = capsys.readouterr().out
+    layers = json.loads(out)[0]["layers"] if out else []
+    usable = [one for one in layers if one["extent"] and one["geometry"]] or [{"name": None, "geometry": {}}]
+    chosen = usable[0]
+    kinds = [kind for name, kind in KINDS.items() if any(name in types for types in chosen["geometry"])]
+    west, south, east, north = chosen.get("extent") or (120.8, 30.9, 121.4, 31.3)
+    ring = [
+        [west - 0.01, south - 0.01],
+        [east + 0.01, south - 0.01],
+        [east + 0.01, north + 0.01],
+        [west - 0.01, north + 0.01],
+    ]
+    zone = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    feature = {"type": "Feature", "properties": {"zone_id": "a", "name": "a"}, "geometry": zone}
+    (folder / "zone.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}), "utf-8")
+    kind = kinds[0] if kinds else "water"
+    if case.dataset.startswith(ZONES):
+        lines = ['name = "x"', 'period = "2024"', "[zones]", f"file = {json.dumps(file.name)}", 'grade = "open"']
+        lines += ['id_field = "zid"', 'name_field = "zid"']
+        (folder / "qpgis.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return "zones", folder
+    lines = ['name = "x"', 'period = "2024"', "[zones]", 'file = "zone.geojson"', 'grade = "open"', f"[layers.{kind}]"]
+    lines += [f"file = {json.dumps(file.name)}", 'grade = "open"', 'extent = "area"']
+    lines += [f"layer = {json.dumps(chosen['name'])}"] if chosen["name"] and len(layers) > 1 else []
+    lines += [f'crs = "{DECLARED[case.dataset]}"'] if case.dataset in DECLARED else []
+    (folder / "qpgis.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return kind, folder
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if not case.dataset.startswith(OTHERWISE)], ids=lambda c: c.dataset
+)
+def test_a_run_meets_the_verdict(case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "inputs"
+    shutil.copytree(case.folder, folder)
+    kind, folder = as_layer(case, folder, capsys)
+    status = main(["run", str(folder), "--out", str(tmp_path / "out"), "--lang", "en"])
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    if status == 2:
+        assert case.expected == "refuse", err
+        assert not (tmp_path / "out").exists()
+        return
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
+    for rows in manifest["rows"].values():
+        assert rows["read"] == rows["used"] + rows["outside"] + rows["other_state"] + rows["dropped"]
+    with (tmp_path / "out" / "findings.csv").open(encoding="utf-8-sig") as stream:
+        found = [row for row in csv.DictReader(stream) if row["layer"] == kind]
+    if case.expected == "refuse":
+        assert status == 1
+        assert any(row["severity"] == "error" for row in found)
+    else:
+        assert status == 0, found
+        assert case.expected == "accept" or [row for row in found if row["severity"] == "warning"], found
