@@ -366,8 +366,8 @@ def _measured(raw: RawFeatures, declared: Declared, view: LayerView, findings: F
     view = replace(view, own_extent=own, usable=int(whole.sum()), toml=_toml(raw, declared, view))
     system = declared.crs or raw.frame.crs
     if system is None and declared.datum is None:
-        return replace(view, unplaced=judge_magnitudes(own).hint if own else "?")
-    if (numbers := _elsewhere(own, system, raw.file)) is not None:
+        return replace(view, unplaced=judge_magnitudes(own).told(findings.lang) if own else "?")
+    if (numbers := _elsewhere(own, system, raw.file, findings.lang)) is not None:
         findings.add(Severity.WARNING, "crs_elsewhere", file=raw.file, value=numbers)
         view = replace(view, plane_area=float(shapely.area(repaired(geometry[whole])).sum()))
         return replace(view, crs=label(parse(system, what=raw.file)), crs_origin=_origin(raw, declared))
@@ -379,7 +379,7 @@ def _measured(raw: RawFeatures, declared: Declared, view: LayerView, findings: F
     mended = repaired(shapely.force_2d(sure.geometries[whole]))
     degrees = lonlat(mended, sure.crs, what=raw.file)
     view = replace(view, own_extent=_box(mended), extent=_box(degrees))
-    view = replace(view, datum=_datum(degrees, view.extent, raw, declared, findings))
+    view = replace(view, datum=_datum(degrees, _names(raw)[whole].tolist(), raw.file, declared, findings))
     return _summed(view, mended, degrees, sure.crs, raw.file)
 
 
@@ -388,7 +388,7 @@ def _origin(raw: RawFeatures, declared: Declared) -> str:
     return "declared" if declared.crs or declared.datum else "file" if raw.states_crs else "format"
 
 
-def _elsewhere(own: Bounds | None, system: Any, what: str) -> str | None:
+def _elsewhere(own: Bounds | None, system: Any, what: str, lang: Lang) -> str | None:
     """What the numbers look like, if they are metres far outside the area that their plane system is for.
 
     A map can't be made of them, but they can be told of; where units contradict the system, nothing can.
@@ -398,16 +398,24 @@ def _elsewhere(own: Bounds | None, system: Any, what: str) -> str | None:
         return None
     judged = judge_magnitudes(own, crs)
     in_degrees = judged.kind in ("degrees", "degrees_swapped", "garbage")
-    return judged.hint if judged.contradicts and not in_degrees else None
+    return judged.told(lang) if judged.contradicts and not in_degrees else None
 
 
-def _datum(degrees: Geometries, extent: Bounds | None, raw: RawFeatures, declared: Declared, findings: Findings) -> str:
+def _datum(degrees: Geometries, names: list[str], file: str, declared: Declared, findings: Findings) -> str:
     """Which datum the coordinates fit, where something is known nearby; a misfit is a finding."""
+    extent = _box(degrees)
     references = nearest_reference(extent) if extent is not None else ()
     if not references:
         return ""
-    check_datum(degrees, references, layer="", file=raw.file, findings=findings, declared=declared.datum)
-    return judge_layer(degrees, references).words(findings.lang)
+    check_datum(degrees, references, layer="", file=file, findings=findings, declared=declared.datum, names=names)
+    return judge_layer(degrees, references, names=names).words(findings.lang)
+
+
+def _names(raw: RawFeatures) -> np.ndarray:
+    """What the features are called, where a field says so; empty words otherwise."""
+    field = field_for("name", [c for c in raw.frame.columns if c != raw.frame.geometry.name], raw.aliases)
+    words = as_text(raw.frame[field]) if field is not None else [""] * len(raw.frame)
+    return np.array(words, dtype=object)
 
 
 def _is_whole(geometry: Geometries) -> np.ndarray:

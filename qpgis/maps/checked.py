@@ -21,8 +21,9 @@ _SHOWN = ("rule", "layer", "file", "value", "action")
 
 def checked_scene(assessment: Assessment) -> Scene:
     """The scene of an assessment with its findings on top."""
-    scene = scene_of(assessment)
-    return replace(scene, layers=(*scene.layers, *finding_layers(assessment.findings, assessment.lang)))
+    scene, lang = scene_of(assessment), assessment.lang
+    title = text("title_checked", lang, name=assessment.workspace.title, count=len(assessment.findings))
+    return replace(scene, title=title, layers=(*finding_layers(assessment.findings, lang), *scene.layers))
 
 
 def places(findings: Iterable[Finding]) -> gpd.GeoDataFrame:
