@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -21,7 +20,17 @@ import shapely
 from qpgis.crs import LONLAT
 from qpgis.findings import Severity
 from qpgis.sources import Bounds, RawFeatures, Request
-from qpgis.sources.jsonshapes import GEOMETRIES, Features, Wrong, as_text, column, flat_bounds
+from qpgis.sources.ids import feature_ids, say_repeated
+from qpgis.sources.jsonshapes import (
+    GEOMETRIES,
+    Features,
+    Wrong,
+    as_text,
+    column,
+    first_wrong,
+    flat_bounds,
+    frame_columns,
+)
 from qpgis.sources.jsontext import Document
 from qpgis.sources.ogr import chosen_layer
 from qpgis.sources.places import check_degrees, check_near
@@ -101,7 +110,7 @@ def _features(request: Request, document: Document) -> Features:
             try:
                 features.add(some)
             except Wrong as why:
-                raise _first_wrong(request, some, len(features), str(why)) from None
+                raise _broken(request, some, len(features), str(why)) from None
     return features
 
 
@@ -117,14 +126,12 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _first_wrong(request: Request, features: Sequence[Any], first: int, why: str) -> Exception:
-    """The refusal that names the first of some features that is wrong by itself."""
-    for number, feature in enumerate(features, first):
-        try:
-            Features().add([feature])
-        except Wrong as reason:
-            return _not_geojson(request, feature, number, str(reason))
-    return request.refusal(f"feature {first}: {why}")
+def _broken(request: Request, some: Sequence[Any], first: int, why: str) -> Exception:
+    """The refusal of some features, of which the first wrong one is named."""
+    found = first_wrong(some)
+    if found is None:
+        return request.refusal(f"feature {first}: {why}")
+    return _not_geojson(request, some[found[0]], first + found[0], found[1])
 
 
 def _not_geojson(request: Request, feature: Any, number: int, why: str) -> Exception:
@@ -164,48 +171,27 @@ def _check_outermost(request: Request, document: Document) -> None:
 
 
 def _ids(request: Request, features: Features) -> np.ndarray:
-    """The id of each feature: its own; where it has none, its place in the file, from 0."""
-    having = [id_ for id_ in features.ids if id_ is not None]
-    place = "#{}" if having else "{}"
-    ids = np.array([place.format(n) if id_ is None else id_ for n, id_ in enumerate(features.ids)], dtype=object)
-    own = having or [as_text(value) for value in features.columns.get("id", ()) if value is not None]
-    repeated = [id_ for id_, times in Counter(own).items() if times > 1]
-    if repeated:
-        request.note(Severity.WARNING, "geojson_repeated_id", value=listed(repeated), count=len(repeated))
-    if 0 < len(having) < len(ids):
-        without = [place.format(n) for n, id_ in enumerate(features.ids) if id_ is None]
-        request.note(Severity.WARNING, "geojson_without_id", feature_id=listed(without), count=len(without))
-    return ids
+    """The features' ids; where none has one, their places, and a property ``id`` ought to be unique."""
+    if not any(id_ is not None for id_ in features.ids):
+        say_repeated(request, [as_text(value) for value in features.columns.get("id", ()) if value is not None])
+    return feature_ids(request, features.ids)
 
 
 def _frame(request: Request, features: Features, geometry: np.ndarray, ids: np.ndarray) -> gpd.GeoDataFrame:
     """Properties, ids and geometries, yet without a system."""
     import geopandas as gpd
+    import pandas as pd
 
-    columns: dict[str, Any] = {}
-    mixed = []
-    for name, values in features.columns.items():
-        try:
-            columns[_free(name, features.columns)], is_mixed = column(values)
-        except Wrong as why:
-            raise request.refusal(f"property {name!r}: {why}") from None
-        if is_mixed:
-            mixed.append(name)
+    try:
+        columns, mixed = frame_columns(features.columns)
+    except Wrong as why:
+        raise request.refusal(str(why)) from None
     if mixed:
         request.note(Severity.INFO, "geojson_mixed_values", value=listed(mixed))
     if any(id_ is not None for id_ in features.ids):
         columns.setdefault("id", column(features.ids)[0])
-    columns.setdefault("feature_id", ids)
+    columns.setdefault("feature_id", pd.Series(ids, dtype="str"))
     return gpd.GeoDataFrame(columns, geometry=geometry)
-
-
-def _free(name: str, taken: Container[str]) -> str:
-    """A property's name as a column; ``geometry`` is that of the geometries."""
-    if name != "geometry":
-        return name
-    while name in taken:
-        name += "_"
-    return name
 
 
 # the reference system
@@ -267,7 +253,7 @@ def _note_faults(request: Request, features: Features, geometry: np.ndarray, ids
         return {"feature_id": listed(ids[some].tolist()), "count": len(some)}
 
     if rows["closed"]:
-        request.note(Severity.WARNING, "geojson_ring_closed", **of(rows["closed"]))
+        request.note(Severity.WARNING, "text_ring_closed", **of(rows["closed"]))
     if rows["more"]:
         request.note(Severity.WARNING, "geojson_more_numbers", **of(rows["more"]))
     if rows["heights"]:

@@ -299,3 +299,34 @@ def column(values: Sequence[Any]) -> tuple[pd.Series, bool]:
     elif kinds == {bool} and not gaps:
         dtype = bool
     return pd.Series(values, dtype=dtype), len(kinds) > 1 and not numbers
+
+
+def frame_columns(columns: Mapping[str, Sequence[Any]]) -> tuple[dict[str, pd.Series], list[str]]:
+    """Columns by the names that they can have beside the geometries, see :func:`column`; and which hold a mixture.
+
+    Raises
+    ------
+    Wrong
+        If a number is too large to be one.
+    """
+    made, mixed = {}, []
+    for name, values in columns.items():
+        free = name
+        while name == "geometry" and (free == name or free in columns):
+            free += "_"
+        try:
+            made[free], is_mixed = column(values)
+        except Wrong as why:
+            raise Wrong(f"property {name!r}: {why}") from None
+        mixed += [name] if is_mixed else []
+    return made, mixed
+
+
+def first_wrong(features: Sequence[Any]) -> tuple[int, str] | None:
+    """The first of some features that breaks the standard by itself, and how."""
+    for number, feature in enumerate(features):
+        try:
+            Features().add([feature])
+        except Wrong as why:
+            return number, str(why)
+    return None

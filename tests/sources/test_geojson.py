@@ -103,14 +103,14 @@ def test_broken_files_are_refused_by_name(case: str, words: list[str]) -> None:
         ("geojson_broken", "ch_exterior_not_ccw", 1, set()),
         ("geojson_broken", "ch_invalid_geometry_bbox_not_numbers", 1, {"geojson_bbox_of_feature"}),
         ("geojson_broken", "ch_wrong_bbox_coordinate_order", 1, {"geojson_bbox", "geojson_bbox_of_feature"}),
-        ("geojson_broken", "gdal_ids_0_1_null_1_null", 5, {"geojson_repeated_id"}),
+        ("geojson_broken", "gdal_ids_0_1_null_1_null", 5, {"text_ids_repeated"}),
         ("geojson_broken", "gdal_nullvalues", 2, set()),
         ("geojson_broken", "hint_bad-polygon-interiorring-rhr", 1, set()),
         ("geojson_broken", "hint_bbox-contains-string", 1, {"geojson_bbox_of_feature"}),
         ("geojson_broken", "rasterio_issue1446", 7, set()),
         ("polygon_invalid", "multi_with_one_part", 1, set()),
         ("polygon_invalid", "self_intersection_large", 1, set()),
-        ("polygon_invalid", "unclosed_ring", 1, {"geojson_ring_closed"}),
+        ("polygon_invalid", "unclosed_ring", 1, {"text_ring_closed"}),
         ("polygon_invalid", "mapshaper_ex14_ogc", 1, set()),
         ("polygon_invalid", "mapshaper_ex23_three_ca_precincts", 3, set()),
         ("injection", "hostile_names", 24, set()),
@@ -376,7 +376,7 @@ def test_unclosed_rings_are_closed_and_named(read: Reader) -> None:
         feature(shape("MultiPolygon", [[ring, hole]]), id="hole"),
     )
     raw, findings = read(said)
-    assert [(f.rule, f.severity, f.feature_id) for f in findings] == [("geojson_ring_closed", "warning", "both; hole")]
+    assert [(f.rule, f.severity, f.feature_id) for f in findings] == [("text_ring_closed", "warning", "both; hole")]
     areas = raw.frame.geometry.to_numpy()
     assert shapely.area(areas) == pytest.approx([0.01, 0.01 - 0.0036, 0.01 + 0.0036, 0.01 - 0.0036])
 
@@ -440,8 +440,8 @@ def test_ids_are_never_lost(read: Reader) -> None:
     raw, findings = read(collection(point(id="a"), point(), point(id=None), point(id="a"), point(id="3")))
     assert list(raw.frame["feature_id"]) == ["a", "#1", "#2", "a", "3"]
     assert {f.rule: f.value or f.feature_id for f in findings} == {
-        "geojson_repeated_id": "a",
-        "geojson_without_id": "#1; #2",
+        "text_ids_repeated": "a",
+        "text_ids_missing": "#1; #2",
     }
     raw, findings = read(collection(point(id={"a": 1}), point(id=True)))
     assert list(raw.frame["feature_id"]) == ['{"a": 1}', "true"]
