@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import shapely
 
-from qpgis.crs import LONLAT, Geometries, Plane, lonlat, parse
+from qpgis.crs import COINCIDENT_M, LONLAT, Geometries, Plane, lonlat, parse
 from qpgis.measures.areas import area_contributions
 from qpgis.measures.contributions import MICRO, Contributions
 from qpgis.measures.coverage import GAP_WIDTH_M, SLIVER_WIDTH_M, TOLERANCE_M, faults
@@ -96,7 +96,7 @@ def class_areas_within(zones: Frame, raster: str | Path, *, band: int = 1) -> pd
     micro = np.zeros((len(shapes), len(classes)), dtype=np.int64)
     np.add.at(micro, (found.zone, found.feature), found.micro)
     table = pd.DataFrame(micro / MICRO, index=frame.index, columns=pd.Index(classes, dtype="int64", name="class"))
-    table.loc[~np.isin(np.arange(len(shapes)), found.zone)] = np.nan
+    table.loc[table.sum(axis=1).to_numpy() <= COINCIDENT_M * np.nan_to_num(shapely.length(shapes))] = np.nan
     return table
 
 
