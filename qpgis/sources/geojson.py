@@ -6,10 +6,8 @@ arrays. Here stands what needs all features: ids, the reference system, stated b
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +28,7 @@ from qpgis.sources.jsonshapes import (
     first_wrong,
     flat_bounds,
     frame_columns,
+    no_collector,
 )
 from qpgis.sources.jsontext import Document
 from qpgis.sources.ogr import chosen_layer
@@ -105,25 +104,13 @@ def _read(request: Request) -> RawFeatures:
 def _features(request: Request, document: Document) -> Features:
     """The features of the file, some at a time; of broken ones the first is named."""
     features, coming = Features(), document.features()
-    with _no_collector():
+    with no_collector():
         while some := list(islice(coming, FEATURES_AT_ONCE)):
             try:
                 features.add(some)
             except Wrong as why:
                 raise _broken(request, some, len(features), str(why)) from None
     return features
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """No search for garbage meanwhile: lists of numbers make no cycles, but it takes half of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _broken(request: Request, some: Sequence[Any], first: int, why: str) -> Exception:

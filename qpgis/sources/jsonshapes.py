@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -330,3 +332,15 @@ def first_wrong(features: Sequence[Any]) -> tuple[int, str] | None:
         except Wrong as why:
             return number, str(why)
     return None
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """No search for garbage meanwhile: lists of numbers make no cycles, but it takes half of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from qpgis.findings import Severity
 from qpgis.sources import RawFeatures, Request
 from qpgis.sources.archives import unpacked
 from qpgis.sources.ids import feature_ids
-from qpgis.sources.jsonshapes import Features, Wrong, first_wrong, frame_columns
+from qpgis.sources.jsonshapes import Features, Wrong, first_wrong, frame_columns, no_collector
 from qpgis.sources.ogr import chosen_layer
 from qpgis.sources.places import check_degrees, check_near
 from qpgis.sources.wkb import listed
@@ -71,7 +72,7 @@ def read(request: Request) -> RawFeatures:
     SourceError
         If it isn't KML, isn't safe, or if a placemark's coordinates are broken or no degrees; it is named.
     """
-    with _document(request) as (document, encoding):
+    with no_collector(), _document(request) as (document, encoding):
         layer = chosen_layer(request, tuple(document.layers))
         _say_unread(request, document)
         placemarks = _Placemarks(document.layers[layer])
@@ -138,8 +139,11 @@ def _read_document(request: Request, stem: str) -> tuple[_Document, str]:
     if not found:
         links = f"; it only links to {document.links[0]}, which is never fetched: save that" if document.links else ""
         raise request.refusal(f"it holds no placemarks{links}")
+    bearers = Counter(_short(path, stem) for path, _ in found)
     for path, marks in found:
-        document.layers[_layer_name(path, [other for other, _ in found], stem, document.layers)] = marks
+        name = _short(path, stem)
+        name = name if bearers[name] == 1 else " / ".join(part or stem for part in path) or stem
+        document.layers[_free(name, document.layers)] = marks
     return document, encoding
 
 
@@ -166,15 +170,13 @@ def _folders(element: Element, path: _Path, document: _Document) -> Iterator[tup
             document.unread[child.tag] += 1
 
 
-def _layer_name(path: _Path, paths: Sequence[_Path], stem: str, taken: dict[str, Any]) -> str:
-    """A folder's name; where others bear it too, with those of the folders around it."""
-    short = (path[-1] if path else "") or stem
-    same = [other for other in paths if ((other[-1] if other else "") or stem) == short]
-    name = short if len(same) == 1 else " / ".join(part or stem for part in path) or stem
-    number = 2
-    while name in taken:
-        name, number = f"{name.removesuffix(f' (#{number - 1})')} (#{number})", number + 1
-    return name
+def _short(path: _Path, stem: str) -> str:
+    """A folder's name; where others bear it too, those of the folders around it are put before it."""
+    return (path[-1] if path else "") or stem
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    return next(one for one in chain([name], (f"{name} (#{n})" for n in count(2))) if one not in taken)
 
 
 def _say_unread(request: Request, document: _Document) -> None:
