@@ -41,6 +41,8 @@ _SPELLINGS = {
 }
 TOTAL = ""
 """Stands as the class of the row that holds all classes of a zone."""
+WITHOUT_CODE = "unclassified"
+"""Stands as the class of parcels without a land-use code."""
 
 
 @dataclass(frozen=True)
@@ -244,13 +246,14 @@ def land_areas(
     Returns
     -------
     DataFrame
-        One row a zone and class, and one with the class ``""`` for all of a zone: ``zone_id, class, geometry_m2``
+        One row a zone and class (``unclassified``: without a code), and one with the class ``""`` for all of a zone:
+        ``zone_id, class, geometry_m2``
         (overlaps counted once), ``field_m2`` (TBMJ), ``net_m2`` (TBDLMJ), ``dike_m2`` (田坎: what was taken off),
         ``area_m2``, and in the rows of whole zones ``control_m2, residual_m2`` (area minus control).
     """
     import pandas as pd
 
-    names = np.array(list(classes), dtype=object)
+    names = np.array([name or WITHOUT_CODE for name in classes], dtype=object)
     drawn = area_contributions(zones, parcels)
     zone, parcel, piece = overlaid_areas(zones, parcels)
     whole = shapely.area(parcels)
