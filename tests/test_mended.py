@@ -180,9 +180,9 @@ def test_common_spellings_of_dates_are_read(workspace: Maker) -> None:
 
 
 def test_a_layer_in_another_place_is_said(workspace: Maker) -> None:
-    forest = frame([square(0, 0)]).to_crs(4326)
-    ws = qp.open_workspace(workspace(FOREST + 'crs = "EPSG:4549"\n', forest=forest))
-    assert found(ws, "crs_overruled")[0].value == "EPSG:4549, EPSG:4326"
+    forest = frame([square(0, 0)])
+    ws = qp.open_workspace(workspace(FOREST + 'crs = "EPSG:4548"\n', forest=forest))
+    assert found(ws, "crs_overruled")[0].value == "EPSG:4548, EPSG:4549"
     assert [f.severity for f in found(ws, "layer_elsewhere")] == ["error"]
 
 
@@ -527,9 +527,9 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
 
 
 def test_the_map_alone_tells_of_errors_too(workspace: Maker, tmp_path: Path) -> None:
-    towns = four_towns()
-    towns.loc[1, "geometry"] = square(900, 0, 1100, 1000)
-    assert main(["map", str(workspace(towns=towns)), "--out", str(tmp_path / "m.html")]) == 1
+    lake = frame([square(0, 0)], kind=["lak"])
+    folder = workspace(layer("water", 'class_field = "kind"'), water=lake)
+    assert main(["map", str(folder), "--out", str(tmp_path / "m.html")]) == 1
 
 
 def test_weak_grades_stand_in_the_geopackage(tmp_path: Path) -> None:

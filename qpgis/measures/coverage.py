@@ -29,6 +29,8 @@ MOUTH_SHARE = 0.25
 """An open gap is at most this part of its outline open; more is a notch in the outer border."""
 AT_ONCE = 20_000
 """How many polygons are prepared at once: prepared ones take kilobytes each."""
+MOST_ALIKE = 8
+"""Of more equal shapes than this, the others are only said to repeat the first."""
 GRID_M = 1e-4
 """On this grid an overlap is checked: without one GEOS has been seen to give a whole polygon for a touching pair."""
 
@@ -107,9 +109,12 @@ def faults(
         Gaps and overlaps of a smaller mean width are none. Strays of 0.02 mm, which projecting makes, never are.
     """
     there = np.flatnonzero(~shapely.is_missing(polygons) & ~shapely.is_empty(polygons))
-    shapes = polygons[there]
-    if not len(shapes):
+    if not len(there):
         return Faults.of(())
+    first, again = _repeated(polygons[there])
+    repeats: list[tuple[int, ...]] = [(int(there[a]), int(there[b])) for a, b in again]
+    there = there[first]
+    shapes = polygons[there]
     tree = shapely.STRtree(shapes)
     thinnest = max(tolerance_m, COINCIDENT_M)
     found = [
@@ -117,9 +122,24 @@ def faults(
         ("gap", *_gaps(shapes, tree, boundary, gap_width_m, thinnest)),
         ("sliver", *_slivers(shapes, sliver_width_m)),
     ]
-    return Faults.of(
-        (kind, places, [tuple(int(there[n]) for n in owners) for owners in members]) for kind, places, members in found
-    )
+    named = [(kind, places, [tuple(int(there[n]) for n in owners) for owners in m]) for kind, places, m in found]
+    whole = polygons[[b for _, b in repeats]] if repeats else polygons[:0]
+    return Faults.of([("overlap", whole, repeats), *named])
+
+
+def _repeated(shapes: Geometries) -> tuple[Ints, list[tuple[int, ...]]]:
+    """Which shapes to hold against all others, and those that only repeat one of these, each with it.
+
+    Of equal shapes a few are held against each other; a thousand that are all one would make half a million pairs.
+    """
+    wkb = np.array(shapely.to_wkb(shapely.normalize(shapes)), dtype=object)
+    _, first, number = np.unique(wkb, return_index=True, return_inverse=True)
+    order = np.argsort(number, kind="stable")
+    starts = np.searchsorted(number[order], np.arange(len(first)))
+    rank = np.empty(len(shapes), dtype=np.int64)
+    rank[order] = np.arange(len(shapes)) - starts[number[order]]
+    others = np.flatnonzero(rank >= MOST_ALIKE)
+    return np.flatnonzero(rank < MOST_ALIKE), [(int(first[number[n]]), int(n)) for n in others]
 
 
 def mean_width(polygons: Geometries) -> Floats:

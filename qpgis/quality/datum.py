@@ -535,33 +535,29 @@ def _as_declared(geometries: Geometries, declared: str, plane: Plane | None) -> 
 
 
 def nearest_reference(bounds: Bounds) -> tuple[DatumReference, ...]:
-    """What qpgis itself knows the place of near a box of degrees; nothing where that isn't near Qingpu."""
-    west, south, east, north = bounds
-    home = read_toml("schemes", "datums.toml")["reference"]["near_deg"]
-    if not (west <= home[2] and home[0] <= east and south <= home[3] and home[1] <= north):
-        return ()
-    return embedded_reference()
+    """What qpgis itself knows the place of within a box of degrees; nothing where that isn't around Qingpu."""
+    box = shapely.box(*bounds)
+    return tuple(
+        one for one in embedded_reference() if box.intersects(shapely.box(*shapely.total_bounds(one.geometry)))
+    )
 
 
 @cache
 def embedded_reference() -> tuple[DatumReference, ...]:
-    """The outline of Qingpu and the stations of its railways, from the data that travel with qpgis."""
+    """The outlines of Qingpu and the districts around it and the stations of its railways, which travel with qpgis."""
     settings = read_toml("schemes", "datums.toml")["reference"]
-    towns = _features("boundaries", "qingpu_towns.geojson")
-    home = [shape for shape, words in towns if words["district_id"] == settings["district"]]
+    outlines = [_lines(district) for district, _ in _features("boundaries", "district_outlines.geojson")]
     stations = _features("layers", "stations.geojson")
     points, names = zip(*((shape, name) for shape, words in stations for name in _names(words)), strict=True)
     return (
-        DatumReference("outline", _corners(np.array(home, dtype=object)), settings["outline_accuracy_m"]),
+        *(DatumReference("outline", lines, settings["outline_accuracy_m"]) for lines in outlines),
         DatumReference("stations", np.array(points, dtype=object), settings["stations_accuracy_m"], names),
     )
 
 
-def _corners(polygons: Geometries) -> Geometries:
-    """The common outline of polygons as lines, without the points where only an inner border ends."""
-    edges = np.stack(_outline(*_edges(polygons)), axis=1)
-    lines = shapely.line_merge(shapely.union_all(shapely.linestrings(edges)))
-    return np.asarray(shapely.get_parts(shapely.simplify(lines, COLLINEAR_DEG)))
+def _lines(polygon: shapely.Geometry) -> Geometries:
+    """The rings of a polygon or several as lines, without points on straight edges."""
+    return np.asarray(shapely.simplify(shapely.get_parts(shapely.boundary(polygon)), COLLINEAR_DEG))
 
 
 def _features(*path: str) -> list[tuple[shapely.Geometry, dict[str, str]]]:

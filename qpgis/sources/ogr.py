@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,6 +107,11 @@ def explained(what: str, driver: str) -> Iterator[None]:
     except SourceError:
         raise
     except (DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError) as error:
-        raise SourceError(f"{what}: can't be read as {driver}: {error}") from error
+        raise SourceError(f"{what}: can't be read as {driver}: {_plain(error)}") from error
     except (UnicodeDecodeError, GEOSException) as error:
-        raise SourceError(f"{what}: can't be read as {driver}: {error}") from error
+        raise SourceError(f"{what}: can't be read as {driver}: {_plain(error)}") from error
+
+
+def _plain(error: Exception) -> str:
+    """An error's words without the place where the file was put aside."""
+    return re.sub(r"\S*/qpgis-\w+/(data\.)?", "", str(error))

