@@ -22,6 +22,21 @@ def data_dir() -> Traversable:
     return files("qpgis.data")
 
 
+def parsed_toml(text: str) -> dict:
+    """The tables of a TOML text.
+
+    Raises
+    ------
+    ValueError
+        For whatever is no TOML that can be used: also for numbers of thousands of digits, and for tables in tables in
+        tables.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def read_toml(*parts: str) -> dict:
     """A TOML file of ``data/`` as a dictionary, e.g. ``read_toml("schemes", "osm.toml")``."""
     return tomllib.loads(data_dir().joinpath(*parts).read_text(encoding="utf-8"))

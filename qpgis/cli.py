@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -27,16 +28,20 @@ GOOD, FINDINGS, BAD_USAGE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        status = int(options.command(options))
+        sys.stdout.flush()
+        return status
     except QpgisError as error:
         _say(f"qpgis {options.name}: {error}")
         return BAD_USAGE
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python complains once more when it ends
+        return BAD_USAGE
+    except MemoryError:
+        _say(f"qpgis {options.name}: not enough memory; the old outputs are untouched; try it with a part of the data")
         return BAD_USAGE
     except OSError as error:
         _say(f"qpgis {options.name}: {error}")
@@ -46,8 +51,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_USAGE
 
 
+def _prepare_streams() -> None:
+    """Let every word be printed on every terminal, and nothing fail where a stream was closed before we began."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # else the next file opened would take its place
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+LIST = "\n  - "
+"""Begins each item of a message that lists several."""
+
+
 def _say(message: str) -> None:
-    sys.stderr.write(message + "\n")
+    """A message on stderr, one line unless it lists several."""
+    sys.stderr.write(LIST.join(_printable(part) for part in message.split(LIST)) + "\n")
+
+
+def _printable(words: str) -> str:
+    """Words with what a terminal would take for a command shown instead."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
 
 
 class _Progress:
@@ -272,22 +298,27 @@ def _zones_table(options: argparse.Namespace) -> Any:
     return ZonesTable(file=str(options.zones), grade=Grade(grade), **fields)
 
 
-def _assessment(options: argparse.Namespace, progress: _Progress) -> Assessment:
+def _assessment(options: argparse.Namespace, outputs: Sequence[Path], progress: _Progress) -> Assessment:
+    """Compute what is to be written to some places; whether it can be is known before."""
     from qpgis.assessment import assess
     from qpgis.indicators import registry
+    from qpgis.provenance import require_writable, spare
 
+    require_writable(*outputs)
     workspace = _workspace(options, progress)
-    definitions = {name: ["all"] for name in registry()} if options.definitions == "all" else None
+    spare(workspace.files, outputs)
+    everything = getattr(options, "definitions", "default") == "all"
+    definitions = {name: ["all"] for name in registry()} if everything else None
     return assess(workspace, definitions=definitions, lang=options.lang, progress_to=progress)
 
 
 def _run(options: argparse.Namespace) -> int:
     from qpgis.findings import has_errors
     from qpgis.plans import Status
-    from qpgis.report.outputs import write_outputs
+    from qpgis.report.outputs import LAND_AREAS, MANIFEST, OUTPUTS, write_outputs
 
     progress = _Progress()
-    assessment = _assessment(options, progress)
+    assessment = _assessment(options, [options.out / name for name in (*OUTPUTS, *LAND_AREAS, MANIFEST)], progress)
     written = write_outputs(assessment, options.out, progress=progress)
     breached = [row for row in assessment.rows if row.status is Status.BREACHED]
     _report_run(assessment, written, options.json)
@@ -318,14 +349,11 @@ def _report_run(assessment: Assessment, written: Sequence[Path], as_json: bool) 
 def _check(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from qpgis.assessment import assess
     from qpgis.findings import has_errors
-    from qpgis.report.checks import write_checks
+    from qpgis.report.checks import CHECKS, write_checks
     from qpgis.report.inspected import finding_lines
 
-    progress = _Progress()
-    workspace = _workspace(options, progress)
-    assessment = assess(workspace, lang=options.lang, progress_to=progress)
+    assessment = _assessment(options, [options.out / name for name in CHECKS], _Progress())
     written = write_checks(assessment, options.out)
     if options.json:
         rows = [{k: str(v) for k, v in asdict(f).items()} for f in assessment.findings]
@@ -356,9 +384,9 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _print(lines: Iterable[str]) -> None:
-    """Lines on stdout; what a terminal would take for a command is shown instead."""
+    """Lines on stdout, nothing in them that a terminal would take for a command."""
     for line in lines:
-        sys.stdout.write("".join(c if c.isprintable() else repr(c)[1:-1] for c in line) + "\n")
+        sys.stdout.write(_printable(line) + "\n")
 
 
 def _map(options: argparse.Namespace) -> int:
@@ -367,7 +395,7 @@ def _map(options: argparse.Namespace) -> int:
     from qpgis.report.outputs import write_map
 
     progress = _Progress()
-    assessment = _assessment(options, progress)
+    assessment = _assessment(options, [options.out], progress)
     progress(f"writing {options.out.name}")
     with staged_outputs(options.out.parent) as stage:
         write_map(assessment, stage / options.out.name)
@@ -427,15 +455,16 @@ def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _spare_inputs(options: argparse.Namespace) -> None:
-    """Refuse to write synthetic data over what they are made from."""
+def _check_synth_places(options: argparse.Namespace) -> None:
+    """Refuse to write synthetic data over what they are made from, or where nothing can be written."""
+    from qpgis.provenance import require_writable, spare
     from qpgis.synth.command import GIVEN
 
     kinds = ("landuse", "roads", "residents", "facilities")
-    outputs = {(options.out / f"{kind}.{options.format}").resolve() for kind in kinds}
+    outputs = [options.out / f"{kind}.{options.format}" for kind in kinds]
+    require_writable(*outputs)
     given = (options.zones, *(getattr(options, key) for key in GIVEN))
-    if taken := [str(file) for file in given if file is not None and Path(file).resolve() in outputs]:
-        raise OutputError(f"{', '.join(taken)} would be written over; choose another folder with --out")
+    spare((Path(file) for file in given if file is not None), outputs)
 
 
 def _synth(options: argparse.Namespace) -> int:
@@ -446,7 +475,7 @@ def _synth(options: argparse.Namespace) -> int:
     changes = {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.zones is not None and options.workspace is not None:
         raise ConfigError("--zones stands alone: leave out WORKSPACE")
-    _spare_inputs(options)
+    _check_synth_places(options)
     if options.zones is None:
         made = for_workspace(options.workspace, changes)
     else:
@@ -472,6 +501,7 @@ def _fetch(options: argparse.Namespace) -> int:
     from qpgis.fetching.osm import fetch_box, fetch_region
     from qpgis.fetching.provenance import service
     from qpgis.fetching.worldcover import fetch_worldcover
+    from qpgis.provenance import require_writable
 
     box = _box(options.area)
     if options.what == "worldcover" and box is None:
@@ -481,6 +511,7 @@ def _fetch(options: argparse.Namespace) -> int:
     path: Path = options.out or Path(default)
     if not path.parent.is_dir():
         raise OutputError(f"{path.parent} is no folder; make it first")
+    require_writable(path)
     if box is None:
         fetch_region(options.area, path, server=options.server, progress=_say)
     elif options.what == "osm":
@@ -503,6 +534,7 @@ def _box(area: str) -> tuple[float, float, float, float] | None:
 
 def _init(options: argparse.Namespace) -> int:
     from qpgis.catalogue import data_dir
+    from qpgis.provenance import require_writable
 
     folder: Path = options.folder
     if options.embedded:
@@ -514,12 +546,15 @@ def _init(options: argparse.Namespace) -> int:
     files = [*tables, folder / "qpgis.toml"]
     if there := [str(path) for path in files if path.exists()]:
         raise OutputError(f"{', '.join(there)} is there already; choose another folder")
+    require_writable(*files)
     try:
         (folder / "data").mkdir(parents=True, exist_ok=True)
         (folder / "tables").mkdir(exist_ok=True)
         for path in files:
             path.write_bytes(data_dir().joinpath("templates", path.name).read_bytes())
     except OSError as error:
+        for path in files:
+            path.unlink(missing_ok=True)
         raise OutputError(f"{folder}: can't be written ({error.strerror})") from error
     sys.stdout.write(f"{folder / 'qpgis.toml'}\n")
     return GOOD

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from qpgis.catalogue import data_dir
+from qpgis.catalogue import data_dir, parsed_toml
 from qpgis.errors import ConfigError, did_you_mean
 
 
@@ -137,21 +136,30 @@ def read_plan(name: str, *, folder: Path | None = None) -> Plan:
     if name in shipped_plans():
         text = data_dir().joinpath("plans", f"{name}.toml").read_text(encoding="utf-8")
     elif folder is not None and (folder / name).is_file():
-        text = (folder / name).read_text(encoding="utf-8")
+        text = _plan_text(folder / name)
     else:
         raise ConfigError(f"plan {name!r} is neither a file nor shipped; {did_you_mean(name, shipped_plans())}")
     try:
-        table = tomllib.loads(text)
+        table = parsed_toml(text)
         head = table["plan"]
         targets = tuple(_target(row, head) for row in table["targets"])
         words = {key: head[key] for key in ("id", "title", "document", "scope", "scope_name")}
         plan = Plan(**words, target_year=head["target_year"], targets=targets)
-    except (tomllib.TOMLDecodeError, KeyError) as error:
-        raise ConfigError(f"plan {name!r}: {error!s} is missing or wrong") from error
+    except KeyError as error:
+        raise ConfigError(f"plan {name!r}: {error!s} is missing") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"plan {name!r} isn't written as a plan is: {error}") from error
     mistakes = [f"target {target.number} {m}" for target in targets for m in target_mistakes(target)]
     if mistakes:
         raise ConfigError(mistakes, file=f"plan {name!r}")
     return plan
+
+
+def _plan_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"plan {path.name}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
 
 
 def _target(row: Mapping[str, Any], head: Mapping[str, Any]) -> Target:
@@ -187,6 +195,8 @@ def target_mistakes(target: Target) -> Iterator[str]:
             yield f"{key} {given!r} is not known; {did_you_mean(str(given), known)}"
     if target.value is not None and not (isinstance(target.value, int | float) and math.isfinite(target.value)):
         yield f"value {target.value!r} is no number"
+    if not isinstance(target.year, int):
+        yield f"year {target.year!r} is no year"
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,7 @@ def dateless_gpkg(path: Path) -> Iterator[Path]:
     GDAL takes ``!`` in a path for an archive, so the file is written elsewhere and copied.
     """
     import pyogrio
+    from pyogrio.errors import DataLayerError, DataSourceError
 
     option = "OGR_CURRENT_DATE"
     before = pyogrio.get_gdal_config_option(option)
@@ -123,28 +124,33 @@ def dateless_gpkg(path: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as elsewhere:
             yield Path(elsewhere) / path.name
             shutil.copyfile(Path(elsewhere) / path.name, path)
+    except (DataLayerError, DataSourceError) as error:
+        why = " ".join(str(error).split())
+        raise OutputError(f"{path.name}: writing failed ({why}); the old outputs are untouched") from error
     finally:
         pyogrio.set_gdal_config_options({option: before})
 
 
 def require_rows(gpkg: Path, layer: str, count: int) -> None:
-    """Make sure that a GeoPackage has arrived whole: on a full disk, GDAL may leave some of the rows and say nothing.
+    """Make sure that a GeoPackage has arrived whole: where a disk fills up, GDAL may leave out rows and say nothing.
 
     Raises
     ------
     OutputError
-        If it is damaged or lacks rows.
+        If it is damaged, or lacks rows or entries of the spatial index, which is written last.
     """
     import sqlite3
 
     try:
         with closing(sqlite3.connect(gpkg)) as base:
             sound = base.execute("PRAGMA quick_check").fetchone() == ("ok",)
-            (rows,) = base.execute(f'SELECT COUNT(*) FROM "{layer}"').fetchone()
+            columns = base.execute("SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", (layer,))
+            tables = [layer, *(f"rtree_{layer}_{column}_rowid" for (column,) in columns)]
+            found = [base.execute(f'SELECT COUNT(*) FROM "{table}"').fetchone()[0] for table in tables]
     except sqlite3.Error as error:
         raise OutputError(f"{gpkg.name}: came out damaged ({error}); the old outputs are untouched") from error
-    if not sound or rows != count:
-        raise OutputError(f"{gpkg.name}: came out with {rows} of {count} rows; the old outputs are untouched")
+    if not sound or set(found) != {count}:
+        raise OutputError(f"{gpkg.name}: came out with {min(found)} of {count} rows; the old outputs are untouched")
 
 
 LEAST_FREE_BYTES = 1 << 20
@@ -166,9 +172,9 @@ def require_writable(*outputs: Path) -> None:
         except OSError as error:
             reason = str(error.strerror)
         if reason:
-            raise OutputError(f"{folder}: can't be written ({reason}); choose another folder with --out")
+            raise OutputError(f"{folder}: can't be written ({reason}); choose another folder")
     if taken := [str(path) for path in outputs if path.exists() and not path.is_file()]:
-        raise OutputError(f"{', '.join(taken)}: there is something that is no file; choose another place with --out")
+        raise OutputError(f"{', '.join(taken)}: there is something that is no file; choose another place")
 
 
 def _unwritable(folder: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from qpgis.assessment import Assessment
 from qpgis.maps import html, planning_map
 from qpgis.maps.checked import checked_scene, places
-from qpgis.provenance import dateless_gpkg, staged_outputs
+from qpgis.provenance import dateless_gpkg, require_rows, staged_outputs
 from qpgis.report.outputs import Writer, write_file
 from qpgis.report.tables import write_findings_csv
 
@@ -16,10 +16,10 @@ def write_places(assessment: Assessment, path: Path) -> None:
     """``findings.gpkg``: a point for every finding that has a place, with the columns of ``findings.csv``."""
     import pyogrio
 
+    frame = places(assessment.findings)
     with dateless_gpkg(path) as plain:
-        pyogrio.write_dataframe(
-            places(assessment.findings), plain, layer="findings", driver="GPKG", geometry_type="Point"
-        )
+        pyogrio.write_dataframe(frame, plain, layer="findings", driver="GPKG", geometry_type="Point")
+        require_rows(plain, "findings", len(frame))
 
 
 def write_findings_map(assessment: Assessment, path: Path) -> None:

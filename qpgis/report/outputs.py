@@ -21,6 +21,8 @@ def write_map(assessment: Assessment, path: Path) -> None:
     path.write_text(html(planning_map(scene_of(assessment))), encoding="utf-8", newline="\n")
 
 
+MANIFEST = "manifest.json"
+"""What is written last, of all the others."""
 OUTPUTS: dict[str, Writer] = {
     "indicators.csv": write_indicators_csv,
     "indicators.xlsx": write_xlsx,
@@ -34,13 +36,12 @@ LAND_AREAS: dict[str, Writer] = {"land_areas.csv": write_land_areas_csv}
 
 
 def write_file(write: Writer, assessment: Assessment, path: Path) -> None:
-    """Write one output; the libraries' own errors of a full or read-only disk become ours."""
-    from pyogrio.errors import DataSourceError, FeatureError
+    """Write one output; a library's own errors of a full or read-only disk become ours."""
     from xlsxwriter.exceptions import XlsxWriterException
 
     try:
         write(assessment, path)
-    except (XlsxWriterException, DataSourceError, FeatureError) as error:
+    except XlsxWriterException as error:
         raise OutputError(f"{path.name}: writing failed ({error}); the old outputs are untouched") from error
 
 
@@ -62,4 +63,4 @@ def write_outputs(
             progress(f"writing {name}")
             write_file(write, assessment, stage / name)
         write_manifest(assessment, stage)
-    return tuple(folder / name for name in (*outputs, "manifest.json"))
+    return tuple(folder / name for name in (*outputs, MANIFEST))

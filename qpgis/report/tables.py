@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 from pathlib import Path
@@ -13,7 +14,7 @@ from qpgis.catalogue import keys, text
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
 from qpgis.indicators.declaration import UNITS
 from qpgis.landuse import scheme
-from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, worst
+from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, worst
 from qpgis.rows import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, Row, record, shown
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def safe_text(value: object) -> str:
     return f"'{words}" if words.startswith(FORMULA_STARTS) else words
 
 
+CELL_CHARACTERS, ROW_LINES = 32_767, 27
+"""As many characters a cell holds, and as many lines a row can show."""
+_NO_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
 WIDEST = 60
 """Columns of text are at most this wide; what is longer runs over several lines."""
 
@@ -271,7 +275,7 @@ def _write_sheet(
             _write_cell(sheet, last, n, value, cells.get(columns[n], plain))
             widths[n] = max(widths[n], min(_display_width(value), WIDEST))
         lines = max(-(-_display_width(value) // WIDEST) for value in row)
-        sheet.set_row(last, 15 * max(lines, 1))
+        sheet.set_row(last, 15 * min(max(lines, 1), ROW_LINES))
     for n, width in enumerate(widths):
         sheet.set_column(n, n, width + 2)
     sheet.set_landscape()
@@ -282,11 +286,21 @@ def _write_sheet(
     sheet.autofilter(2, 0, max(last, 3), len(columns) - 1)
 
 
+def cell_text(value: object) -> str:
+    r"""Text as a cell of a workbook can hold it; what is longer ends in an ellipsis.
+
+    >>> cell_text("\uffff") == "\ufffd", len(cell_text("x" * 40_000))
+    (True, 32767)
+    """
+    words = _NO_XML.sub("\ufffd", str(value))
+    return words if len(words) <= CELL_CHARACTERS else words[: CELL_CHARACTERS - 1] + "…"
+
+
 def _write_cell(sheet: Any, row: int, column: int, value: Any, style: Format) -> None:
     if isinstance(value, int | float):
         sheet.write_number(row, column, value, style)
     elif value:
-        sheet.write_string(row, column, str(value), style)
+        sheet.write_string(row, column, cell_text(value), style)
 
 
 def _display_width(value: Any) -> int:
@@ -322,6 +336,8 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
     with dateless_gpkg(path) as plain:
         pyogrio.write_dataframe(zones, plain, layer="zones", driver="GPKG", promote_to_multi=True)
         pyogrio.write_dataframe(assessment.table, plain, layer="indicators", driver="GPKG", append=True)
+        require_rows(plain, "zones", len(zones))
+        require_rows(plain, "indicators", len(assessment.table))
 
 
 def _worst_grades(assessment: Assessment) -> dict[str, Grade]:

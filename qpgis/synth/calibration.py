@@ -5,7 +5,6 @@ The files are ``data/synth/*.toml``; :class:`Calibration` says what stands in th
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,10 +12,11 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from qpgis.catalogue import data_dir
+from qpgis.catalogue import data_dir, parsed_toml
 from qpgis.crs import Floats
 from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.landuse import scheme
+from qpgis.sources import regular_file
 
 SCHEME = "sandiao"
 """Codes of the synthetic parcels are those of 三调."""
@@ -324,7 +324,8 @@ def _table(source: str | Path) -> tuple[dict[str, Any], str]:
     path = Path(source)
     if path.suffix == ".toml":
         try:
-            words, name = path.read_text(encoding="utf-8"), path.name
+            words = regular_file(path, what="calibration").read_text(encoding="utf-8-sig")
+            name = path.name
         except (OSError, UnicodeDecodeError) as error:
             raise SourceError(f"{path}: can't be read ({error})") from error
     else:
@@ -336,8 +337,8 @@ def _table(source: str | Path) -> tuple[dict[str, Any], str]:
         name = f"{source}.toml"
         words = folder.joinpath(name).read_text(encoding="utf-8")
     try:
-        return tomllib.loads(words), name
-    except tomllib.TOMLDecodeError as error:
+        return parsed_toml(words), name
+    except ValueError as error:
         raise ConfigError(f"no valid TOML: {error}", file=name) from error
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 
 from qpgis.errors import ConfigError, did_you_mean
-from qpgis.provenance import dateless_gpkg, staged_outputs
+from qpgis.provenance import dateless_gpkg, require_rows, staged_outputs
 from qpgis.synth.synthesis import Synthetic
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def _write_gpkg(frame: gpd.GeoDataFrame, path: Path) -> None:
 
     with dateless_gpkg(path) as plain:
         pyogrio.write_dataframe(frame, plain, layer=path.stem, driver="GPKG", geometry_type=_type_name(frame))
+        require_rows(plain, path.stem, len(frame))
 
 
 def _type_name(frame: gpd.GeoDataFrame) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qpgis.area import StudyArea
@@ -82,6 +83,8 @@ class Workspace:
     land_areas : DataFrame or None
         Land use of each zone by drawn and stated areas, see :func:`qpgis.quality.areas.land_areas`; where the workspace
         names an area field or control areas.
+    files : tuple of Path
+        Where everything stands that was read, so that nothing is written over it.
     """
 
     name: str
@@ -103,6 +106,7 @@ class Workspace:
     references: tuple[Reference, ...] = ()
     shown: Mapping[str, bool] = field(default_factory=dict)
     land_areas: pd.DataFrame | None = field(default=None, repr=False, compare=False)
+    files: tuple[Path, ...] = field(default=(), repr=False, compare=False)
 
     def __repr__(self) -> str:
         layers = ", ".join(f"{kind} ({len(layer)}, {layer.source.grade})" for kind, layer in self.layers.items())

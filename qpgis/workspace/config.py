@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from qpgis.catalogue import parsed_toml
 from qpgis.crs.trust import Datum
 from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.indicators import registry
@@ -19,6 +19,7 @@ from qpgis.landuse import crosswalk, scheme
 from qpgis.layers import LAYERS
 from qpgis.periods import last_day
 from qpgis.provenance import Grade
+from qpgis.sources import regular_file
 from qpgis.styles import layer_styles
 
 CONFIG_NAME = "qpgis.toml"
@@ -491,15 +492,15 @@ def read_config(path: Path) -> Config:
     ConfigError
         With every mistake, its line and its remedy.
     """
+    if not path.exists():
+        raise SourceError(f"{path} doesn't exist; make one with: qpgis init {path.parent}")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise SourceError(f"{path} doesn't exist; make one with: qpgis init {path.parent}") from error
+        text = regular_file(path, what=path.name).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"not UTF-8 at byte {error.start}; save it as UTF-8", file=str(path)) from error
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = parsed_toml(text)
+    except ValueError as error:
         raise ConfigError(f"no TOML: {error}", file=str(path)) from error
     lines = dict(key_lines(text))
     mistakes = list(_unknown_names(table, lines))

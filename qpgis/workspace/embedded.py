@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from qpgis.errors import OutputError
+from qpgis.provenance import require_writable
 from qpgis.workspace.config import CONFIG_NAME
 from qpgis.workspace.loading import embedded_workspace
 
@@ -27,6 +28,7 @@ def copy_embedded(folder: Path) -> Path:
     target = folder / CONFIG_NAME
     if target.exists() or (folder / "data").exists():
         raise OutputError(f"{folder} holds a workspace or a folder data already; choose another folder")
+    require_writable(target)
     home = embedded_workspace()
     words = (home / CONFIG_NAME).read_text(encoding="utf-8")
     try:
@@ -36,5 +38,7 @@ def copy_embedded(folder: Path) -> Path:
             shutil.copyfile(home.parents[1] / name, copy)
         target.write_text(words.replace('"../../', '"data/'), encoding="utf-8", newline="\n")
     except OSError as error:
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        target.unlink(missing_ok=True)
         raise OutputError(f"{folder}: can't be written ({error.strerror})") from error
     return target

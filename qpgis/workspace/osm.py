@@ -88,6 +88,7 @@ def osm_workspace(
         inputs=tuple(reader.inputs.values()),
         ledgers=ledgers,
         findings=tuple(findings),
+        files=tuple(reader.hashes),
     )
 
 
