@@ -102,7 +102,7 @@ def test_an_unreadable_extract_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     extract = tmp_path / "broken.osm.pbf"
     extract.write_bytes(b"this is no extract")
     assert main(["run", "--osm", str(extract), "--zones-level", "8", "--out", str(tmp_path / "out")]) == 2
-    assert "broken.osm.pbf can't be read" in capsys.readouterr().err
+    assert "broken.osm.pbf: it is no OSM PBF file" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -115,10 +115,9 @@ def test_a_level_that_the_extract_lacks(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_error_findings_end_with_status_one(workspace: Maker, tmp_path: Path) -> None:
-    towns = four_towns()
-    towns.loc[1, "geometry"] = square(900, 0, 1100, 1000)
-    folder = workspace(towns=towns)
-    assert main(["check", str(folder)]) == 1
+    lake = frame([square(0, 0)], kind=["lak"])
+    folder = workspace(layer("water", 'class_field = "kind"'), water=lake)
+    assert main(["check", str(folder), "--out", str(tmp_path / "check")]) == 1
     assert main(["run", str(folder), "--out", str(tmp_path / "out")]) == 1
     assert set(contents(tmp_path / "out")) == OUTPUTS
 
@@ -134,9 +133,10 @@ def test_strict_fails_where_a_target_is_breached(workspace: Maker, tmp_path: Pat
 
 def test_check_as_json(workspace: Maker, capsys: pytest.CaptureFixture[str]) -> None:
     folder = workspace(layer("forest"), forest=frame([square(0, 0), square(0, 0)]))
-    assert main(["check", str(folder), "--json", "--lang", "en"]) == 0
-    (finding,) = json.loads(capsys.readouterr().out)
-    assert finding["rule"] == "duplicate_geometry"
+    assert main(["check", str(folder), "--out", str(folder.parent / "check"), "--json", "--lang", "en"]) == 0
+    found = {one["rule"]: one for one in json.loads(capsys.readouterr().out)}
+    assert set(found) == {"duplicate_geometry", "overlaps_count_once"}
+    finding = found["duplicate_geometry"]
     assert finding["message"] == "The same shape stands more than once in the layer"
 
 
@@ -160,7 +160,7 @@ def test_a_new_workspace_tells_what_to_fill_in(tmp_path: Path, capsys: pytest.Ca
     assert main(["init", str(tmp_path / "mine")]) == 0
     assert main(["init", str(tmp_path / "mine")]) == 2
     assert "is there already" in capsys.readouterr().err
-    assert main(["check", str(tmp_path / "mine")]) == 2
+    assert main(["check", str(tmp_path / "mine"), "--out", str(tmp_path / "check")]) == 2
     assert "3 files are missing" in capsys.readouterr().err
 
 
