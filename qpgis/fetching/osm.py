@@ -90,11 +90,12 @@ def fetch_box(box: Bounds, path: Path, *, server: str | None = None, timeout_s: 
         with reply.body, part.open("wb") as stream:
             while chunk := reply.body.read(CHUNK):
                 stream.write(chunk)
+        _require_whole(part, url)
+        part.replace(path)
     except CUT as error:
-        part.unlink(missing_ok=True)
         raise FetchError(f"{url}: the connection broke ({error}); run it again") from error
-    _require_whole(part, url)
-    part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     box_text = f"{west},{south},{east},{north}"
     write_provenance(path, about["title"], about["licence"], [Identity(url)], area=box_text, query=query)
     return path
@@ -125,6 +126,5 @@ def _require_whole(part: Path, url: str) -> None:
     remark = re.search(rb"<remark>(.*?)</remark>", tail, re.DOTALL)
     if remark is None and b"<osm" in head and tail.rstrip().endswith(b"</osm>"):
         return
-    part.unlink()
     reason = " ".join(remark[1].decode("utf-8", "replace").split()) if remark else "the answer breaks off"
     raise FetchError(f"{url}: not complete ({reason}); take a smaller box or try later")
