@@ -28,6 +28,10 @@ HAIR_M = 1e-5
 """A border that lies on a grid line may miss it by this much; such slivers are no cells."""
 
 
+SHARED = 1e-6
+"""Rows of one zone that have more than this part of their area in common overlap; less is a border drawn twice."""
+
+
 @dataclass(frozen=True)
 class ZoneSet:
     """Zones of one level that are measured by themselves.
@@ -249,11 +253,13 @@ def _zone_polygon(
     whole = [part for p in mended for part in shapely.get_parts(p) if part.area > 0]
     if not whole:
         raise ZoneError(f"{what}: zone {zone!r} has no area; give it a polygon or remove it")
+    union = whole[0] if len(whole) == 1 else shapely.union_all(whole)
     if len(parts) > 1:
-        findings.add(
-            Severity.INFO, "zone_rows_merged", layer="zones", file=file, feature_id=zone, value=str(len(parts))
-        )
-    return whole[0] if len(whole) == 1 else shapely.union_all(whole)
+        about = {"layer": "zones", "file": file, "feature_id": zone, "value": str(len(parts))}
+        findings.add(Severity.INFO, "zone_rows_merged", **about)
+        if union.area < sum(part.area for part in whole) * (1 - SHARED):
+            findings.add(Severity.WARNING, "zone_rows_overlap", **about)
+    return union
 
 
 def _check_groups(groups: tuple[Group, ...], ids: tuple[str, ...], level: str) -> None:

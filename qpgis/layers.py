@@ -463,6 +463,9 @@ def _repetitions(table: pd.DataFrame, geometry: Geometries, rows: np.ndarray, re
         report.rows(Severity.WARNING, "duplicate_line", rows[again])
         return ~again
     report.rows(Severity.WARNING, "duplicate_geometry", rows[again])
+    if report.layer == "stations":
+        twice = ((table["name"] != "") & table["name"].duplicated()).to_numpy()
+        report.rows(Severity.WARNING, "duplicate_station", rows[twice], table["name"][twice])
     return np.ones(len(table), dtype=bool)
 
 

@@ -246,6 +246,7 @@ FORMATS: dict[str, Callable[[gpd.GeoDataFrame, Path], None]] = {
     ".fgb": by_gdal("FlatGeobuf"),
     ".kml": by_gdal("LIBKML"),
     ".kmz": as_kmz,
+    ".KMZ": by_gdal("LIBKML"),  # as QGIS packs it: doc.kml only links to the layer
     ".gml": by_gdal("GML"),
     ".gdb": by_gdal("OpenFileGDB"),
     ".csv": as_wkt,

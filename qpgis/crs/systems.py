@@ -83,19 +83,39 @@ def lonlat(geometries: Geometries, crs: CRS, *, what: str) -> Geometries:
         1954 and Xian 1980 would silently stay tens of metres off).
     """
     convert = to_lonlat(crs.to_wkt(), what)
-    judged = judge_magnitudes(finite_bounds(geometries), crs)
-    if judged.contradicts:
-        wrong = "are no degrees, although the system is" if crs.is_geographic else "can't be metres of the system"
-        x, y = _extreme(geometries)
-        raise CRSError(
-            f"{what}: coordinates such as ({x:.10g}, {y:.10g}) {wrong} {label(crs)}: {judged.hint}; "
-            "declare the system that they are in"
-        )
+    if judge_magnitudes(finite_bounds(geometries), crs).contradicts:
+        raise _contradiction(geometries, crs, what)
     converted = shapely.transform(geometries, convert, include_z=False)
     xy = shapely.get_coordinates(converted)
     if np.isinf(xy).any() or (np.abs(xy) > np.array([180, 90]) + 1e-9).any():
         raise CRSError(f"{what}: some coordinates lie outside the domain of {label(crs)}; is it the right one?")
     return converted
+
+
+def _contradiction(geometries: Geometries, crs: CRS, what: str) -> CRSError:
+    """The error that shows coordinates which can't be of a system: of a single feature, where the others can."""
+    odd = _odd_one(geometries, crs)
+    shown, alone = (geometries, "") if odd is None else (geometries[[odd]], " of one feature, not of all,")
+    judged = judge_magnitudes(finite_bounds(shown), crs)
+    wrong = "are no degrees, although the system is" if crs.is_geographic else "can't be metres of the system"
+    x, y = _extreme(shown)
+    remedy = "declare the system that they are in" if odd is None else "mend or remove it"
+    return CRSError(
+        f"{what}: coordinates{alone} such as ({x:.10g}, {y:.10g}) {wrong} {label(crs)}: {judged.hint}; {remedy}"
+    )
+
+
+def _odd_one(geometries: Geometries, crs: CRS) -> int | None:
+    """The feature furthest from the others, if it contradicts a system by itself, and one in their midst doesn't."""
+    boxes = shapely.bounds(geometries)
+    there = np.flatnonzero(np.isfinite(boxes).all(axis=1))
+    if len(there) < 3:
+        return None
+    centres = (boxes[there, :2] + boxes[there, 2:]) / 2
+    away = np.abs(centres - np.median(centres, axis=0)).max(axis=1)
+    far, near = (int(there[n]) for n in (away.argmax(), away.argmin()))
+    contradicts = [judge_magnitudes(finite_bounds(geometries[[n]]), crs).contradicts for n in (far, near)]
+    return far if contradicts[0] and not contradicts[1] else None
 
 
 def _extreme(geometries: Geometries) -> tuple[float, float]:

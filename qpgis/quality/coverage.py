@@ -19,6 +19,8 @@ from qpgis.quality.geometry import NAMED, Subject, check_integrity, check_shapes
 Expect = Literal["coverage", "free"]
 SHARED_EDGES = 0.5
 """Where more than this part of all outlines is shared with a neighbour, the polygons are meant to be a coverage."""
+LEAST_ZONES = 3
+"""Fewer zones may well have no border in common."""
 
 
 def check_features(
@@ -190,3 +192,19 @@ def _check_zone_set(zones: ZoneSet, plane: Plane, findings: Findings, *, gaps: b
     for n in range(len(holes) if gaps else 0):
         words = _named(subject, holes, n)
         subject.note(Severity.WARNING, "zones_gap", **words, value=f"{holes.area_m2[n]:.1f} m2")
+    if gaps:
+        _report_apart(subject)
+
+
+def _report_apart(subject: Subject) -> None:
+    """Name zones that border on no other, where most do: a zone that was moved or shrunk leaves no gap with an end."""
+    if len(subject.shapes) < LEAST_ZONES:
+        return
+    tree = shapely.STRtree(subject.shapes)
+    (zone, _), distance = tree.query_nearest(subject.shapes, exclusive=True, return_distance=True)
+    apart = np.unique(zone[distance > GAP_WIDTH_M])
+    if len(apart) > len(subject.shapes) / 2:
+        return
+    for n in apart:
+        words = {"feature_id": subject.ids[n], "at": subject.shapes[n]}
+        subject.note(Severity.WARNING, "zone_apart", **words, value=f"{distance[zone == n].min():.1f} m")

@@ -169,7 +169,7 @@ def check_integrity(subject: Subject, geometry: Geometries) -> None:
 
 def check_shapes(subject: Subject, *, sliver_width_m: float = SLIVER_WIDTH_M) -> None:
     """Of polygons: broken rings by name, spikes, needles, repeated points, tiny rings, slivers."""
-    if not (shapely.get_dimensions(subject.raw) == 2).any():
+    if not ((shapely.get_dimensions(subject.raw) == 2) & ~shapely.is_empty(subject.raw)).any():
         return
     _report_rings_by_name(subject)
     _report_corners(subject)
@@ -255,7 +255,7 @@ class _Corners:
 
 def _corners(subject: Subject) -> tuple[_Corners, Ints]:
     """The corners of all polygons, and the owners of points that stand twice in a row."""
-    polygons = np.flatnonzero(shapely.get_dimensions(subject.raw) == 2)
+    polygons = np.flatnonzero((shapely.get_dimensions(subject.raw) == 2) & ~shapely.is_empty(subject.raw))
     parts, part_of = shapely.get_parts(subject.raw[polygons], return_index=True)
     rings, ring_of = shapely.get_rings(parts, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)

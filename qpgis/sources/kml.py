@@ -117,9 +117,14 @@ def _document(request: Request) -> Iterator[tuple[_Document, str]]:
 
 
 def _main(request: Request, folder: Path) -> Path:
-    """The document of a KMZ: the only .kml, or ``doc.kml``; any other is named."""
+    """The document of a KMZ: the only .kml, or ``doc.kml``; any other is named.
+
+    GDAL, and so QGIS, writes a layer into a second one, to which ``doc.kml`` only links.
+    """
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".kml" and path.is_file())
     main = found if len(found) == 1 else [path for path in found if path.name.lower() == "doc.kml"]
+    if len(found) == 2 and len(main) == 1 and _only_links(main[0]):
+        return next(path for path in found if path != main[0])
     if len(main) != 1:
         names = ", ".join(path.relative_to(folder).as_posix() for path in found) or "none"
         raise request.refusal(f"a KMZ has to have one document, doc.kml; there is: {names}")
@@ -127,6 +132,12 @@ def _main(request: Request, folder: Path) -> Path:
     if others:
         request.note(Severity.WARNING, "kmz_other_documents", value=listed(others))
     return main[0]
+
+
+def _only_links(path: Path) -> bool:
+    """True for a document without a placemark of its own that links to others."""
+    body = path.read_bytes()
+    return b"<NetworkLink" in body and b"Placemark" not in body
 
 
 def _read_document(request: Request, stem: str) -> tuple[_Document, str]:

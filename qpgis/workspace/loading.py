@@ -518,8 +518,11 @@ def _count_outside(layer: Layer, ledger: Ledger, area: StudyArea, findings: Find
 
 
 def _is_far(layer: Layer, area: StudyArea) -> bool:
-    """True if a layer's box is further from the area's than the area is wide."""
-    box = shapely.box(*shapely.total_bounds(layer.geometry))
+    """True if a layer's box is further from the area's than the area is wide, or beyond what the plane can show."""
+    bounds = shapely.total_bounds(layer.geometry)
+    if not np.isfinite(bounds).all():
+        return True
+    box = shapely.box(*bounds)
     around = shapely.box(*shapely.bounds(area.whole))
     return bool(shapely.distance(box, around) > max(shapely.length(around) / 4, 1.0))
 
