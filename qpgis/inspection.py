@@ -22,10 +22,10 @@ from qpgis.crs.trust import DATUMS, Datum, trusted
 from qpgis.errors import ConfigError, CRSError, QpgisError, did_you_mean
 from qpgis.findings import Finding, Findings, Severity, has_errors
 from qpgis.layers import as_text
-from qpgis.naming import field_for, meaning_of
+from qpgis.naming import field_for, folded, meaning_of
 from qpgis.provenance import Grade, worst
 from qpgis.quality.coverage import check_features
-from qpgis.quality.datum import check_datum, judge_layer, nearest_reference
+from qpgis.quality.datum import check_datum, nearest_reference
 from qpgis.quality.fields import check_fields
 from qpgis.shapes import repaired, still_valid
 from qpgis.sources import Bounds, RawFeatures, Request
@@ -281,24 +281,21 @@ def _view(path: Path, name: str, declared: Declared, findings: Findings) -> tupl
 
 def _try_join(features: RawFeatures, table: RawFeatures, findings: Findings) -> None:
     """Say what a join of a table to features would lose, by the pair of fields that match best, if any do."""
-    best: tuple[int, str, str] = (0, "", "")
-    for key in _texts(table):
-        for on in _texts(features):
-            found = match(as_text(features.frame[on]).unique(), as_text(table.frame[key]).unique())
-            best = max(best, (int((found.rows >= 0).sum()), key, on))
-    matches, key, on = best
-    if matches:
-        found = match(as_text(features.frame[on]), as_text(table.frame[key]))
-        findings.add(
-            Severity.INFO,
-            "join_possible",
-            file=table.file,
-            value=f"{key} = {on}",
-            other=features.file,
-            matched=int((found.rows >= 0).sum()),
-            features=len(features.frame),
-        )
-        report(found, table.file, len(features.frame), "", findings)
+    ours, theirs = _keys(features), _keys(table)
+    pairs = [(len(ours[on] & theirs[key]), key, on) for key in theirs for on in ours]
+    matches, key, on = max(pairs, default=(0, "", ""))
+    if not matches:
+        return
+    found = match(as_text(features.frame[on]), as_text(table.frame[key]))
+    words: dict[str, Any] = {"matched": int((found.rows >= 0).sum()), "features": len(features.frame)}
+    words |= {"file": table.file, "value": f"{key} = {on}", "other": features.file}
+    findings.add(Severity.INFO, "join_possible", **words)
+    report(found, table.file, len(features.frame), "", findings)
+
+
+def _keys(raw: RawFeatures) -> dict[str, set[str]]:
+    """What each field of text holds, folded as keys are: so each column is folded once."""
+    return {name: {folded(word) for word in as_text(raw.frame[name]).unique()} - {""} for name in _texts(raw)}
 
 
 def _texts(raw: RawFeatures) -> list[str]:
@@ -407,8 +404,9 @@ def _datum(degrees: Geometries, names: list[str], file: str, declared: Declared,
     references = nearest_reference(extent) if extent is not None else ()
     if not references:
         return ""
-    check_datum(degrees, references, layer="", file=file, findings=findings, declared=declared.datum, names=names)
-    return judge_layer(degrees, references, names=names).words(findings.lang)
+    return check_datum(
+        degrees, references, layer="", file=file, findings=findings, declared=declared.datum, names=names
+    ).words(findings.lang)
 
 
 def _names(raw: RawFeatures) -> np.ndarray:

@@ -93,15 +93,17 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+SHAPEFILE = (".cpg", ".dbf", ".prj", ".shp", ".shx")
+
+
 def _parts_of(path: Path) -> list[Path]:
+    """The files that a dataset is made of; suffixes in any case, locks of a geodatabase left out."""
     if path.is_dir():
         return sorted(part for part in path.rglob("*") if part.is_file() and part.suffix.lower() != ".lock")
-    if path.is_dir():
-        return sorted(part for part in path.rglob("*") if part.is_file())
     if path.suffix.lower() != ".shp":
         return [path]
-    parts = (path.with_suffix(suffix) for suffix in (".cpg", ".dbf", ".prj", ".shp", ".shx"))
-    return [part for part in parts if part.exists()]
+    beside = (part for part in path.parent.iterdir() if part.stem == path.stem and part.suffix.lower() in SHAPEFILE)
+    return sorted(beside, key=lambda part: (part.suffix.lower(), part.suffix))
 
 
 FIXED_TIME = datetime(2000, 1, 1)

@@ -8,6 +8,7 @@ import pytest
 from shapely import Point
 
 import qpgis as qp
+from qpgis.cli import main
 from qpgis.errors import LayerError, SourceError
 from qpgis.findings import Finding
 from tests.conftest import EAST, NORTH, Maker, frame, layer, square
@@ -94,3 +95,13 @@ def test_land_use_without_any_field_of_codes_is_refused(workspace: Maker) -> Non
     folder = workspace(layer("landuse", 'scheme = "sandiao"'), landuse=frame([square(0, 0)], kind=["1101"]))
     with pytest.raises(LayerError, match="name class_field"):
         qp.open_workspace(folder)
+
+
+def test_inspect_says_how_a_table_joins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "stops.csv").write_text("站名,lon,lat\n朱家角,121.05,31.1\n西岑,120.96,31.07\n", encoding="utf-8")
+    (tmp_path / "riders.csv").write_text("线路,车站,人次\n17,朱家角,1200\n17,徐泾北城,5\n", encoding="utf-8")
+    assert main(["inspect", str(tmp_path / "stops.csv"), str(tmp_path / "riders.csv"), "--lang", "en"]) == 0
+    told = capsys.readouterr().out
+    assert "can be joined to stops.csv by 车站 = 站名: 1 of 2 features have a row" in told
+    assert "1 / 2 features have no row in the table: 西岑" in told
+    assert "1 keys of the table belong to no feature: 徐泾北城" in told

@@ -13,6 +13,7 @@ import re
 import shutil
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -98,10 +99,10 @@ def ask(url: str, *, timeout_s: float, headers: Mapping[str, str] | None = None,
     FetchError
         If the server can't be reached, says no, or sends a page where a file is wanted.
     """
-    request = urllib.request.Request(url, data=data, headers=dict(headers or {}))
-    if request.type not in ("http", "https"):
-        raise FetchError(f"{url}: only http and https are fetched")
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise FetchError(f"{url}: only http and https are fetched; write https://...")
     try:
+        request = urllib.request.Request(url, data=data, headers=dict(headers or {}))
         body = opener().open(request, timeout=timeout_s)
     except urllib.error.HTTPError as error:
         with error:
@@ -110,7 +111,7 @@ def ask(url: str, *, timeout_s: float, headers: Mapping[str, str] | None = None,
             raise FetchError(f"{url}: the server says {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise FetchError(f"{url}: can't be reached ({error.reason}); is a proxy needed (HTTPS_PROXY)?") from error
-    except CUT as error:
+    except (*CUT, UnicodeError, ValueError) as error:
         raise FetchError(f"{url}: can't be reached ({error})") from error
     if body.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
         with body:

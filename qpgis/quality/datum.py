@@ -499,7 +499,7 @@ def check_datum(
     declared: str | None = None,
     names: Sequence[str] = (),
     plane: Plane | None = None,
-) -> None:
+) -> DatumJudgement:
     """Name a layer whose coordinates fit another datum than the one declared for it, or lie shifted throughout.
 
     Parameters
@@ -511,6 +511,11 @@ def check_datum(
     findings : Findings
     declared : str, optional
         The datum that ``qpgis.toml`` names.
+
+    Returns
+    -------
+    DatumJudgement
+        Of the coordinates as they were before they were converted.
     """
     wanted = declared if declared in ("gcj02", "bd09") else "wgs84"
     if wanted != "wgs84":
@@ -526,6 +531,7 @@ def check_datum(
     elif judged.outcome == "shifted" and judged.shift_m is not None:
         east, north = judged.shift_m
         findings.add(Severity.WARNING, "datum_offset", **about, value=f"{east:+.0f} m, {north:+.0f} m", reference=held)
+    return judged
 
 
 def _as_declared(geometries: Geometries, declared: str, plane: Plane | None) -> Geometries:

@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qpgis.errors import SourceError, did_you_mean
-from qpgis.sources import RawFeatures, Request
+from qpgis.sources import Request
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -29,37 +29,6 @@ def ogr_layers(path: Path, name: str, driver: str) -> tuple[str, ...]:
     with explained(name, driver), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # reading the layer says them again
         return tuple(str(row[0]) for row in pyogrio.list_layers(path))
-
-
-def read_ogr(request: Request, path: Path, driver: str, **options: Any) -> RawFeatures:
-    """Every feature of one layer of a file.
-
-    Parameters
-    ----------
-    request : Request
-    path : Path
-        Where GDAL finds the file, under a plain name; messages use the request's name.
-    driver : str
-        What it has to be; anything else is refused.
-    **options
-        For ``pyogrio.read_dataframe``.
-
-    Raises
-    ------
-    SourceError
-        If the file is of another format or damaged, or if its layer isn't (or isn't uniquely) in it.
-    """
-    import pyogrio
-
-    layer = chosen_layer(request, ogr_layers(path, request.what, driver))
-    with explained(request.what, driver), remarks_of(request) as remarks:
-        found = pyogrio.read_info(path, layer=layer)["driver"]
-        if found != driver:
-            raise request.refusal(f"it is no {driver} file but {found}; give it its true suffix")
-        frame = pyogrio.read_dataframe(path, layer=layer, fid_as_index=True, **options)
-    if "geometry" not in frame:
-        raise request.refusal(f"no geometries in layer {layer!r}")
-    return RawFeatures(with_ids(frame), request.name, driver, remarks=tuple(remarks), layer=layer)
 
 
 @contextmanager
@@ -102,13 +71,18 @@ def explained(what: str, driver: str) -> Iterator[None]:
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
     from shapely.errors import GEOSException
 
+    known = (
+        DataLayerError,
+        DataSourceError,
+        FeatureError,
+        FieldError,
+        GeometryError,
+        UnicodeDecodeError,
+        GEOSException,
+    )
     try:
         yield
-    except SourceError:
-        raise
-    except (DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError) as error:
-        raise SourceError(f"{what}: can't be read as {driver}: {_plain(error)}") from error
-    except (UnicodeDecodeError, GEOSException) as error:
+    except known as error:
         raise SourceError(f"{what}: can't be read as {driver}: {_plain(error)}") from error
 
 

@@ -207,7 +207,7 @@ def test_a_refusal_names_its_status(served: Served, tmp_path: Path, status: int)
 def test_only_http_is_fetched(served: Served, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("x")
-    for url in (secret.as_uri(), "ftp://127.0.0.1/x", "data:,x"):
+    for url in (secret.as_uri(), "ftp://127.0.0.1/x", "data:,x", "myserver/x", "", "C:/x"):
         with pytest.raises(FetchError, match="only http and https"):
             ask(url, timeout_s=1)
     served.redirects["/file"] = secret.as_uri()
