@@ -61,7 +61,7 @@ def test_a_key_that_stands_twice_is_refused(workspace: Maker) -> None:
 
 def test_a_missing_key_and_a_missing_table_are_named(workspace: Maker) -> None:
     folder = workspace(layer("stations", JOIN), stations=stops("朱家角"))
-    with pytest.raises(SourceError, match="riders.csv"):
+    with pytest.raises(SourceError, match=r"riders\.csv"):
         qp.open_workspace(folder)
     table(folder, "站,人次\n朱家角,1\n")
     with pytest.raises(LayerError, match="no field '站名' to join by, did you mean '站'"):

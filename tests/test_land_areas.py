@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import geopandas as gpd
 import openpyxl
 import pytest
 
@@ -79,3 +80,15 @@ def test_the_workbook_has_the_same(surveyed: Path, tmp_path: Path) -> None:
 def test_no_fields_no_table(workspace: Maker, tmp_path: Path) -> None:
     assert main(["run", str(workspace()), "--out", str(tmp_path / "out")]) == 0
     assert not (tmp_path / "out" / "land_areas.csv").exists()
+
+
+def test_areas_stated_in_mu_are_square_metres_in_the_table(surveyed: Path, tmp_path: Path) -> None:
+    before = land(surveyed, tmp_path / "m2")
+    parcels = gpd.read_file(surveyed / "landuse.gpkg")
+    parcels[["TBMJ", "TBDLMJ"]] *= 3 / 2000  # a 亩 has 2000/3 m2
+    (surveyed / "landuse.gpkg").unlink()
+    parcels.to_file(surveyed / "landuse.gpkg", driver="GPKG")
+    after = land(surveyed, tmp_path / "mu")
+    for key, row in before.items():
+        for column in ("field_m2", "net_m2", "dike_m2"):
+            assert float(after[key][column]) == pytest.approx(float(row[column]), rel=1e-9, abs=1e-3)

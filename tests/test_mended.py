@@ -508,7 +508,7 @@ def test_nothing_is_replaced_where_one_file_cannot_be(
     (out / "map.html").mkdir(parents=True)
     (out / "indicators.csv").write_text("old")
     assert main(["run", str(workspace()), "--out", str(out)]) == 2
-    assert "map.html is a folder" in capsys.readouterr().err
+    assert "map.html: there is something that is no file" in capsys.readouterr().err
     assert (out / "indicators.csv").read_text() == "old"
     assert {p.name for p in out.iterdir()} == {"map.html", "indicators.csv"}
 

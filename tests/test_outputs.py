@@ -16,6 +16,7 @@ import pyogrio
 import pytest
 
 from qpgis.cli import main
+from qpgis.provenance import sha256_of
 from tests.conftest import Maker, four_towns, frame, layer, square
 
 CONTRACT = re.split(
@@ -135,3 +136,12 @@ def test_the_plan_table_of_the_embedded_workspace(tmp_path: Path) -> None:
     judged = {r["zone_id"] for r in csv_rows if r["target_text"]}
     assert judged == {"qingxi"}
     assert {r["grade"] for r in csv_rows if r["value"]} == {"synthetic"}
+
+
+def test_the_hash_of_a_shapefile_is_that_of_its_parts_in_any_case(tmp_path: Path) -> None:
+    for folder, upper in (("low", False), ("up", True)):
+        (tmp_path / folder).mkdir()
+        for suffix in (".shp", ".dbf", ".shx"):
+            (tmp_path / folder / f"A{suffix.upper() if upper else suffix}").write_bytes(suffix.encode())
+    lower, higher = sha256_of(tmp_path / "low" / "A.shp"), sha256_of(tmp_path / "up" / "A.SHP")
+    assert lower == higher == hashlib.sha256(b".dbf.shp.shx").hexdigest()

@@ -13,6 +13,8 @@ from shapely import LineString, MultiPolygon, Point, Polygon, box
 import qpgis as qp
 from qpgis.cli import main
 from qpgis.errors import ConfigError, CRSError, LayerError, SourceError, ZoneError
+from qpgis.provenance import Grade
+from qpgis.workspace.config import ZonesTable
 from tests.conftest import EAST, HEAD, NORTH, Maker, four_towns, frame, layer, square
 
 
@@ -434,3 +436,16 @@ def test_other_zones_for_the_same_workspace(workspace: Maker, tmp_path: Path) ->
     table = gpd.read_file(tmp_path / "out" / "indicators.gpkg", layer="zones").set_index("zone_id")
     assert table.loc["a", "forest_cover"] == pytest.approx(50, rel=1e-3)
     assert set(table.index) == {"a", "b", "c", "d", "south", "all"}
+
+
+def test_other_zones_go_by_the_workspaces_own_fields(workspace: Maker, tmp_path: Path) -> None:
+    head = HEAD.replace('grade = "surveyed"', 'grade = "surveyed"\nid_field = "code"\nname_field = "called"')
+    head = head[: head.index("[[groups]]")]
+    towns = four_towns().rename(columns={"zone_id": "code", "name": "called"})
+    folder = workspace(head=head, towns=towns)
+    towns.iloc[:2].to_file(tmp_path / "other.gpkg")
+    table = ZonesTable(file=str(tmp_path / "other.gpkg"), grade=Grade.OPEN)
+    assert qp.open_workspace(folder, zones=table).area.base.ids == ("a", "b")
+    towns.iloc[:2].rename(columns={"code": "x", "called": "y"}).to_file(tmp_path / "strange.gpkg")
+    with pytest.raises(ZoneError, match=r"no field 'zone_id', known: .*x, y Say which with .*--zones-id"):
+        qp.open_workspace(folder, zones=table.model_copy(update={"file": str(tmp_path / "strange.gpkg")}))

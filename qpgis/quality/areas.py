@@ -69,7 +69,7 @@ def check_stated_areas(
     *,
     field: str,
     relative_tolerance: float = RELATIVE_TOLERANCE,
-) -> None:
+) -> float:
     """Hold stated areas against drawn ones; say which unit and which kind of area they are.
 
     Parameters
@@ -82,6 +82,11 @@ def check_stated_areas(
         The field that states them.
     relative_tolerance : float
         By what part of the drawn area they may differ.
+
+    Returns
+    -------
+    float
+        How many square metres the unit of the stated areas has: 1 where they are square metres, 666.67 where 亩.
     """
     drawn = shapely.area(subject.shapes)
     planar = shapely.area(subject.plane.to_gauss_krueger(subject.shapes))
@@ -89,7 +94,7 @@ def check_stated_areas(
     if missing := int((~np.isfinite(stated)).sum()):
         subject.note(Severity.WARNING, "area_not_stated", value=str(missing), field=field)
     if not there.any():
-        return
+        return 1.0
     unit = _unit_of(stated[there] / drawn[there])
     if unit != "m2":
         subject.note(Severity.WARNING, "area_field_unit", value=unit, field=field, factor=f"{UNITS_M2[unit]:g}")
@@ -103,6 +108,7 @@ def check_stated_areas(
         off = f"{(sums[2] / sums[1] - 1) * 1e6:+.0f} ppm"
         subject.note(Severity.WARNING, "area_field_planar", value=off, field=field)
     _report_differences(subject, stated, against, there, field, relative_tolerance)
+    return UNITS_M2[unit]
 
 
 def _unit_of(ratio: Floats) -> str:

@@ -36,34 +36,44 @@ def check_quality(
 ) -> pd.DataFrame | None:
     """Check what was read; the land use of each zone by drawn and stated areas, where fields or controls are named."""
     check_zones(area, findings)
+    units_m2: dict[str, float] = {}
     for kind, layer in layers.items():
         if LAYERS[kind] == "polygon" and tables[kind].file and len(layer):
             check_layer(layer, area.plane, findings)
             if tables[kind].area_field:
-                _check_fields_of_area(layer, tables[kind], area, findings)
+                units_m2[kind] = _check_fields_of_area(layer, tables[kind], area, findings)
     landuse = layers.get("landuse")
     if landuse is None or not (tables["landuse"].area_field or control):
         return None
-    return _land_use(landuse, tables["landuse"], area, control, findings)
+    return _land_use(landuse, tables["landuse"], area, control, findings, unit_m2=units_m2.get("landuse", 1.0))
 
 
-def _check_fields_of_area(layer: Layer, table: LayerTable, area: StudyArea, findings: Findings) -> None:
+def _check_fields_of_area(layer: Layer, table: LayerTable, area: StudyArea, findings: Findings) -> float:
+    """Check the fields of areas; how many square metres their unit has."""
     assert table.area_field is not None
     about = {"role": layer.kind, "file": layer.source.file}
     subject = Subject.measured(layer.geometry, layer.frame["feature_id"], area.plane, **about, findings=findings)
     stated = numbers(layer.frame["area"])
-    check_stated_areas(subject, stated, field=table.area_field)
+    unit_m2 = check_stated_areas(subject, stated, field=table.area_field)
     if table.deduction_field:
         net = numbers(layer.frame["net_area"]) if table.net_area_field else np.full(len(layer), np.nan)
         field = table.net_area_field or table.deduction_field
-        check_deductions(subject, stated, net, numbers(layer.frame["deduction"]), field=field)
+        check_deductions(subject, stated * unit_m2, net * unit_m2, numbers(layer.frame["deduction"]), field=field)
+    return unit_m2
 
 
 def _land_use(
-    layer: Layer, table: LayerTable, area: StudyArea, control: Mapping[str, ControlArea], findings: Findings
+    layer: Layer,
+    table: LayerTable,
+    area: StudyArea,
+    control: Mapping[str, ControlArea],
+    findings: Findings,
+    *,
+    unit_m2: float,
 ) -> pd.DataFrame:
-    columns = {"stated_m2": "area", "net_m2": "net_area", "deduction": "deduction"}
-    given = {key: numbers(layer.frame[column]) for key, column in columns.items() if column in layer.frame}
+    """Land use of each zone by both bases; areas that the file states in another unit are square metres here."""
+    columns = {"stated_m2": ("area", unit_m2), "net_m2": ("net_area", unit_m2), "deduction": ("deduction", 1.0)}
+    given = {key: numbers(layer.frame[name]) * unit for key, (name, unit) in columns.items() if name in layer.frame}
     zones = area.base
     found = land_areas(
         zones.ids,

@@ -320,7 +320,9 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
         table = other.model_copy(update={"file": str(Path(other.file).absolute())})
     raw, source = reader.features(table, "zones")
     members = {m for g in config.groups for m in g.members if g.members != "all"}
-    id_field, name_field = _zone_fields(raw, table, members if other is not None else set(), reader.findings)
+    id_field, name_field = _zone_fields(
+        raw, table, config.zones, members if other is not None else set(), reader.findings
+    )
     groups = tuple(Group(g.id, g.name, g.level, ALL if g.members == "all" else tuple(g.members)) for g in config.groups)
     if other is not None:
         groups = _possible(groups, raw, id_field, reader.findings)
@@ -355,27 +357,37 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
     return area
 
 
-def _zone_fields(raw: RawFeatures, table: ZonesTable, members: set[str], findings: Findings) -> tuple[str, str]:
-    """Id and name field of zones: the declared ones, those that fit the groups, or the specification's."""
-    attributes = [c for c in raw.frame.columns if c != raw.frame.geometry.name]
-    found = {"id_field": table.id_field, "name_field": table.name_field}
-    matches = {c: len(members & {text_of(v) for v in raw.frame[c]}) for c in attributes}
-    best = max(attributes, key=matches.__getitem__, default="")
+def _zone_fields(
+    raw: RawFeatures, table: ZonesTable, own: ZonesTable, members: set[str], findings: Findings
+) -> tuple[str, str]:
+    """Id and name field of zones: those that are named, the one whose values the groups name, or the specification's.
+
+    Raises
+    ------
+    ZoneError
+        If nothing says which field holds the ids, or the names.
+    """
+    fields = [c for c in raw.frame.columns if c != raw.frame.geometry.name]
+    by_groups = {c: len(members & {text_of(v) for v in raw.frame[c]}) for c in fields}
+    found = []
     for key, roles in (("id_field", ("unit", "id")), ("name_field", ("name",))):
-        if found[key] in attributes or key in table.model_fields_set:
-            continue
-        if key == "id_field" and members:
-            if not matches.get(best):
-                raise ZoneError(
-                    f"zones ({raw.file}): no field holds the ids that the workspace's groups name "
-                    f"({', '.join(sorted(members)[:3])} ...); say which with --zones-id and --zones-name, "
-                    f"one of {', '.join(attributes)}"
-                )
-            found[key] = best
-            continue
-        named = (_by_alias(key, role, raw, "zones", findings) for role in roles)
-        found[key] = next((name for name in named if name is not None), found[key])
-    return found["id_field"], found["name_field"]
+        named = [getattr(one, key) for one in (table, own)]
+        if key in table.model_fields_set or named[0] in fields:
+            found.append(named[0])
+        elif key == "id_field" and any(by_groups.values()):
+            found.append(max(fields, key=by_groups.__getitem__))
+        elif named[1] in fields:
+            found.append(named[1])
+        else:
+            aliases = (_by_alias(key, role, raw, "zones", findings) for role in roles)
+            found.append(next((name for name in aliases if name is not None), named[0]))
+    if missing := [name for name in found if name not in fields]:
+        groups = f", none holds the ids that the groups name ({', '.join(sorted(members)[:3])} ...)" if members else ""
+        raise ZoneError(
+            f"zones ({raw.file}): no field {missing[0]!r}{groups}, {did_you_mean(missing[0], fields)} "
+            "Say which with id_field and name_field, or with --zones-id and --zones-name"
+        )
+    return found[0], found[1]
 
 
 def _possible(groups: tuple[Group, ...], raw: RawFeatures, id_field: str, findings: Findings) -> tuple[Group, ...]:
