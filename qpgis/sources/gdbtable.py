@@ -18,6 +18,8 @@ _VERSION = 3
 _ROWS_PER_BLOCK = 1024
 _OBJECT_ID, _GEOMETRY = 6, 7
 """Types of fields."""
+_DESCRIPTION_BYTES = 4096
+"""More than the head of the description takes, and that of two fields with the longest names."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,20 @@ class GdbTable:
         -------
         list of int
             Empty where other fields are stored before the geometry: where it begins isn't known then.
+
+        Raises
+        ------
+        ValueError
+            If the description of its fields is missing or cut off.
         """
+        (start,) = struct.unpack("<q", _bytes(self.path, 8, 32))
+        if not 0 < start < self.path.stat().st_size:
+            raise ValueError(f"{self.path.name} doesn't describe its fields")
+        found = []
         with self.path.open("rb") as file:
-            data = file.read(2**20)
-            (start,) = struct.unpack_from("<q", data, 32)
-            if not _shape_is_first(data, start):
+            file.seek(start)
+            if not _shape_is_first(file.read(_DESCRIPTION_BYTES)):
                 return []
-            found = []
             for number in ids:
                 file.seek(int(self.offsets[number - 1]) + 4)
                 if _is_drawn(file.read((nullable + 7) // 8 + 24), (nullable + 7) // 8):
@@ -129,26 +138,29 @@ def _offsets(index: Path) -> NDArray[np.int64]:
     return every.ravel()[:rows]
 
 
-def _shape_is_first(data: bytes, start: int) -> bool:
+def _shape_is_first(description: bytes) -> bool:
     """True if a row begins with its geometry, which may be missing; only the id may be described before it."""
-    (count,) = struct.unpack_from("<H", data, start + 12)
-    at = start + 14
-    for _ in range(min(count, 2)):
-        for _name_and_alias in range(2):
-            at += 1 + 2 * data[at]
-        if data[at] == _GEOMETRY:
-            return bool(data[at + 2] & 1)
-        if data[at] != _OBJECT_ID:
-            return False
-        at += 3
+    at = 14
+    try:
+        (count,) = struct.unpack_from("<H", description, 12)
+        for _ in range(min(count, 2)):
+            for _name_and_alias in range(2):
+                at += 1 + 2 * description[at]
+            if description[at] == _GEOMETRY:
+                return bool(description[at + 2] & 1)
+            if description[at] != _OBJECT_ID:
+                return False
+            at += 3
+    except (IndexError, struct.error) as error:
+        raise ValueError("the description of its fields is cut off") from error
     return False
 
 
 def _is_drawn(row: bytes, flags: int) -> bool:
     """True if the geometry at the head of a row, behind its flags, is there and has points."""
-    if row[0] & 1:
-        return False
     try:
+        if row[0] & 1:
+            return False
         size, at = _varuint(row, flags)
         _kind, at = _varuint(row, at)
         return size > 0 and _varuint(row, at)[0] > 0

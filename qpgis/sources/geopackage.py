@@ -174,7 +174,7 @@ def _layer_names(database: sqlite3.Connection, what: str) -> tuple[str, ...]:
     kinds = dict(database.execute("SELECT table_name, lower(data_type) FROM gpkg_contents ORDER BY rowid").fetchall())
     found = tuple(name for name, kind in kinds.items() if kind in ("features", "attributes", "aspatial"))
     if not found:
-        only = f"only {', '.join(sorted(set(kinds.values())))}" if kinds else "it is empty"
+        only = f"only {', '.join(sorted(set(map(str, kinds.values()))))}" if kinds else "it is empty"
         raise SourceError(f"{what}: it holds no features ({only})")
     return found
 
@@ -194,9 +194,13 @@ def _layer(database: sqlite3.Connection, name: str, request: Request) -> _Layer:
     ).fetchone()
     if found is None:
         raise request.refusal(f"layer {name!r} has no entry in gpkg_geometry_columns; export it again")
-    column = next((known for known in types if known.lower() == found[0].lower()), None)
+    column = next((known for known in types if known.lower() == str(found[0]).lower()), None)
     if column is None:
         raise request.refusal(f"layer {name!r} has no column {found[0]!r}, in which its geometries ought to be")
+    if not isinstance(found[1], int | None):
+        raise request.refusal(
+            f"layer {name!r} has the reference system {found[1]!r}, which is no number; export it again"
+        )
     return _Layer(name, column, key, types, _crs(database, found[1], request), found[1])
 
 
@@ -447,6 +451,14 @@ def _dictionary(
         ):
             if kind == "enum":
                 domains.setdefault(column, {})[str(code)] = words or str(code)
-            elif kind == "range" and low is not None and high is not None:
-                ranges[column] = Range(constraint, float(low), float(high))
+            elif kind == "range" and (limits := _range(constraint, low, high)) is not None:
+                ranges[column] = limits
     return aliases, domains, ranges
+
+
+def _range(name: str, low: Any, high: Any) -> Range | None:
+    """The range of numbers that a constraint allows; none where a limit is missing or no number."""
+    try:
+        return None if low is None or high is None else Range(name, float(low), float(high))
+    except ValueError:
+        return None

@@ -87,7 +87,7 @@ def _head(request: Request, table: pa.Table) -> dict[str, Any]:
         raise request.refusal(f"it has no GeoParquet metadata, so nothing says what its places are; {_remedy(table)}")
     try:
         head = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise request.refusal(f"its GeoParquet metadata is no JSON: {error}; export it again") from error
     columns = head.get("columns") if isinstance(head, dict) else None
     if not isinstance(columns, dict) or not all(isinstance(one, dict) for one in columns.values()):
@@ -109,12 +109,12 @@ def _remedy(table: pa.Table) -> str:
 def _primary(request: Request, table: pa.Table, head: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """The name and the description of the column whose geometries count."""
     name = head.get("primary_column")
-    if name not in head["columns"]:
+    if not isinstance(name, str) or name not in head["columns"]:
         known = did_you_mean(str(name), head["columns"])
         raise request.refusal(f"its primary geometry column {name!r} isn't described in its metadata; {known}")
     if name not in table.column_names:
         raise request.refusal(f"it has no column {name!r}, in which its geometries ought to be; export it again")
-    return str(name), head["columns"][name]
+    return name, head["columns"][name]
 
 
 def _binary(request: Request, table: pa.Table, name: str, column: Mapping[str, Any]) -> list[bytes | None]:

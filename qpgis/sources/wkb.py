@@ -228,10 +228,10 @@ def _shape(cursor: _Cursor, done: _Reading, depth: int) -> Geometry:
         done.surface |= kind == 17
         return _polygon([cursor.points(cursor.number(), width, high) for _ in range(cursor.number())], done)
     if kind in (8, 9):
-        return shapely.linestrings(_curve(cursor, done, kind, width, high))
+        return shapely.linestrings(_curve(cursor, done, kind, width, high, depth))
     if kind == 10:
         done.curved = True
-        return _polygon([_next_curve(cursor, done) for _ in range(cursor.number())], done)
+        return _polygon([_next_curve(cursor, done, depth + 1) for _ in range(cursor.number())], done)
     done.curved |= kind in (11, 12)
     done.surface |= kind in (15, 16)
     if kind not in _GATHERED:
@@ -256,15 +256,17 @@ _GATHERED: dict[int, tuple[int | None, Callable[[list[Geometry]], Geometry]]] = 
 """Types that are made of others: the dimension of those, and how they are put together."""
 
 
-def _next_curve(cursor: _Cursor, done: _Reading) -> Floats:
+def _next_curve(cursor: _Cursor, done: _Reading, depth: int) -> Floats:
     """The points of the line, arc string or compound curve that comes next."""
-    return _curve(cursor, done, *cursor.head())
+    if depth > _DEEPEST:
+        raise _Damaged(f"it is nested more than {_DEEPEST} times")
+    return _curve(cursor, done, *cursor.head(), depth)
 
 
-def _curve(cursor: _Cursor, done: _Reading, kind: int, width: int, high: bool) -> Floats:
+def _curve(cursor: _Cursor, done: _Reading, kind: int, width: int, high: bool, depth: int) -> Floats:
     if kind == 9:
         done.curved = True
-        pieces = list(_joined(_next_curve(cursor, done) for _ in range(cursor.number())))
+        pieces = list(_joined(_next_curve(cursor, done, depth + 1) for _ in range(cursor.number())))
         return np.concatenate(pieces) if pieces else np.empty((0, 2))
     if kind not in (2, 8):
         raise _Damaged(f"geometry type {kind} where a curve ought to be")
