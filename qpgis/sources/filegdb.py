@@ -144,7 +144,11 @@ def _compare(request: Request, frame: gpd.GeoDataFrame, spatial: bool, table: Gd
     if not spatial or not nullable:
         return
     missing = frame.loc[frame.geometry.isna().to_numpy(), "feature_id"]
-    for number in table.drawn(missing.astype(int), nullable=nullable):
+    try:
+        drawn = table.drawn(missing.astype(int), nullable=nullable)
+    except ValueError as error:
+        raise request.refusal(f"it is damaged: {error}; {_REMEDY}") from error
+    for number in drawn:
         request.note(Severity.ERROR, "gdb_damaged_shape", feature_id=str(number))
 
 
@@ -193,6 +197,10 @@ def _dictionary(request: Request, plain: Path, layer: str) -> _Dictionary:
         return words
     roots = {str(name): _parsed(text) for name, text in zip(items["Name"], items["Definition"], strict=True)}
     own = roots.get(layer)
+    asked = {layer} if own is None else {(one.text or "").strip() for one in own.iterfind(".//{*}DomainName")} - {""}
+    unread = sorted(name for name in asked & roots.keys() if roots[name] is None)
+    if unread:
+        request.note(Severity.WARNING, "gdb_definition_unread", value=", ".join(unread))
     if own is None:
         return words
     words.shape_type = _text(own, "ShapeType")
