@@ -48,8 +48,8 @@ def with_ids(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return frame.reset_index(drop=True)
 
 
-def chosen_layer(request: Request, layers: tuple[str, ...]) -> str:
-    """The layer that is asked for, or the only one.
+def chosen_layer(request: Request, layers: tuple[str, ...], *, called: str = "layer") -> str:
+    """The layer that is asked for, or the only one; ``called`` is what messages call one.
 
     Raises
     ------
@@ -58,10 +58,10 @@ def chosen_layer(request: Request, layers: tuple[str, ...]) -> str:
     """
     if request.layer is not None:
         if request.layer not in layers:
-            raise request.refusal(f"no layer {request.layer!r}; {did_you_mean(request.layer, layers)}")
+            raise request.refusal(f"no {called} {request.layer!r}; {did_you_mean(request.layer, layers)}")
         return request.layer
     if len(layers) != 1:
-        raise request.refusal(f'it holds {len(layers)} layers ({", ".join(layers)}); say which with layer = "..."')
+        raise request.refusal(f'it holds {len(layers)} {called}s ({", ".join(layers)}); say which with layer = "..."')
     return layers[0]
 
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from qpgis.errors import did_you_mean
 from qpgis.sources import RawFeatures, Request
-from qpgis.sources.ogr import with_ids
+from qpgis.sources.arrow import located
+from qpgis.sources.ogr import chosen_layer
 
 if TYPE_CHECKING:
     import pandas as pd
     from psycopg import Connection
+    from pyproj import CRS
 
 DRIVER = "PostGIS"
 PREFIX = "postgis:"
@@ -60,21 +62,22 @@ def read_table(request: Request, url: str) -> tuple[RawFeatures, str]:
     SourceError
         If the server can't be reached or refuses, if there is no such table or column, or if rows get lost.
     """
-    from psycopg import Error
+    try:
+        from psycopg import Error
+    except ImportError as error:
+        raise request.refusal(f"databases need psycopg ({error}); pip install 'qpgis[postgis]'") from error
 
     try:
         with _snapshot(request, url) as connection:
             table = _described(connection, request)
-            system = _system(connection, table)
+            system = _system(connection, table, request)
             frame, digest = _rows(connection, table, request)
     except Error as error:
         reason = " ".join(str(error).split())
         raise request.refusal(f"the database {_shown(url)} says: {reason}") from error
-    import geopandas as gpd
-
-    geometry = gpd.GeoSeries.from_wkb(frame.pop(table.geometry), crs=system)
-    features = gpd.GeoDataFrame(frame, geometry=geometry)
-    return RawFeatures(with_ids(features), request.name, DRIVER, layer=table.geometry), digest
+    blobs = frame.pop(table.geometry).tolist()
+    features = located(request, frame, blobs, _ids(frame, table.key), system)
+    return RawFeatures(features, request.name, DRIVER, layer=table.geometry), digest
 
 
 def _shown(url: str) -> str:
@@ -116,12 +119,7 @@ def _described(connection: Connection, request: Request) -> _Table:
         raise request.refusal(
             f"there is no table with geometries {schema}.{name}; {did_you_mean(f'{schema}.{name}', tables)}"
         )
-    columns = sorted(row[2] for row in fitting)
-    if request.layer is not None and request.layer not in columns:
-        raise request.refusal(f"no geometry column {request.layer!r}; {did_you_mean(request.layer, columns)}")
-    if request.layer is None and len(columns) > 1:
-        raise request.refusal(f'it has {len(columns)} geometry columns ({", ".join(columns)}); say layer = "..."')
-    column = request.layer or columns[0]
+    column = chosen_layer(request, tuple(sorted(row[2] for row in fitting)), called="geometry column")
     srid = next(row[3] for row in fitting if row[2] == column)
     return _Table(schema, name, column, srid, _primary_key(connection, schema, name))
 
@@ -136,8 +134,11 @@ def _primary_key(connection: Connection, schema: str, name: str) -> tuple[str, .
     return tuple(row[0] for row in rows)
 
 
-def _system(connection: Connection, table: _Table) -> str | None:
-    """The reference system of the column as PROJ takes it; ``None`` where the column has none."""
+def _system(connection: Connection, table: _Table, request: Request) -> CRS | None:
+    """The reference system of the column, by its number or else by its words; ``None`` where the column has none."""
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
     if not table.srid:
         return None
     row = connection.execute(
@@ -145,8 +146,15 @@ def _system(connection: Connection, table: _Table) -> str | None:
     ).fetchone()
     if row is None:
         return None
-    authority, code, wkt = row
-    return f"{authority}:{code}" if authority and code else str(wkt)
+    authority, code, wkt = (str(value or "") for value in row)
+    for make in (lambda: CRS.from_authority(authority, code), lambda: CRS.from_wkt(wkt)):
+        try:
+            return make()
+        except CRSError:
+            continue
+    raise request.refusal(
+        f"PROJ doesn't know its reference system {table.srid} ({authority}:{code}); mend it in spatial_ref_sys"
+    )
 
 
 def _rows(connection: Connection, table: _Table, request: Request) -> tuple[pd.DataFrame, str]:
@@ -165,10 +173,7 @@ def _rows(connection: Connection, table: _Table, request: Request) -> tuple[pd.D
     counted = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(place)).fetchone()
     if counted is None or counted[0] != len(rows):
         raise request.refusal(f"{counted and counted[0]} rows are counted, {len(rows)} came back; try again")
-    frame = pd.DataFrame(rows, columns=[*others, table.geometry])
-    if table.key and "feature_id" not in frame:
-        frame.index = pd.Index(_joined_keys(frame, table.key))
-    return frame, _digest(rows)
+    return pd.DataFrame(rows, columns=[*others, table.geometry]), _digest(rows)
 
 
 def _columns(connection: Connection, table: _Table) -> dict[str, str]:
@@ -194,8 +199,13 @@ def _plain(name: str, kind: str) -> Any:
     return sql.SQL("{0}::text AS {0}").format(column)
 
 
-def _joined_keys(frame: pd.DataFrame, key: Sequence[str]) -> list[str]:
-    return [",".join(map(str, row)) for row in frame[list(key)].itertuples(index=False)]
+def _ids(frame: pd.DataFrame, key: Sequence[str]) -> list[str]:
+    """The rows' own ids, else their primary keys, else their numbers."""
+    if "feature_id" in frame:
+        return frame["feature_id"].astype(str).tolist()
+    if key:
+        return [",".join(map(str, row)) for row in frame[list(key)].itertuples(index=False)]
+    return [str(number) for number in range(len(frame))]
 
 
 def _digest(rows: Sequence[Sequence[Any]]) -> str:

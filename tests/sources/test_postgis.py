@@ -128,6 +128,18 @@ def test_geographies_and_curves(planned: str) -> None:
     assert circle.area == pytest.approx(31415.926535897932, rel=1e-5)
 
 
+def test_a_plain_column_named_geometry_is_kept(planned: str) -> None:
+    with psycopg.connect(planned, autocommit=True) as connection:
+        connection.execute('CREATE TABLE "规划".named (geometry text, geom geometry(Point, 4549))')
+        connection.execute(
+            "INSERT INTO \"规划\".named VALUES ('round', ST_GeomFromText('POINT(1 2)', 4549)), (NULL, NULL)"
+        )
+    frame = lakes(planned, "规划.named")[0].frame
+    assert sorted(frame["geometry"].dropna()) == ["round"]
+    assert frame.geometry.name != "geometry"
+    assert sorted(str(shape) for shape in frame.geometry) == ["None", "POINT (1 2)"]
+
+
 def test_a_table_without_system_has_none(planned: str) -> None:
     assert lakes(planned, "规划.nowhere")[0].frame.crs is None
 
@@ -135,7 +147,7 @@ def test_a_table_without_system_has_none(planned: str) -> None:
 def test_mistakes_are_named_without_the_password(planned: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceError, match=r"no table with geometries 规划.水域; did you mean '规划.水 域'"):
         lakes(planned, "规划.水域")
-    with pytest.raises(SourceError, match=r"2 geometry columns \(a, b\); say layer"):
+    with pytest.raises(SourceError, match=r"2 geometry columns \(a, b\); say which"):
         lakes(planned, "规划.two")
     with pytest.raises(SourceError, match="no geometry column 'c'"):
         lakes(planned, "规划.two", layer="c")
