@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qpgis.findings import Findings, Severity
 from qpgis.layers import as_text, ids_text
+from qpgis.quality.geometry import NAMED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,10 +96,14 @@ def _report_text(frame: pd.DataFrame, field: str, findings: Findings, about: dic
 
 
 def _report_codes(frame: pd.DataFrame, field: str, codes: set[str], findings: Findings, about: dict[str, str]) -> None:
-    """The values that the file's own code list doesn't have, each with its rows."""
+    """The values that the file's own code list doesn't have, each with its rows; the rarest of many are counted."""
     values = as_text(frame[field])
     unknown = ((values != "") & ~values.isin(codes)).to_numpy()
-    for value in sorted(values[unknown].unique()):
-        rows = unknown & (values == value).to_numpy()
-        words = {"feature_id": ids_text(frame.loc[rows, "feature_id"].astype(str)), "value": value}
-        findings.add(Severity.WARNING, "outside_domain", **about, **words, field=field, count=int(rows.sum()))
+    ids = frame.loc[unknown, "feature_id"].astype(str).groupby(values[unknown].to_numpy())
+    most = sorted(ids, key=lambda group: (-len(group[1]), group[0]))
+    for value, rows in most[:NAMED]:
+        words = {"feature_id": ids_text(rows), "value": str(value)}
+        findings.add(Severity.WARNING, "outside_domain", **about, **words, field=field, count=len(rows))
+    if len(most) > NAMED:
+        rest = str(len(most) - NAMED)
+        findings.add(Severity.INFO, "more_of_a_rule", **about, value=rest, rule_name=f"outside_domain ({field})")

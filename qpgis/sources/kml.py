@@ -261,9 +261,10 @@ def _say_oddities(request: Request, placemarks: _Placemarks, features: Features)
     unread = [any(one.tag in _UNREAD_SHAPES for one in mark.iter()) for mark in placemarks.marks]
     if any(unread):
         request.note(Severity.WARNING, "kml_no_shape", **placemarks.where(unread))
-    closed = [row in features.rows["closed"] for row in range(len(features))] if features.rows["closed"] else []
-    if any(closed):
-        request.note(Severity.WARNING, "text_ring_closed", **placemarks.where(closed))
+    closed = set(features.rows["closed"])
+    if closed:
+        where = placemarks.where([row in closed for row in range(len(features))])
+        request.note(Severity.WARNING, "text_ring_closed", **where)
 
 
 def _geometry(shapes: Iterable[Element], *, several: bool) -> dict[str, Any] | None:
