@@ -120,7 +120,7 @@ def _drawing(request: Request) -> tuple[_Drawing, str]:
         return _read_once(*seen), str(encoding)
     except Unusable as error:
         raise request.refusal(str(error)) from error
-    except SourceError:
+    except (SourceError, MemoryError):
         raise
     except Exception as error:  # ezdxf trusts structure and raises anything on a broken one
         raise refused_as(request, error) from error
@@ -149,6 +149,8 @@ def _document(text: str, said: Said) -> Document:
     ezdxf = _ezdxf()
     try:
         return ezdxf.read(io.StringIO(text.removeprefix("\n")))
+    except MemoryError:
+        raise
     except Exception:  # a damaged drawing fails anywhere
         from ezdxf import recover
 

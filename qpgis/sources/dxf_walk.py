@@ -199,6 +199,8 @@ class Walk:
             return replace(feature, shape=shape, text=text)
         except Solid:
             return replace(feature, shape=Shape("none", fault="ignored"))
+        except MemoryError:
+            raise
         except Exception as error:  # ezdxf trusts values and raises anything on broken ones
             return replace(feature, shape=Shape("none", fault="unreadable", value=f"{type(error).__name__}: {error}"))
 

@@ -8,7 +8,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,8 @@ def sheet_names(path: Path, what: str) -> tuple[str, ...]:
         If it is no workbook that can be read.
     """
     with _opened(path, what) as book:
-        filled = [sheet for sheet in book.worksheets if _holds_something(sheet)]
+        with _read_as_damaged(what):
+            filled = [sheet for sheet in book.worksheets if _holds_something(sheet)]
         if not filled:
             raise SourceError(f"{what}: the workbook is empty; save it again in Excel")
         visible = [sheet.title for sheet in filled if sheet.sheet_state == "visible"]
@@ -65,8 +66,9 @@ def read_sheet(request: Request, name: str) -> Grid:
         hidden = [s.title for s in book.worksheets if s.sheet_state != "visible" and s.title != name]
         if hidden:
             request.note(Severity.INFO, "table_hidden_sheets", value=", ".join(hidden))
-        records, numbers, errors, long = _cells(sheet)
-        raw = _part(request.path, book, name)
+        with _read_as_damaged(request.what):
+            records, numbers, errors, long = _cells(sheet)
+            raw = _part(request.path, book, name)
     _say_cells(request, raw, errors, long)
     merged = _fill_merged(records, numbers, raw)
     width = max((len(record) for record in records), default=0)
@@ -83,15 +85,20 @@ def _opened(path: Path, what: str) -> Iterator[Any]:
     import openpyxl
 
     _refuse_unsafe(path, what)
-    try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles, validations and the like
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of styles, validations and the like
+        with _read_as_damaged(what):
             book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-            try:
-                yield book
-            finally:
-                book.close()
-    except SourceError:
+        with closing(book):
+            yield book
+
+
+@contextmanager
+def _read_as_damaged(what: str) -> Iterator[None]:
+    """What openpyxl raises as our refusal; for nothing but what it reads."""
+    try:
+        yield
+    except MemoryError:
         raise
     except Exception as error:  # openpyxl trusts what a workbook says of itself and raises anything
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
