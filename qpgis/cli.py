@@ -49,6 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say(f"qpgis {options.name}: interrupted; the old outputs are untouched")
         return BAD_USAGE
+    except Exception as error:
+        if os.environ.get("QPGIS_TRACEBACK"):
+            raise
+        _say(
+            f"qpgis {options.name}: this is a fault of qpgis itself ({type(error).__name__}: {error}); "
+            "nothing was written; please report it with what QPGIS_TRACEBACK=1 prints"
+        )
+        return BAD_USAGE
 
 
 def _prepare_streams() -> None:

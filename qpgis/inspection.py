@@ -21,7 +21,7 @@ from qpgis.crs.systems import to_lonlat
 from qpgis.crs.trust import DATUMS, Datum, trusted
 from qpgis.errors import ConfigError, CRSError, QpgisError, did_you_mean
 from qpgis.findings import Finding, Findings, Severity, has_errors
-from qpgis.layers import as_text
+from qpgis.layers import as_text, ids_text
 from qpgis.naming import field_for, folded, meaning_of
 from qpgis.provenance import Grade, worst
 from qpgis.quality.coverage import check_features
@@ -30,7 +30,7 @@ from qpgis.quality.fields import check_fields
 from qpgis.shapes import repaired, still_valid
 from qpgis.sources import Bounds, RawFeatures, Request
 from qpgis.sources.osm import is_osm, summary
-from qpgis.sources.raster import RasterInfo, raster_info
+from qpgis.sources.raster import MOST_CELLS, RasterInfo, raster_info
 from qpgis.sources.reading import layer_names, read_features
 from qpgis.workspace.joins import match, report
 
@@ -217,7 +217,7 @@ class _Look:
 
 def _look(path: Path, declared: Declared, findings: Findings) -> _Look:
     if is_osm(path):
-        return _Look(path, findings, (_of_osm(path),), ())
+        return _Look(path, findings, (_of_osm(path, findings),), ())
     if path.suffix.lower() in RASTERS:
         return _Look(path, findings, (_of_raster(path, declared, findings),), ())
     names = layer_names(path, path.name)
@@ -237,9 +237,9 @@ def _report_unplaced(views: list[LayerView], file: str, findings: Findings) -> N
         findings.add(severity, "no_crs", file=file, **words)
 
 
-def _of_osm(path: Path) -> LayerView:
+def _of_osm(path: Path, findings: Findings) -> LayerView:
     """An OpenStreetMap extract: what it holds, without assembling it."""
-    found = summary(path, path.name)
+    found = summary(path, path.name, findings)
     objects = {"nodes": found.nodes, "ways": found.ways, "relations": found.relations}
     toml = f"# qpgis run --osm {json.dumps(path.name, ensure_ascii=False)} --zones-level 8\n"
     settled = {"crs": label(LONLAT), "crs_origin": "format", "extent": found.bounds, "date": found.date, "toml": toml}
@@ -250,6 +250,7 @@ def _of_raster(path: Path, declared: Declared, findings: Findings) -> LayerView:
     """A raster: its grid, its bands, and where it lies."""
     found = raster_info(path, path.name, findings)
     view = LayerView(path.name, driver="GTiff", features=found.width * found.height, own_extent=found.bounds)
+    _report_no_layer(found, findings)
     view = replace(view, raster=found)
     try:
         system = parse(declared.crs or found.crs, what=path.name)
@@ -261,6 +262,16 @@ def _of_raster(path: Path, declared: Declared, findings: Findings) -> LayerView:
     except CRSError as error:  # its cells can be counted all the same; as a layer it will be refused
         findings.add(Severity.WARNING, "raster_unplaced", file=path.name, value=str(error))
         return view
+
+
+def _report_no_layer(found: RasterInfo, findings: Findings) -> None:
+    """Say why a raster, whatever can be told of it, won't do as a layer."""
+    if found.width * found.height > MOST_CELLS:
+        words = {"value": f"{found.width * found.height:,}", "most": f"{MOST_CELLS:,}"}
+        findings.add(Severity.WARNING, "raster_too_large", file=found.file, **words)
+    measured = [band.name for band in found.bands if band.valid and not band.is_classes]
+    if measured:
+        findings.add(Severity.INFO, "raster_measures", file=found.file, value=", ".join(measured))
 
 
 def _size(path: Path) -> int:
@@ -376,6 +387,9 @@ def _measured(raw: RawFeatures, declared: Declared, view: LayerView, findings: F
     mended = repaired(shapely.force_2d(sure.geometries[whole]))
     degrees = lonlat(mended, sure.crs, what=raw.file)
     view = replace(view, own_extent=_box(mended), extent=_box(degrees))
+    if shapely.is_empty(mended).any():
+        lost = ids_text(ids[whole][shapely.is_empty(mended)])
+        findings.add(Severity.WARNING, "nothing_left", file=raw.file, feature_id=lost)
     view = replace(view, datum=_datum(degrees, _names(raw)[whole].tolist(), raw.file, declared, findings))
     return _summed(view, mended, degrees, sure.crs, raw.file)
 
@@ -425,11 +439,9 @@ def _is_whole(geometry: Geometries) -> np.ndarray:
 
 
 def _box(geometry: Geometries) -> Bounds | None:
-    """The box of geometries, ``None`` of none."""
-    if not len(geometry):
-        return None
+    """The box of geometries, ``None`` where they hold nothing."""
     west, south, east, north = (float(v) for v in shapely.total_bounds(geometry))
-    return west, south, east, north
+    return None if np.isnan(west) else (west, south, east, north)
 
 
 def _summed(view: LayerView, geometry: Geometries, degrees: Geometries, system: CRS, what: str) -> LayerView:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely import Geometry
 
 from qpgis.crs import Geometries
+
+POLYGON = 3
+"""The type of a single polygon; from the fourth on, types hold several shapes."""
 
 
 def repaired(polygons: Geometries) -> Geometries:
@@ -48,3 +52,12 @@ def still_valid(polygons: Geometries) -> Geometries:
         polygons = polygons.copy()
         polygons[broken] = [polygonal(g) for g in shapely.make_valid(polygons[broken])]
     return polygons
+
+
+def single_parts(shapes: Geometries) -> tuple[Geometries, NDArray[np.int64]]:
+    """The points, lines and polygons in shapes, however deep in collections, and which shape each is of."""
+    parts, owner = shapely.get_parts(shapes, return_index=True)
+    while (shapely.get_type_id(parts) > POLYGON).any():
+        parts, outer = shapely.get_parts(parts, return_index=True)
+        owner = owner[outer]
+    return parts, owner

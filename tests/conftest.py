@@ -51,6 +51,12 @@ members = "all"
 Maker = Callable[..., Path]
 
 
+@pytest.fixture(autouse=True)
+def _faults_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of qpgis itself fails a test with its traceback."""
+    monkeypatch.setenv("QPGIS_TRACEBACK", "1")
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Maker:
     """Writes a workspace of the four towns: ``workspace("[layers...]", water=frame)`` returns its folder."""

@@ -190,3 +190,32 @@ def test_a_run_meets_the_verdict(case: Case, tmp_path: Path, capsys: pytest.Capt
     else:
         assert status == 0, found
         assert case.expected == "accept" or [row for row in found if row["severity"] == "warning"], found
+
+
+def polygon_file(folder: Path, *geometries: dict) -> Path:
+    """A GeoJSON file of geometries."""
+    features = [{"type": "Feature", "properties": {}, "geometry": geometry} for geometry in geometries]
+    path = folder / "shapes.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), "utf-8")
+    return path
+
+
+RING = [[121, 31], [121.1, 31], [121.1, 31.1], [121, 31.1], [121, 31]]
+
+
+def test_a_hole_as_large_as_its_shell_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = polygon_file(tmp_path, {"type": "Polygon", "coordinates": [RING, RING[::-1]]})
+    assert main(["inspect", "--json", str(path)]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["layers"][0]["extent"] is None
+    assert "nothing_left" in {one["rule"] for one in told["findings"]}
+
+
+def test_collections_in_collections_are_looked_through(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inner = {"type": "GeometryCollection", "geometries": [{"type": "Polygon", "coordinates": [RING]}]}
+    point = {"type": "Point", "coordinates": [121, 31]}
+    path = polygon_file(tmp_path, {"type": "GeometryCollection", "geometries": [inner, point]})
+    assert main(["inspect", "--json", str(path)]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    # a tenth of a degree squared at 31 degrees north: about 9.53 km by 11.09 km
+    assert told["layers"][0]["area_m2"] == pytest.approx(105.8e6, rel=0.01)

@@ -22,6 +22,7 @@ from qpgis.catalogue import Lang, data_dir, read_toml, text
 from qpgis.crs import Bounds, Floats, Geometries, Plane
 from qpgis.crs.china import bd09_to_wgs84, covers, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
 from qpgis.findings import Findings, Severity
+from qpgis.shapes import single_parts
 
 Outcome = Literal["fits", "shifted", "unsure", "apart"]
 ReferenceKind = Literal["outline", "stations", "rail", "roads", "zones"]
@@ -217,7 +218,7 @@ class _Shape:
 
 def _shape(geometries: Geometries) -> _Shape:
     if (shapely.get_type_id(geometries) == COLLECTION).any():
-        geometries = shapely.get_parts(geometries)
+        geometries, _ = single_parts(geometries)
     geometries = geometries[~(shapely.is_missing(geometries) | shapely.is_empty(geometries))]
     dimensions = shapely.get_dimensions(geometries)
     if not (dimensions > 0).any():

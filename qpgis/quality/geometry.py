@@ -17,7 +17,7 @@ from pyproj import CRS
 from qpgis.crs import Floats, Geometries, Plane, lonlat
 from qpgis.findings import Findings, Severity
 from qpgis.measures.coverage import SLIVER_WIDTH_M, TOLERANCE_M, mean_width
-from qpgis.shapes import repaired, still_valid
+from qpgis.shapes import POLYGON, repaired, single_parts, still_valid
 
 NAMED = 20
 """How many features of one fault are named one by one, the worst first; the others are counted."""
@@ -256,7 +256,9 @@ class _Corners:
 def _corners(subject: Subject) -> tuple[_Corners, Ints]:
     """The corners of all polygons, and the owners of points that stand twice in a row."""
     polygons = np.flatnonzero((shapely.get_dimensions(subject.raw) == 2) & ~shapely.is_empty(subject.raw))
-    parts, part_of = shapely.get_parts(subject.raw[polygons], return_index=True)
+    parts, part_of = single_parts(subject.raw[polygons])
+    areal = shapely.get_type_id(parts) == POLYGON
+    parts, part_of = parts[areal], part_of[areal]
     rings, ring_of = shapely.get_rings(parts, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     same_ring = np.append(ring[1:] == ring[:-1], False)
