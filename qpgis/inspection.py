@@ -25,7 +25,7 @@ from qpgis.layers import as_text, ids_text
 from qpgis.naming import field_for, folded, meaning_of
 from qpgis.provenance import Grade, worst
 from qpgis.quality.coverage import check_features
-from qpgis.quality.datum import check_datum, nearest_reference
+from qpgis.quality.datum import DatumJudgement, check_datum, nearest_reference
 from qpgis.quality.fields import check_fields
 from qpgis.shapes import repaired, still_valid
 from qpgis.sources import Bounds, RawFeatures, Request
@@ -33,6 +33,7 @@ from qpgis.sources.osm import is_osm, summary
 from qpgis.sources.raster import MOST_CELLS, RasterInfo, raster_info
 from qpgis.sources.reading import layer_names, read_features
 from qpgis.workspace.joins import match, report
+from qpgis.workspace.suggestion import suggested_layer, suggested_raster
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +103,8 @@ class LayerView:
     fields : tuple of FieldView
     toml : str
         The lines of ``qpgis.toml`` that use it.
+    shifted_datum : str
+        ``gcj02`` or ``bd09`` where the coordinates fit only that.
     unplaced : str
         What the coordinates look like (``?`` where there are none), where no reference system is known.
     objects, date : mapping of str to int, str
@@ -129,6 +132,7 @@ class LayerView:
     grade: str = ""
     fields: tuple[FieldView, ...] = ()
     toml: str = ""
+    shifted_datum: str = ""
     unplaced: str = ""
     objects: Mapping[str, int] = field(default_factory=dict)
     date: str = ""
@@ -224,7 +228,16 @@ def _look(path: Path, declared: Declared, findings: Findings) -> _Look:
     wanted = names if declared.layer is None else (declared.layer,)
     seen = [_view(path, name, declared, findings) for name in wanted]
     _report_unplaced([view for view, _ in seen], path.name, findings)
-    return _Look(path, findings, tuple(view for view, _ in seen), tuple(raw for _, raw in seen if raw is not None))
+    views = tuple(_with_toml(view, raw, path, declared, named=len(names) > 1) for view, raw in seen)
+    return _Look(path, findings, views, tuple(raw for _, raw in seen if raw is not None))
+
+
+def _with_toml(view: LayerView, raw: RawFeatures | None, path: Path, declared: Declared, *, named: bool) -> LayerView:
+    """A layer with the lines that use it; its name stands in them where the file holds several."""
+    if raw is None or not raw.spatial or view.refusal:
+        return view
+    given = vars(declared) | {"layer": view.name if named else None, "datum": declared.datum or view.shifted_datum}
+    return replace(view, toml=suggested_layer(replace(raw, file=path.name), given=given, grade=view.grade))
 
 
 def _report_unplaced(views: list[LayerView], file: str, findings: Findings) -> None:
@@ -251,7 +264,9 @@ def _of_raster(path: Path, declared: Declared, findings: Findings) -> LayerView:
     found = raster_info(path, path.name, findings)
     view = LayerView(path.name, driver="GTiff", features=found.width * found.height, own_extent=found.bounds)
     _report_no_layer(found, findings)
-    view = replace(view, raster=found)
+    classes = next((band.classes for band in found.bands if band.classes), None)
+    toml = suggested_raster(path.name, classes, crs=declared.crs) if classes and found.transform else ""
+    view = replace(view, raster=found, toml=toml)
     try:
         system = parse(declared.crs or found.crs, what=path.name)
         view = replace(view, crs=label(system), crs_origin="declared" if declared.crs else "file")
@@ -371,7 +386,7 @@ def _measured(raw: RawFeatures, declared: Declared, view: LayerView, findings: F
     geometry = raw.frame.geometry.to_numpy()
     whole = _is_whole(geometry)
     own = _box(geometry[whole])
-    view = replace(view, own_extent=own, usable=int(whole.sum()), toml=_toml(raw, declared, view))
+    view = replace(view, own_extent=own, usable=int(whole.sum()))
     system = declared.crs or raw.frame.crs
     if system is None and declared.datum is None:
         return replace(view, unplaced=judge_magnitudes(own).told(findings.lang) if own else "?")
@@ -390,7 +405,10 @@ def _measured(raw: RawFeatures, declared: Declared, view: LayerView, findings: F
     if shapely.is_empty(mended).any():
         lost = ids_text(ids[whole][shapely.is_empty(mended)])
         findings.add(Severity.WARNING, "nothing_left", file=raw.file, feature_id=lost)
-    view = replace(view, datum=_datum(degrees, _names(raw)[whole].tolist(), raw.file, declared, findings))
+    judged = _datum(degrees, _names(raw)[whole].tolist(), raw.file, declared, findings)
+    if judged is not None:
+        shifted = judged.datum if judged.confident and judged.datum in ("gcj02", "bd09") else ""
+        view = replace(view, datum=judged.words(findings.lang), shifted_datum=shifted)
     return _summed(view, mended, degrees, sure.crs, raw.file)
 
 
@@ -412,15 +430,17 @@ def _elsewhere(own: Bounds | None, system: Any, what: str, lang: Lang) -> str | 
     return judged.told(lang) if judged.contradicts and not in_degrees else None
 
 
-def _datum(degrees: Geometries, names: list[str], file: str, declared: Declared, findings: Findings) -> str:
+def _datum(
+    degrees: Geometries, names: list[str], file: str, declared: Declared, findings: Findings
+) -> DatumJudgement | None:
     """Which datum the coordinates fit, where something is known nearby; a misfit is a finding."""
     extent = _box(degrees)
     references = nearest_reference(extent) if extent is not None else ()
     if not references:
-        return ""
+        return None
     return check_datum(
         degrees, references, layer="", file=file, findings=findings, declared=declared.datum, names=names
-    ).words(findings.lang)
+    )
 
 
 def _names(raw: RawFeatures) -> np.ndarray:
@@ -440,6 +460,8 @@ def _is_whole(geometry: Geometries) -> np.ndarray:
 
 def _box(geometry: Geometries) -> Bounds | None:
     """The box of geometries, ``None`` where they hold nothing."""
+    if not len(geometry):
+        return None
     west, south, east, north = (float(v) for v in shapely.total_bounds(geometry))
     return None if np.isnan(west) else (west, south, east, north)
 
@@ -461,26 +483,3 @@ def _summed(view: LayerView, geometry: Geometries, degrees: Geometries, system: 
         metres = plane.lengths(plane.project(geometry[lines], system, what=what))
         view = replace(view, length_m=float(metres.sum()))
     return view
-
-
-def _toml(raw: RawFeatures, declared: Declared, view: LayerView) -> str:
-    """The lines of ``qpgis.toml`` that use a layer; what nobody can know but its owner is left to be filled in."""
-    fields = [c for c in raw.frame.columns if c != raw.frame.geometry.name]
-    codes = field_for("class", fields, raw.aliases)
-    lines = [f"[layers.{_kind_of(raw, codes)}]", f"file = {json.dumps(raw.file, ensure_ascii=False)}"]
-    lines.append(f'grade = "{view.grade or "?"}"')
-    lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in vars(declared).items() if value]
-    if codes is not None:
-        lines += [f"class_field = {json.dumps(codes, ensure_ascii=False)}", 'scheme = "?"']
-    named = (("id_field", field_for("id", fields, raw.aliases)), ("name_field", field_for("name", fields, raw.aliases)))
-    lines += [f"{key} = {json.dumps(name, ensure_ascii=False)}" for key, name in named if name]
-    return "\n".join(lines) + "\n"
-
-
-def _kind_of(raw: RawFeatures, codes: str | None) -> str:
-    """A kind of layer that fits the geometry: ``landuse`` where there are land-use codes."""
-    if codes is not None:
-        return "landuse"
-    dimensions = shapely.get_dimensions(raw.frame.geometry.to_numpy())
-    most = max((0, 1, 2), key=lambda d: int((dimensions == d).sum()))
-    return {0: "facilities", 1: "roads", 2: "water"}[most]

@@ -313,6 +313,17 @@ def better_fit(declared: Scheme, codes: Collection[tuple[str, str]]) -> BetterFi
     return BetterFit(scheme(best), known[best] / len(codes), own)
 
 
+def scheme_shares(values: Collection[str]) -> list[tuple[str, float]]:
+    """Which part of some codes each scheme lists, the best first; schemes that list none are left out.
+
+    >>> scheme_shares(["0101", "1101", "0810A"])[0][0]
+    'sandiao'
+    """
+    codes = [value for value in values if value]
+    known = {one: sum(_fits(scheme(one), value, "") for value in codes) / len(codes) for one in schemes() if codes}
+    return sorted(((one, share) for one, share in known.items() if share), key=lambda pair: (-pair[1], pair[0]))
+
+
 def _fits(table: Scheme, value: str, name: str) -> bool:
     reading = table.read(value)
     name = name or reading.name
