@@ -157,7 +157,7 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, what: str, most_members: int
         raise SourceError(f"{what}: unpacking takes {declared} bytes, the temporary folder's disk has {free} left")
     for member, place in wanted.items():
         target = folder.joinpath(*place.parts)
-        if member.is_dir():
+        if _is_folder(member):
             target.mkdir(parents=True, exist_ok=True)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -215,9 +215,10 @@ def _check_kind(member: zipfile.ZipInfo, name: str, what: str) -> None:
 
 
 def _place(name: str, what: str) -> PurePosixPath:
-    """Where a member goes within the folder, in composed Unicode."""
+    """Where a member goes within the folder, in composed Unicode; old packers of Windows wrote backslashes."""
+    name = name.replace("\\", "/")
     parts = [part for part in unicodedata.normalize("NFC", name).split("/") if part not in ("", ".")]
-    outside = name.startswith("/") or ".." in parts or "\\" in name or re.match(r"[A-Za-z]:", name)
+    outside = name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name)
     if outside or not parts or any(ord(letter) < 32 or letter == "\x7f" for letter in name):
         why = "is no plain path within it, so it might be written elsewhere"
         raise SourceError(f"{what}: {name!r} in the archive {why}; pack it again")
@@ -229,9 +230,9 @@ def _check_unique(places: Mapping[zipfile.ZipInfo, PurePosixPath], what: str) ->
     files: dict[str, str] = {}
     folders: dict[str, str] = {}
     for member, place in places.items():
-        around = place.parents if not member.is_dir() else (place, *place.parents)
+        around = place.parents if not _is_folder(member) else (place, *place.parents)
         folders |= {str(one).casefold(): str(place) for one in around}
-        if member.is_dir():
+        if _is_folder(member):
             continue
         key = str(place).casefold()
         if key in files:
@@ -242,6 +243,10 @@ def _check_unique(places: Mapping[zipfile.ZipInfo, PurePosixPath], what: str) ->
     both = sorted(files.keys() & folders.keys())
     if both:
         raise SourceError(f"{what}: {files[both[0]]!r} in the archive is a file and a folder; pack it again")
+
+
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    return member.is_dir() or (member.orig_filename.endswith("\\") and not member.file_size)
 
 
 def _is_noise(place: PurePosixPath) -> bool:

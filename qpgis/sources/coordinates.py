@@ -287,22 +287,45 @@ def _from_text(request: Request, table: Table, name: str) -> Located:
 
 def _system(request: Request, srids: Any) -> CRS | None:
     """The reference system that the geometries name."""
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
-
     named = sorted(set(srids.tolist()))
+    if len(named) == 2 and not named[0]:
+        return _partly_named(request, named[1], srids)
     if len(named) > 1:
         raise request.refusal(
             f"its geometries name several systems (SRID {', '.join(map(str, named))}); keep them in one file each"
         )
-    if not named or not named[0]:
-        return None
+    return _of_srid(request, named[0]) if named and named[0] else None
+
+
+def _of_srid(request: Request, srid: int) -> CRS:
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
     try:
-        return CRS.from_epsg(named[0])
+        return CRS.from_epsg(srid)
     except CRSError as error:
         raise request.refusal(
-            f"its geometries name SRID {named[0]}, which isn't known; declare the true one as crs"
+            f"its geometries name SRID {srid}, which isn't known; declare the true one as crs"
         ) from error
+
+
+def _partly_named(request: Request, srid: int, srids: Any) -> CRS:
+    """The system that some geometries name and others don't: all are in it only if it is declared for all."""
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    system, without = _of_srid(request, srid), int((srids == 0).sum())
+    try:
+        agreed = request.crs is not None and CRS.from_user_input(request.crs) == system
+    except CRSError:
+        agreed = False
+    if not agreed:
+        raise request.refusal(
+            f"some of its geometries name SRID {srid}, {without} name none; "
+            f'if all are in it, declare it: crs = "EPSG:{srid}"'
+        )
+    request.note(Severity.WARNING, "table_srid_partly", value=str(srid), count=without)
+    return system
 
 
 def _from_pair(request: Request, table: Table, name: str) -> Located:

@@ -24,6 +24,8 @@ _SAMPLE_LINES = 5_000
 _CONSISTENT = 0.8
 _ONLY_SHAPES = re.compile(r"\s*\w+\n(?:SRID=\d+;)?\s*(?:MULTI)?(?:POINT|LINESTRING|POLYGON|GEOMETRYCOLLECTION)\b", re.I)
 """A single column of well-known text, whose commas are no delimiters."""
+_TOLD = re.compile(r"\ufeff?\"?sep=([^\w\s\"\\]|\t)\"?\n", re.I)
+"""Excel's own first line, which names the delimiter."""
 _NONE = "\x1f"
 _NEITHER = {b"PK\x03\x04": "a workbook or zip archive", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF"}
 
@@ -43,7 +45,10 @@ def read_delimited(request: Request) -> tuple[Grid, Encoding]:
         raise request.refusal(
             "it is a file of boundary points (界址点坐标); convert it to a Shapefile where it was made"
         )
-    delimiter = _delimiter(request, text)
+    told = _TOLD.match(text)
+    if told:  # a blank line instead, so that lines keep their numbers
+        text = "\n" + text[told.end() :]
+    delimiter = told[1] if told else _delimiter(request, text)
     records, numbers = _parsed(request, text, delimiter)
     _refuse_ragged(request, records, numbers)
     _say_long_records(request, records, numbers)

@@ -28,7 +28,15 @@ from qpgis.shapes import polygonal
 from qpgis.sources import RawFeatures, Request
 from qpgis.sources.curves import WITHIN_M
 from qpgis.sources.dxf_shapes import Shape
-from qpgis.sources.dxf_tags import defined_blocks, entity_counts, refused_as, text_of
+from qpgis.sources.dxf_tags import (
+    defined_blocks,
+    entity_counts,
+    odd_counts,
+    refused_as,
+    text_of,
+    versioned,
+    without_broken,
+)
 from qpgis.sources.dxf_walk import Feature, Said, Unusable, Walk
 from qpgis.sources.ogr import chosen_layer
 
@@ -132,9 +140,11 @@ def _read_once(path: str, codec: str, *_state: int) -> _Drawing:
     text, _ = text_of(Request(Path(path), path, encoding=codec))
     said = Said()
     with _ezdxf_messages() as remarks:
-        document = _document(text, said)
+        document, text = _document(versioned(text), said)
         blocks = defined_blocks(text)
         _refuse_lost_layouts(document, blocks)
+        for handle, value, count in odd_counts(text):
+            said.note(Severity.WARNING, "dxf_vertex_count", feature_id=handle, value=value, count=count)
         _compare_counts(document, entity_counts(text), said)
         within = WITHIN_M / _METRES.get(_units(document), ("", 1.0))[1]
         walk = Walk(document, blocks, within, said)
@@ -144,22 +154,26 @@ def _read_once(path: str, codec: str, *_state: int) -> _Drawing:
     return _Drawing(_table(features), geometry, tuple(sorted(walk.layers)) or walk.named_layers, said, tuple(remarks))
 
 
-def _document(text: str, said: Said) -> Document:
-    """What ezdxf makes of the text; where it stumbles, what it can recover, and what that changed."""
+def _document(text: str, said: Said) -> tuple[Document, str]:
+    """What ezdxf makes of the text, and of what text; where it stumbles, what it can recover, and what that changed."""
     ezdxf = _ezdxf()
     try:
-        return ezdxf.read(io.StringIO(text.removeprefix("\n")))
+        return ezdxf.read(io.StringIO(text.removeprefix("\n"))), text
     except MemoryError:
         raise
-    except Exception:  # a damaged drawing fails anywhere
+    except Exception as error:  # a damaged drawing fails anywhere
         from ezdxf import recover
 
+        text, broken = without_broken(text)  # the library would put a missing y at 0
+        for place, kind, group in broken:
+            lacking = {"feature_id": place, "kind": kind, "value": f"group {group} is missing"}
+            said.note(Severity.ERROR, "dxf_entity_unreadable", **lacking)
         plain = io.BytesIO(text.removeprefix("\n").encode("ascii", errors="dxfreplace"))
         document, auditor = recover.read(plain)
         changes = list(dict.fromkeys(entry.message for entry in (*auditor.errors, *auditor.fixes)))
         more = f" … (+{len(changes) - _SHOWN})" if len(changes) > _SHOWN else ""
-        said.note(Severity.WARNING, "dxf_recovered", value="; ".join(changes[:_SHOWN]) + more)
-        return document
+        said.note(Severity.WARNING, "dxf_recovered", value="; ".join(changes[:_SHOWN] or [str(error)]) + more)
+        return document, text
 
 
 def _ezdxf() -> Any:

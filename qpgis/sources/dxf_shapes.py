@@ -21,6 +21,16 @@ CLOSES = 1e-4
 _MOST_EDGES = 100_000
 _UPRIGHT = 1e-6
 _FULL = 2 * pi - 1e-9
+_NEEDED = {
+    "POINT": ("location",),
+    "LINE": ("start", "end"),
+    "CIRCLE": ("center", "radius"),
+    "ARC": ("center", "radius"),
+    "ELLIPSE": ("center", "major_axis"),
+    "TEXT": ("insert",),
+    "MTEXT": ("insert",),
+}
+"""What an entity can't be without."""
 Kind = Literal["point", "line", "polygon", "hatch", "union", "outer", "none"]
 
 
@@ -98,7 +108,11 @@ class Draughtsman:
         Solid
             If it isn't flat and level.
         """
-        return self._by_type[entity.dxftype()](entity)
+        kind = entity.dxftype()
+        missing = [name for name in _NEEDED.get(kind, ()) if not entity.dxf.hasattr(name)]
+        if missing:  # the library would put it at 0, 0
+            raise ValueError(f"{missing[0]} is missing")
+        return self._by_type[kind](entity)
 
     def steps(self, radius: float, sweep: float) -> int:
         """Into how many chords an arc goes."""

@@ -21,6 +21,17 @@ REMEDY = "export it again as DXF"
 _MOST_BYTES = 600_000_000
 _TYPE = re.compile(r"\n[ \t]*0[ \t]*\n[ \t]*([0-9]?[A-Za-z_*][^\n]*)")
 """A record's type: letters after a group code 0; a value 0 is followed by another group code, which has no letter."""
+_RECORDS = re.compile(r"\n[ \t]*0[ \t]*\n(?=[ \t]*[0-9]?[A-Za-z_*])")
+_COMMA = re.compile(r"\n[ \t]*([1-5]\d)[ \t]*\n[ \t]*([-+]?\d+,\d+)[ \t]*(?=\n)")
+"""A number, which all groups from 10 to 59 are, with a decimal comma."""
+_POINTS = {"10": "20", "11": "21", "12": "22", "13": "23"}
+_POINTED = frozenset(
+    [
+        *("POINT", "LINE", "LWPOLYLINE", "POLYLINE", "VERTEX", "CIRCLE", "ARC", "ELLIPSE", "SPLINE", "HATCH"),
+        *("MPOLYGON", "SOLID", "TRACE", "TEXT", "MTEXT", "ATTRIB", "INSERT"),
+    ]
+)
+_OWNED = frozenset(["VERTEX", "ATTRIB", "SEQEND"])
 _PARTS = frozenset(["VERTEX", "SEQEND", "ATTRIB", "ENDSEC", "SECTION", "EOF"])
 """Records that are no entities of their own."""
 _ESCAPED = re.compile(r"\\U\+([0-9A-Fa-f]{4})|\\M\+([1-5])([0-9A-Fa-f]{4})")
@@ -49,6 +60,7 @@ def text_of(request: Request) -> tuple[str, Encoding]:
         raise request.refusal(f"the drawing is cut short (no EOF at its end); {REMEDY}")
     if next(_sections(text, "ENTITIES"), None) is None:
         raise request.refusal(f"the drawing has no ENTITIES section; {REMEDY}")
+    _refuse_commas(request, text)
     return text, encoding
 
 
@@ -70,6 +82,71 @@ def _character(match: re.Match[str]) -> str:
         return bytes.fromhex(code).lstrip(b"\0").decode(_MIF_CODECS[page])
     except UnicodeDecodeError:
         return match[0]
+
+
+def _refuse_commas(request: Request, text: str) -> None:
+    """A decimal comma would cut the number off."""
+    found = _COMMA.search(text)
+    if found is None:
+        return
+    record = _RECORDS.split(text[max(0, found.start() - 100_000) : found.start() + 1])[-1]
+    kind, handle = record.split("\n", 1)[0].strip(), _value(record, "5")
+    where = f"{kind} {handle}".strip() + f", line {text.count(chr(10), 0, found.start(2))}"
+    raise request.refusal(f"{where}: {found[2]!r} has a decimal comma; export it again with decimal points")
+
+
+def _value(record: str, code: str) -> str:
+    """The first value of a group code in a record; empty where there is none."""
+    lines = record.split("\n")
+    return next((v.strip() for c, v in zip(lines[1::2], lines[2::2], strict=False) if c.strip() == code), "")
+
+
+def versioned(text: str) -> str:
+    """The text with a version where it names none, but has subclasses as versions since R13 do: R12 is the default."""
+    if "\n$ACADVER" in text or not re.search(r"\n[ \t]*100[ \t]*\n[ \t]*AcDb", text):
+        return text
+    version = "  9\n$ACADVER\n  1\nAC1015\n"
+    header = re.search(r"\n[ \t]*0[ \t]*\n[ \t]*SECTION[ \t]*\n[ \t]*2[ \t]*\n[ \t]*HEADER[ \t]*\n", text)
+    if header:
+        return text[: header.end()] + version + text[header.end() :]
+    return f"\n  0\nSECTION\n  2\nHEADER\n{version}  0\nENDSEC{text}"
+
+
+def odd_counts(text: str) -> Iterator[tuple[str, str, int]]:
+    """Polylines that say that they have another number of vertices than they have: handle, said, and true number."""
+    for record in _RECORDS.split(text):
+        if record.lstrip(" \t").startswith("LWPOLYLINE"):
+            said = _value(record, "90")
+            count = sum(code.strip() == "10" for code in record.split("\n")[1::2])
+            if said.isdecimal() and int(said) != count:
+                yield _value(record, "5"), said, count
+
+
+def without_broken(text: str) -> tuple[str, list[tuple[str, str, str]]]:
+    """The text without entities of which a point has no y, and of each its handle or line, its type and the group."""
+    kept: list[list[str]] = []
+    broken: list[tuple[str, str, str]] = []
+    gone, line = False, 0
+    for record in _RECORDS.split(text):
+        kind = record.split("\n", 1)[0].strip().upper()
+        lacking = _lacking(record) if kind in _POINTED else ""
+        if kind not in _OWNED:
+            kept.append([])
+            gone = False
+        if lacking and not gone:
+            owner = kept[-1][0] if kept[-1] else record
+            broken.append((_value(owner, "5") or f"line {line}", kind, lacking))
+            kept[-1], gone = [], True
+        if not gone:
+            kept[-1].append(record)
+        line += record.count("\n") + 2
+    return "\n  0\n".join(record for records in kept for record in records), broken
+
+
+def _lacking(record: str) -> str:
+    """The group of a y that fewer points have than have an x; empty where all do."""
+    counts = Counter(code.strip() for code in record.split("\n")[1::2])
+    return next((y for x, y in _POINTS.items() if counts[y] < counts[x]), "")
 
 
 def entity_counts(text: str) -> Counter[str]:

@@ -38,6 +38,10 @@ _NAMES = {
 }
 _NO_TABLE = re.compile(r"utf.?(7|16|32)|ucs|unicode|escape|idna|punycode|iso2022|hz|undefined", re.IGNORECASE)
 """Names of encodings that a table can't be in, its padding and separators being ASCII."""
+_NO_NAME = frozenset(["ansi", "oem"])
+"""What a .cpg says that means no more than the encoding of whichever system wrote it."""
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+"""Characters without a meaning: where GB18030 reads them, the text is in another encoding, mostly Big5."""
 _ANSI_DRIVER = 0x57
 """Says only that the text is in the encoding of whichever system wrote it."""
 _ANSI = "cp1252"
@@ -172,7 +176,10 @@ def table_claims(request: Request, cpg: str | None, driver: int) -> list[Encodin
         If the .cpg names an encoding that is unknown or can't be.
     """
     claims = []
-    if cpg is not None and cpg.strip("\ufeff\0 \r\n\t"):
+    said = (cpg or "").strip("\ufeff\0 \r\n\t")
+    if said.lower() in _NO_NAME:
+        request.note(Severity.WARNING, "cpg_says_nothing", value=said)
+    elif cpg is not None and said:
         codec = codec_of(cpg)
         if codec is None:
             why = "a .dbf can't be in" if _NO_TABLE.search(cpg) or cpg.strip() in ("1200", "1201") else "isn't known"
@@ -254,7 +261,7 @@ def shown(text: Bytes) -> Encoding | None:
     if text.misfit(UTF8) is None:
         return Encoding(UTF8, "strict UTF-8")
     if text.misfit(GB18030) is None and text.share_legal(UTF8) < 0.5 and _common_chinese(text) >= 0.5:
-        return Encoding(GB18030, "strict GB18030")
+        return None if _PRIVATE.search(text.texts(GB18030)) else Encoding(GB18030, "strict GB18030")
     return None
 
 

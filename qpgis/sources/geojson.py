@@ -187,6 +187,8 @@ def _frame(request: Request, features: Features, geometry: np.ndarray, ids: np.n
 def _said_system(request: Request, document: Document, features: Features) -> CRS | Literal[False] | None:
     """What the members ``crs`` say: a system; False for ``null``; ``None`` where there is no such member."""
     said = [document.members["crs"]] if "crs" in document.members else []
+    if features.systems and not said and document.members.get("type") == "FeatureCollection":
+        request.note(Severity.WARNING, "geojson_crs_in_feature", value=as_text(features.systems[0])[:200])
     said += [crs for crs in features.systems if crs not in said]
     if not said:
         return None

@@ -18,6 +18,7 @@ from qpgis.sources.ids import feature_ids
 from qpgis.sources.jsonshapes import frame_columns
 from qpgis.sources.ogr import chosen_layer, ogr_layers
 from qpgis.sources.places import check_degrees, check_near
+from qpgis.sources.srs import named_system
 from qpgis.sources.wkb import listed
 from qpgis.sources.xml import MOST_DEEP, exact_numbers, local, parse, safe_text, too_deep
 
@@ -39,6 +40,7 @@ _A_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _DECLARATION = re.compile(r"\A\ufeff?\s*<\?xml.*?\?>", re.DOTALL)
 _SCHEMA = re.compile(r"\s[\w.-]+:(?:schemaLocation|noNamespaceSchemaLocation)\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 _OLD_URN = re.compile(r"urn:x-ogc:def:crs:EPSG:(?:[\d.]*:)?(\d+)")
+_PLAIN = re.compile(r"EPSG:\d+", re.IGNORECASE)
 _HEAD = 100_000
 """Schemas are named by the outermost element, which begins within this."""
 _TYPES = "GML_FIELDTYPES"
@@ -73,8 +75,27 @@ def read(request: Request) -> RawFeatures:
             f"layer {layer!r} has {expected} features, but GDAL reads {len(frame)}; export it in another format"
         )
     frame = _typed(request, frame)
+    frame = _with_system(request, census, frame)
     _check_system(request, census, frame)
     return RawFeatures(frame, request.name, DRIVER, remarks=remarks, layer=layer, encoding=encoding, spatial=spatial)
+
+
+def _with_system(request: Request, census: _Census, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The frame in the system that only the box around the features names, which GDAL overlooks in GML 2.
+
+    Taken only from a plain ``EPSG:4549``: under a URN, coordinates that GDAL hasn't exchanged may be northing first.
+    """
+    system = named_system(census.systems[0]) if frame.crs is None and census.systems else None
+    if system is None or request.crs is not None:
+        return frame
+    name = census.systems[0]
+    if not _PLAIN.fullmatch(name):
+        raise request.refusal(
+            f"only what is around its geometries names a system, srsName = {name!r}, and not in which order their "
+            'coordinates are; look which is the easting, and declare the system, e.g. crs = "EPSG:4549"'
+        )
+    request.note(Severity.WARNING, "gml_system_around", value=name)
+    return frame.set_crs(system)
 
 
 def _check_system(request: Request, census: _Census, frame: gpd.GeoDataFrame) -> None:

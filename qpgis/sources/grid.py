@@ -63,6 +63,9 @@ def table_of(request: Request, grid: Grid) -> Table:
         request.note(Severity.WARNING, "table_without_header", value=", ".join(names[:SHOWN]))
         names, body, numbers = [""] * width, grid.records[first:], grid.numbers[first:]
         names = [f"column_{column + 1}" for column in range(width)]
+    elif any("." in name and is_number(name) for name in names):
+        odd = [name for name in names if "." in name and is_number(name)]
+        request.note(Severity.WARNING, "table_header_like_data", value=", ".join(odd[:SHOWN]))
     below = sorted({grid.numbers[m[0]] for m in grid.merged if m[0] > last and m[2] > m[0]})
     if below:
         request.note(Severity.WARNING, "table_merged_cells", value=row_list(below), count=len(below))

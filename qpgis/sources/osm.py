@@ -193,31 +193,43 @@ class OsmSummary:
     date: str
 
 
-def summary(path: Path, name: str) -> OsmSummary:
+def summary(path: Path, name: str, findings: Findings | None = None) -> OsmSummary:
     """What an extract holds, without assembling anything; a million objects take about a second.
+
+    Ways whose nodes aren't all in it are counted in ``findings``.
 
     Raises
     ------
     SourceError
-        If the file is missing, no OSM file, a history, damaged or empty.
+        If the file is missing, no OSM file, a history, damaged or empty, or if a node is nowhere on Earth.
     """
     import osmium
 
     what = f"OSM extract: {name}"
     path = check_osm(path, what).absolute()
-    counts = dict.fromkeys("nwr", 0)
+    counts, incomplete = dict.fromkeys("nwr", 0), 0
     with _explained(what):
         header = _header(path, what)
         last = ("", 0)
-        for obj in osmium.FileProcessor(str(path)):
+        objects: Iterator[Any] = iter(osmium.FileProcessor(str(path)).with_locations())
+        for obj in objects:
             this = (obj.type_str(), obj.id)
             if this == last:
                 raise SourceError(f"{what}: {this[0]}{this[1]} is in it twice: {HISTORY}")
             counts[this[0]] = counts.get(this[0], 0) + 1
+            if obj.is_node() and not (obj.deleted or obj.location.valid()):
+                raise SourceError(f"{what}: node/{obj.id} is nowhere on Earth ({_written(obj.location)}); correct it")
+            incomplete += obj.is_way() and not all(node.location.valid() for node in obj.nodes)
             last = this
     if not any(counts.values()):
         raise SourceError(f"{what} holds no objects: it is empty, or cut off between two blocks; download it again")
+    if incomplete and findings is not None:
+        findings.add(Severity.WARNING, "osm_ways_incomplete", file=name, value=str(incomplete))
     return OsmSummary(counts["n"], counts["w"], counts["r"], header.bounds, header.date)
+
+
+def _written(location: Any) -> str:
+    return f"lat {location.lat_without_check():g}, lon {location.lon_without_check():g}"
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def read_records(request: Request, path: Path, index: Path | None, rows: int | N
         If it is no .shp, or is cut off, or if a record contradicts itself; it names the record.
     """
     data, shape, stated = _opened(request, path)
-    offsets, lengths = _listing(request, data, index, rows)
+    offsets, lengths = _listing(request, data, index, rows, stated)
     short = np.flatnonzero(lengths < 4)
     if len(short):
         raise _of_record(request, short[0], f"has only {lengths[short[0]]} bytes")
@@ -149,11 +149,13 @@ def _opened(request: Request, path: Path) -> tuple[np.ndarray, int, int]:
     return data, shape, stated * 2
 
 
-def _listing(request: Request, data: np.ndarray, index: Path | None, rows: int | None) -> tuple[Ints, Ints]:
+def _listing(
+    request: Request, data: np.ndarray, index: Path | None, rows: int | None, stated: int
+) -> tuple[Ints, Ints]:
     """Offsets and lengths of the records' contents: as the .shx has them where it fits, else as they follow."""
     listed = _listed(data, index) if index else None
     if listed is None:
-        found = _ordered(*_followed(request, data))
+        found = _ordered(*_followed(request, data, stated))
         if index:
             request.note(Severity.WARNING, "shx_rebuilt", count=len(found[0]))
         else:
@@ -163,8 +165,8 @@ def _listing(request: Request, data: np.ndarray, index: Path | None, rows: int |
     unused = len(data) - _HEAD - int((lengths + _RECORD_HEAD).sum())
     if not unused:
         return listed
-    _check_tail(request, data, offsets, lengths)
-    every = _ordered(*_followed(request, data)) if rows not in (None, len(offsets)) else listed
+    _check_tail(request, data, offsets, lengths, stated)
+    every = _ordered(*_followed(request, data, stated)) if rows not in (None, len(offsets)) else listed
     if len(every[0]) == rows != len(offsets):
         request.note(Severity.WARNING, "shx_rebuilt", count=rows)
         return every
@@ -186,13 +188,18 @@ def _listed(data: np.ndarray, index: Path) -> tuple[Ints, Ints] | None:
     return None if (ends[:-1] > offsets[order][1:]).any() else (offsets + _RECORD_HEAD, lengths)
 
 
-def _followed(request: Request, data: np.ndarray) -> tuple[Ints, Ints, Ints]:
-    """Offsets, lengths and numbers of the records, one after the other to the file's very end."""
+def _followed(request: Request, data: np.ndarray, stated: int) -> tuple[Ints, Ints, Ints]:
+    """Offsets, lengths and numbers of the records, one after the other to the file's very end.
+
+    What follows the end that the header states, and is no record, was left there by whoever stored the file.
+    """
     found: list[tuple[int, int, int]] = []
     at, size = _HEAD, len(data)
     while at < size:
         number, words = struct.unpack_from(">2i", data.data, at) if at + _RECORD_HEAD <= size else (0, -1)
         end = at + _RECORD_HEAD + words * 2
+        if at == stated and (words < 2 or end > size):
+            break
         if words < 0 or end > size:
             why = f"is cut off: it begins at byte {at} and the file ends at {size}"
             raise _of_record(request, len(found), why)
@@ -210,12 +217,14 @@ def _ordered(offsets: Ints, lengths: Ints, numbers: Ints) -> tuple[Ints, Ints]:
     return offsets[order], lengths[order]
 
 
-def _check_tail(request: Request, data: np.ndarray, offsets: Ints, lengths: Ints) -> None:
-    """Refuse a .shp that ends within a record."""
+def _check_tail(request: Request, data: np.ndarray, offsets: Ints, lengths: Ints, stated: int) -> None:
+    """Refuse a .shp that ends within a record, unless its header says that the records end before."""
     at = int((offsets + lengths).max(initial=_HEAD))
     while at < len(data):
         words = struct.unpack_from(">i", data.data, at + 4)[0] if at + _RECORD_HEAD <= len(data) else 0
         if words < 2 or at + _RECORD_HEAD + words * 2 > len(data):
+            if at == stated:
+                return
             why = f"is cut off: it begins at byte {at} and the file ends at {len(data)}"
             raise _of_record(request, len(offsets), why)
         at += _RECORD_HEAD + words * 2

@@ -105,7 +105,7 @@ def _without_clashes(request: Request, columns: dict[str, pd.Series]) -> dict[st
     """The columns, none called as the geometry is."""
     if "geometry" not in columns:
         return columns
-    request.note(Severity.WARNING, "table_duplicate_column", value="geometry", called="geometry (2)")
+    request.note(Severity.WARNING, "table_geometry_unread", value="geometry (2)")
     return {("geometry (2)" if name == "geometry" else name): column for name, column in columns.items()}
 
 
