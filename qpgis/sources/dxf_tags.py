@@ -14,6 +14,8 @@ from qpgis.errors import SourceError
 from qpgis.sources import Request
 from qpgis.sources.encodings import Bytes, Encoding, codec_of, decide
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")
+"""What no text drawing holds; byte 1A ends files of DOS."""
 BINARY = b"AutoCAD Binary DXF\r\n\x1a\x00"
 UTF8_SINCE = "AC1021"
 """From this version (AutoCAD 2007) on, text is UTF-8 whatever the header's code page."""
@@ -50,6 +52,9 @@ def text_of(request: Request) -> tuple[str, Encoding]:
     _refuse_others(request, data)
     if data.startswith(BINARY):
         data = _unpacked(request, data)
+    elif found := _CONTROL.search(data):  # text writes them as ^J and the like
+        line = data[: found.start()].count(b"\n") + 1
+        raise request.refusal(f"line {line} holds a control character, so the drawing is damaged; {REMEDY}")
     data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
     data = data if b"\n" in data else data.replace(b"\r", b"\n")
     if not re.match(rb"(?:\s*999[ \t]*\n[^\n]*\n)*\s*0[ \t]*\n[ \t]*(?:SECTION|EOF)\b", data):

