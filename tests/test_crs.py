@@ -414,3 +414,8 @@ def test_parameters_in_the_system_itself_are_used() -> None:
     untouched = crs.lonlat(shapely.points([[600_000.0, 3_440_000.0]]), crs.parse(null, what="w"), what="w")
     moved = crs.GRS80.inv(*shapely.get_coordinates(there)[0], *shapely.get_coordinates(untouched)[0])[2]
     assert 50 < moved < 300
+
+
+def test_the_old_spelling_of_codes_is_refused_with_the_new_one() -> None:
+    with pytest.raises(CRSError, match="old spelling whose axes aren't certain; write 'EPSG:4549'"):
+        crs.parse("+init=epsg:4549", what="x")

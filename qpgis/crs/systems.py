@@ -55,6 +55,9 @@ def parse(crs: Any, *, what: str, geometries: Geometries | None = None) -> CRS:
             f"{what}: no coordinate reference system; write the one it was made in into qpgis.toml"
             f"{'; ' if hint else ', '}{remedy}"
         )
+    if "+init=" in str(crs):
+        code = "".join(str(crs).partition("+init=")[2].split()[:1]).upper()
+        raise CRSError(f"{what}: crs = {crs!r} is an old spelling whose axes aren't certain; write {code!r}")
     try:
         parsed = CRS.from_user_input(crs)
         parsed = parsed.to_2d() if len(parsed.axis_info) > 2 else parsed
