@@ -15,7 +15,7 @@ from qpgis.errors import ConfigError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.layers import text_of
 from qpgis.provenance import Source
-from qpgis.shapes import polygonal, repaired, still_valid
+from qpgis.shapes import polygonal, repaired, single_parts, still_valid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qpgis.sources import RawFeatures
 
 
+AREAL = 2
 HAIR_M = 1e-5
 """A border that lies on a grid line may miss it by this much; such slivers are no cells."""
 
@@ -249,8 +250,12 @@ def _zone_polygon(
         if not p.is_valid:
             reason = shapely.is_valid_reason(p)
             findings.add(Severity.WARNING, "invalid_geometry", layer="zones", file=file, feature_id=zone, value=reason)
-    mended = repaired(np.array(polygons, dtype=object))
-    whole = [part for p in mended for part in shapely.get_parts(p) if part.area > 0]
+    single, _ = single_parts(repaired(np.array(polygons, dtype=object)))
+    areal = shapely.get_dimensions(single) == AREAL
+    if not areal.all() and areal.any():
+        about = {"layer": "zones", "file": file, "feature_id": zone, "value": str(int((~areal).sum()))}
+        findings.add(Severity.WARNING, "parts_left_out", **about)
+    whole = [part for part in single[areal] if part.area > 0]
     if not whole:
         raise ZoneError(f"{what}: zone {zone!r} has no area; give it a polygon or remove it")
     union = whole[0] if len(whole) == 1 else shapely.union_all(whole)

@@ -16,7 +16,7 @@ from qpgis.errors import ConfigError, LayerError, MissingClasses, MissingLayer, 
 from qpgis.findings import Findings, Severity
 from qpgis.landuse import class_words, oneway_of, plan_status_of, water_classes
 from qpgis.provenance import Source
-from qpgis.shapes import repaired, still_valid
+from qpgis.shapes import repaired, single_parts, still_valid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -437,18 +437,23 @@ def _repair(geometry: Geometries, wanted: GeometryType, keep: np.ndarray, report
         geometry[keep] = repaired(geometry[keep])
     collections = np.flatnonzero(keep & (shapely.get_type_id(geometry) == 7))
     for row in collections:
-        geometry[row] = _only(geometry[row], wanted)
+        geometry[row], lost = _only(geometry[row], wanted)
+        if lost:
+            report.rows(Severity.WARNING, "parts_left_out", np.array([row]), [str(lost)])
     return geometry
 
 
-def _only(collection: Geometry, wanted: GeometryType) -> Geometry:
-    """The parts of a collection that have the wanted dimension, as one geometry; the collection if it has none."""
-    parts = shapely.get_parts(shapely.get_parts(collection))
-    fitting = parts[shapely.get_dimensions(parts) == _DIMENSION[wanted]]
-    if not len(fitting):
-        return collection
+def _only(collection: Geometry, wanted: GeometryType) -> tuple[Geometry, int]:
+    """The parts of a collection that have the wanted dimension, as one geometry, and how many others it has.
+
+    A collection without any such part stays as it is: it doesn't belong to the layer.
+    """
+    parts, _ = single_parts(np.array([collection], dtype=object))
+    fits = shapely.get_dimensions(parts) == _DIMENSION[wanted]
+    if not fits.any():
+        return collection, 0
     build = {"polygon": shapely.union_all, "line": shapely.multilinestrings, "point": shapely.multipoints}
-    return build[wanted](fitting)
+    return build[wanted](parts[fits]), int((~fits).sum())
 
 
 def _repetitions(table: pd.DataFrame, geometry: Geometries, rows: np.ndarray, report: _Report) -> np.ndarray:

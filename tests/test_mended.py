@@ -572,3 +572,19 @@ def test_zones_on_both_sides_of_the_date_line_are_refused(workspace: Maker, caps
     )
     assert main(["check", str(workspace(towns=towns))]) == 2
     assert "date line" in capsys.readouterr().err
+
+
+# collections
+
+
+def test_what_a_collection_loses_is_said(workspace: Maker) -> None:
+    inner = GeometryCollection([square(0, 0), Point(EAST, NORTH)])
+    mixed = GeometryCollection([inner, LineString([(EAST, NORTH), (EAST + 1, NORTH)])])
+    towns = four_towns()
+    towns.loc[0, "geometry"] = GeometryCollection([square(0, 0), Point(EAST, NORTH)])
+    ws = qp.open_workspace(workspace(FOREST, forest=frame([mixed]), towns=towns))
+    assert sorted((f.layer, f.feature_id, f.value) for f in found(ws, "parts_left_out")) == [
+        ("forest", "1", "2"),
+        ("zones", "a", "1"),
+    ]
+    assert ws.layers["forest"].geometry[0].area == pytest.approx(999_750, rel=1e-4)  # the plane of 4549 stretches

@@ -14,7 +14,7 @@ from qpgis.crs import Geometries, Plane
 from qpgis.findings import Findings, Severity
 from qpgis.layers import Layer, ids_text
 from qpgis.measures.coverage import GAP_WIDTH_M, TOLERANCE_M, Faults, faults
-from qpgis.quality.geometry import NAMED, Subject, check_integrity, check_shapes
+from qpgis.quality.geometry import NAMED, WIDEST_DEG, Subject, check_integrity, check_shapes
 
 Expect = Literal["coverage", "free"]
 SHARED_EDGES = 0.5
@@ -60,6 +60,7 @@ def check_features(
     subject = Subject.of(geometry, ids, crs, role=role, file=file, findings=findings)
     check_integrity(subject, np.asarray(geometry, dtype=object))
     if subject.wide:
+        subject.note(Severity.WARNING, "too_wide", value=f"{WIDEST_DEG}°")
         return
     check_shapes(subject)
     check_coverage(subject, expect=expect, gap_width_m=gap_width_m)
