@@ -12,11 +12,11 @@ from qpgis.area import ZoneSet
 from qpgis.catalogue import Lang, text
 from qpgis.engine import Engine
 from qpgis.errors import ConfigError, MissingLayer, NotComputable, did_you_mean
-from qpgis.findings import Finding, Findings, Severity, ordered
+from qpgis.findings import Finding, Findings, Severity, ids_text, ordered
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import UNITS, Definition, Indicator
 from qpgis.judging import Judging, joined
-from qpgis.layers import AbsentLayer, Layer, ids_text
+from qpgis.layers import AbsentLayer, Layer
 from qpgis.parts import Ratio
 from qpgis.plans import Status
 from qpgis.provenance import Grade, worst

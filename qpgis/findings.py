@@ -55,6 +55,8 @@ class Finding:
 
 
 COLUMNS = tuple(f.name for f in fields(Finding))
+IDS_SHOWN = 20
+"""How many ids a finding about many features lists."""
 
 
 class Findings:
@@ -105,3 +107,14 @@ def as_table(findings: Iterable[Finding]) -> pd.DataFrame:
 def has_errors(findings: Iterable[Finding]) -> bool:
     """True where at least one finding is of severity ``error``."""
     return any(f.severity is Severity.ERROR for f in findings)
+
+
+def ids_text(ids: Iterable[str]) -> str:
+    """Ids as findings list them, the first twenty and how many more.
+
+    >>> ids_text(["a", "b"])
+    'a; b'
+    """
+    every = list(ids)
+    more = f"; … (+{len(every) - IDS_SHOWN})" if len(every) > IDS_SHOWN else ""
+    return "; ".join(every[:IDS_SHOWN]) + more

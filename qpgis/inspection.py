@@ -20,13 +20,14 @@ from qpgis.crs import LONLAT, Geometries, Plane, densify, judge_magnitudes, labe
 from qpgis.crs.systems import to_lonlat
 from qpgis.crs.trust import DATUMS, Datum, trusted
 from qpgis.errors import ConfigError, CRSError, QpgisError, did_you_mean
-from qpgis.findings import Finding, Findings, Severity, has_errors
-from qpgis.layers import as_text, ids_text
+from qpgis.findings import Finding, Findings, Severity, has_errors, ids_text
+from qpgis.layers import as_text
 from qpgis.naming import field_for, folded, meaning_of
-from qpgis.provenance import Grade, worst
+from qpgis.provenance import worst
 from qpgis.quality.coverage import check_features
 from qpgis.quality.datum import DatumJudgement, check_datum, nearest_reference
 from qpgis.quality.fields import check_fields
+from qpgis.quality.geometry import WIDEST_DEG, finite
 from qpgis.shapes import repaired, still_valid
 from qpgis.sources import Bounds, RawFeatures, Request
 from qpgis.sources.osm import is_osm, summary
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 EXAMPLES = 3
 """How many values of a field are shown."""
 RASTERS = (".tif", ".tiff")
-WIDEST_DEG = 60
-"""Features that spread further are not measured in one plane."""
 
 
 @dataclass(frozen=True)
@@ -336,14 +335,13 @@ def _described(raw: RawFeatures, view: LayerView, lang: Lang) -> LayerView:
     """What the rows say, whatever the coordinates mean."""
     for_types = raw.frame.geometry.geom_type.fillna("none") if raw.spatial else []
     types = {str(kind): int(count) for kind, count in _counts(for_types)}
-    said = {Grade(one) for one in set(raw.frame["grade"].dropna()) & set(Grade)} if "grade" in raw.frame else set()
     return replace(
         view,
         driver=raw.driver,
         features=len(raw.frame),
         geometry=types,
         encoding=raw.encoding,
-        grade=str(worst(said) or ""),
+        grade=str(worst(raw.grades) or ""),
         fields=tuple(_fields(raw, lang)),
     )
 
@@ -452,10 +450,7 @@ def _names(raw: RawFeatures) -> np.ndarray:
 
 def _is_whole(geometry: Geometries) -> np.ndarray:
     """Which geometries are there and have only finite coordinates."""
-    xy, owner = shapely.get_coordinates(geometry, return_index=True)
-    whole = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
-    whole[owner[~np.isfinite(xy).all(axis=1)]] = False
-    return whole
+    return finite(geometry) & ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
 
 
 def _box(geometry: Geometries) -> Bounds | None:

@@ -13,7 +13,7 @@ import shapely
 
 from qpgis.crs import Geometries, Plane, label, lonlat, parse
 from qpgis.errors import ConfigError, LayerError, MissingClasses, MissingLayer, did_you_mean
-from qpgis.findings import Findings, Severity
+from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, oneway_of, plan_status_of, water_classes
 from qpgis.provenance import Source
 from qpgis.shapes import repaired, single_parts, still_valid
@@ -53,8 +53,6 @@ LAYERS: Mapping[str, GeometryType] = {
 }
 """Every kind of layer and what its features are. The names planners read are in the catalogue, ``layer_<kind>``."""
 
-IDS_SHOWN = 20
-"""How many ids a finding about many features lists."""
 _DIMENSION = {"point": 0, "line": 1, "polygon": 2}
 _PARTS = {"point": {0, 4}, "line": {1, 5}, "polygon": {3, 6}}
 SHOW = "show_"
@@ -501,17 +499,6 @@ def _system(raw: RawFeatures, declared: CRS | str | None, kind: str, what: str, 
         value = f"{label(system)}, {label(raw.frame.crs)}"
         findings.add(Severity.WARNING, "crs_overruled", layer=kind, file=raw.file, value=value)
     return system
-
-
-def ids_text(ids: Iterable[str]) -> str:
-    """Ids as findings list them, the first twenty and how many more.
-
-    >>> ids_text(["a", "b"])
-    'a; b'
-    """
-    every = list(ids)
-    more = f"; … (+{len(every) - IDS_SHOWN})" if len(every) > IDS_SHOWN else ""
-    return "; ".join(every[:IDS_SHOWN]) + more
 
 
 def _there(frame: pd.DataFrame, state: State, report: _Report) -> np.ndarray:

@@ -38,7 +38,7 @@ def even_odd(polygon: Geometry) -> Geometry:
 
 def polygonal(geometry: Geometry) -> Geometry:
     """The polygons of a geometry, as one; an empty polygon if it has none."""
-    parts = shapely.get_parts(shapely.get_parts(geometry))
+    parts, _ = single_parts(np.array([geometry], dtype=object))
     polygons = parts[shapely.get_dimensions(parts) == 2]
     if not len(polygons):
         return shapely.Polygon()

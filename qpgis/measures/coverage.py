@@ -165,7 +165,7 @@ def _overlaps(shapes: Geometries, tree: shapely.STRtree, thinnest: float) -> tup
     one, other = np.hstack(found)
     places = _polygonal(shapely.intersection(shapes[one], shapes[other]))
     thick = np.flatnonzero(_thick(places, thinnest))
-    places[thick] = _checked(places[thick], shapes[one[thick]], shapes[other[thick]], thinnest)
+    places[thick] = _checked(places[thick], shapes[one[thick]], shapes[other[thick]])
     thick = thick[_thick(places[thick], thinnest)]
     return places[thick], [(int(a), int(b)) for a, b in zip(one[thick], other[thick], strict=True)]
 
@@ -189,7 +189,7 @@ def _thick(places: Geometries, thinnest: float) -> Mask:
     return np.bincount(owner[mean_width(parts) > thinnest], minlength=len(places)) > 0
 
 
-def _checked(places: Geometries, one: Geometries, other: Geometries, thinnest: float) -> Geometries:
+def _checked(places: Geometries, one: Geometries, other: Geometries) -> Geometries:
     """The overlaps, those done on a grid instead that differ from what a grid gives by more than it may."""
     again = _polygonal(shapely.intersection(one, other, grid_size=GRID_M))
     may = GRID_M * (shapely.length(places) + shapely.length(again))

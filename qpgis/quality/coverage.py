@@ -11,8 +11,8 @@ from pyproj import CRS
 
 from qpgis.area import StudyArea, ZoneSet
 from qpgis.crs import Geometries, Plane
-from qpgis.findings import Findings, Severity
-from qpgis.layers import Layer, ids_text
+from qpgis.findings import Findings, Severity, ids_text
+from qpgis.layers import Layer
 from qpgis.measures.coverage import GAP_WIDTH_M, TOLERANCE_M, Faults, faults
 from qpgis.quality.geometry import NAMED, WIDEST_DEG, Subject, check_integrity, check_shapes
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from qpgis.findings import Findings, Severity
-from qpgis.layers import as_text, ids_text
+from qpgis.findings import Findings, Severity, ids_text
+from qpgis.layers import as_text
 from qpgis.quality.geometry import NAMED
 
 if TYPE_CHECKING:

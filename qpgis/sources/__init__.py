@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qpgis.errors import SourceError
 from qpgis.findings import Findings, Severity
+from qpgis.provenance import Grade
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -62,6 +63,12 @@ class RawFeatures:
     domains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     spatial: bool = True
     default_crs: bool = False
+
+    @property
+    def grades(self) -> frozenset[Grade]:
+        """The grades that its rows say of themselves, in a column ``grade``."""
+        words = set(self.frame["grade"].dropna()) if "grade" in self.frame else set()
+        return frozenset(grade for grade in Grade if grade in words)
 
     @property
     def states_crs(self) -> bool:

@@ -115,7 +115,7 @@ def locate(request: Request, table: Table, numbers: Mapping[str, Floats]) -> Loc
         given = _Columns(_named(request, table, request.x_field), _named(request, table, request.y_field), "given")
         return _from_columns(request, table, numbers, given)
     texts = _text_columns(table)
-    columns = list(_coordinate_columns(table, numbers))
+    columns = list(_coordinate_columns(table))
     if len(texts) > 1:
         raise request.refusal(f'columns {", ".join(texts)} all hold geometries; say which with wkt_field = "..."')
     if texts:
@@ -197,7 +197,7 @@ def _text_columns(table: Table) -> list[str]:
     return found
 
 
-def _coordinate_columns(table: Table, numbers: Mapping[str, Floats]) -> Iterator[_Columns]:
+def _coordinate_columns(table: Table) -> Iterator[_Columns]:
     """Pairs of columns whose names say that they are coordinates, whichever they are."""
     by_name = {plain(name): name for name in reversed(table.columns)}
     seen: set[tuple[str, str]] = set()

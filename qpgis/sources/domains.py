@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qpgis.findings import Severity
+from qpgis.findings import Severity, ids_text
 from qpgis.sources import Request
-from qpgis.sources.wkb import listed
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -37,5 +36,5 @@ def report_outside(request: Request, frame: gpd.GeoDataFrame, ranges: Mapping[st
         if len(rows):
             words: dict[str, Any] = {"field": field, "count": len(rows), "domain": allowed.name}
             words |= {"low": f"{allowed.low:g}", "high": f"{allowed.high:g}"}
-            ids = listed([str(frame["feature_id"].iloc[row]) for row in rows])
+            ids = ids_text([str(frame["feature_id"].iloc[row]) for row in rows])
             request.note(Severity.WARNING, "outside_range", value=f"{values[rows[0]]:g}", ids=ids, **words)

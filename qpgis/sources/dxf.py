@@ -58,7 +58,6 @@ _METRES: Mapping[int, tuple[str, float]] = {
     14: ("decimetre", 0.1),
 }
 """The units of $INSUNITS and their metres; what is missing here is nowhere used."""
-_METRE = 6
 _SHOWN = 10
 
 
@@ -149,7 +148,7 @@ def _read_once(path: str, codec: str, *_state: int) -> _Drawing:
         within = WITHIN_M / _METRES.get(_units(document), ("", 1.0))[1]
         walk = Walk(document, blocks, within, said)
         features = walk.features()
-    _describe(document, walk, features, said)
+    _describe(document, walk, said)
     geometry = _geometries([feature.shape for feature in features])
     return _Drawing(_table(features), geometry, tuple(sorted(walk.layers)) or walk.named_layers, said, tuple(remarks))
 
@@ -245,7 +244,7 @@ def _units(document: Document) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _describe(document: Document, walk: Walk, features: list[Feature], said: Said) -> None:
+def _describe(document: Document, walk: Walk, said: Said) -> None:
     """What holds for the whole drawing."""
     unit, metres = _METRES.get(_units(document), ("", 1.0))
     if unit and metres != 1:

@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 
 from qpgis.errors import SourceError
-from qpgis.findings import Severity
+from qpgis.findings import Severity, ids_text
 from qpgis.shapes import even_odd
 from qpgis.sources import RawFeatures, Request
 from qpgis.sources.arrow import read_table
@@ -21,7 +21,6 @@ from qpgis.sources.domains import Range, report_outside
 from qpgis.sources.gdbtable import GdbTable, gdb_table
 from qpgis.sources.local import aside
 from qpgis.sources.ogr import chosen_layer, explained, ogr_layers, remarks_of
-from qpgis.sources.wkb import listed
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -172,7 +171,7 @@ def _wound(request: Request, frame: gpd.GeoDataFrame) -> gpd.GeoSeries:
         by_rings = even_odd(shapely.polygons(outer, others or None))
         if not np.isclose(by_rings.area, shapes[row].area, rtol=1e-9, atol=0):
             shapes[row] = by_rings
-    ids = listed([str(frame["feature_id"].iloc[row]) for row in odd])
+    ids = ids_text([str(frame["feature_id"].iloc[row]) for row in odd])
     request.note(Severity.WARNING, "gdb_ring_direction", value=ids, count=len(odd))
     return gpd.GeoSeries(shapes, crs=frame.crs)
 

@@ -16,7 +16,7 @@ import numpy as np
 import shapely
 
 from qpgis.crs import LONLAT
-from qpgis.findings import Severity
+from qpgis.findings import Severity, ids_text
 from qpgis.sources import Bounds, RawFeatures, Request
 from qpgis.sources.ids import feature_ids, say_repeated
 from qpgis.sources.jsonshapes import (
@@ -34,7 +34,6 @@ from qpgis.sources.jsontext import Document
 from qpgis.sources.ogr import chosen_layer
 from qpgis.sources.places import check_degrees, check_near
 from qpgis.sources.srs import named_system
-from qpgis.sources.wkb import listed
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -142,7 +141,7 @@ def _check_outermost(request: Request, document: Document) -> None:
             raise request.refusal("can't be read as GeoJSON: the FeatureCollection has no 'features'; export it again")
         misplaced = sorted((MISPLACED - {"features"}) & set(members))
         if misplaced:
-            request.note(Severity.WARNING, "geojson_foreign_members", value=listed(misplaced))
+            request.note(Severity.WARNING, "geojson_foreign_members", value=ids_text(misplaced))
     elif document.listed and said in ("Feature", *GEOMETRIES):
         raise request.refusal(f"can't be read as GeoJSON: a {said} with a list of 'features'; take one of them out")
     elif isinstance(said, str) and said in OTHER_FORMATS:
@@ -174,7 +173,7 @@ def _frame(request: Request, features: Features, geometry: np.ndarray, ids: np.n
     except Wrong as why:
         raise request.refusal(str(why)) from None
     if mixed:
-        request.note(Severity.INFO, "geojson_mixed_values", value=listed(mixed))
+        request.note(Severity.INFO, "geojson_mixed_values", value=ids_text(mixed))
     if any(id_ is not None for id_ in features.ids):
         columns.setdefault("id", column(features.ids)[0])
     columns.setdefault("feature_id", pd.Series(ids, dtype="str"))
@@ -239,7 +238,7 @@ def _note_faults(request: Request, features: Features, geometry: np.ndarray, ids
     rows = features.rows
 
     def of(some: list[int]) -> dict[str, Any]:
-        return {"feature_id": listed(ids[some].tolist()), "count": len(some)}
+        return {"feature_id": ids_text(ids[some].tolist()), "count": len(some)}
 
     if rows["closed"]:
         request.note(Severity.WARNING, "text_ring_closed", **of(rows["closed"]))
@@ -256,7 +255,7 @@ def _note_faults(request: Request, features: Features, geometry: np.ndarray, ids
         request.note(Severity.WARNING, "geojson_bbox_of_feature", **of(boxes))
     if features.foreign:
         severity = Severity.WARNING if features.foreign & MISPLACED else Severity.INFO
-        request.note(severity, "geojson_foreign_members", value=listed(sorted(features.foreign)))
+        request.note(severity, "geojson_foreign_members", value=ids_text(sorted(features.foreign)))
 
 
 def _may_hold(box: Any, geometry: shapely.Geometry | None) -> bool:

@@ -21,13 +21,13 @@ import numpy as np
 import shapely
 
 from qpgis.errors import SourceError
-from qpgis.findings import Severity
+from qpgis.findings import Severity, ids_text
 from qpgis.sources import RawFeatures, Request
 from qpgis.sources.arrow import located
 from qpgis.sources.domains import Range, report_outside
 from qpgis.sources.local import aside
 from qpgis.sources.ogr import chosen_layer
-from qpgis.sources.wkb import compare_boxes, listed
+from qpgis.sources.wkb import compare_boxes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -351,7 +351,7 @@ def _typed(request: Request, name: str, declared: str, values: Sequence[Any], id
         "field": name,
         "type": declared,
         "count": len(rows),
-        "ids": listed([ids[row] for row in rows]),
+        "ids": ids_text([ids[row] for row in rows]),
     }
     request.note(Severity.WARNING, "gpkg_other_type", value=str(there.iloc[rows[0]])[:80], **words)
     return there
@@ -388,7 +388,7 @@ def _bodies(request: Request, layer: _Layer, blobs: list[Any], heads: np.ndarray
         value = ", ".join(str(number) for number in np.unique(srs[other])[:5])
         words: dict[str, Any] = {
             "count": len(other),
-            "ids": listed([ids[row] for row in other]),
+            "ids": ids_text([ids[row] for row in other]),
             "layer_srs": layer.srs_id,
         }
         request.note(Severity.WARNING, "gpkg_other_system", value=value, **words)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qpgis.findings import Severity
+from qpgis.findings import Severity, ids_text
 from qpgis.sources import RawFeatures, Request
 from qpgis.sources.arrow import read_table
 from qpgis.sources.ids import feature_ids
@@ -19,7 +19,6 @@ from qpgis.sources.jsonshapes import frame_columns
 from qpgis.sources.ogr import chosen_layer, ogr_layers
 from qpgis.sources.places import check_degrees, check_near
 from qpgis.sources.srs import named_system
-from qpgis.sources.wkb import listed
 from qpgis.sources.xml import MOST_DEEP, exact_numbers, local, parse, safe_text, too_deep
 
 if TYPE_CHECKING:
@@ -258,15 +257,15 @@ class _Census:
         if len(self.systems) > 1:
             raise self._request.refusal(
                 f"its geometries name different systems, or one in different words, with different orders of axes: "
-                f"{listed(self.systems)}; export one file for each"
+                f"{ids_text(self.systems)}; export one file for each"
             )
         if self.systems and self._without and not self._of_collection:
             raise self._request.refusal(
-                f"{len(self._without)} features name no system, others do: {listed(self._without)}; export it again"
+                f"{len(self._without)} features name no system, others do: {ids_text(self._without)}; export it again"
             )
         if self._several:
             count = len(self._several)
-            self._request.note(Severity.WARNING, "gml_geometries", feature_id=listed(self._several), count=count)
+            self._request.note(Severity.WARNING, "gml_geometries", feature_id=ids_text(self._several), count=count)
 
 
 @dataclass

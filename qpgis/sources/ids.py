@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qpgis.findings import Severity
+from qpgis.findings import Severity, ids_text
 from qpgis.sources import Request
-from qpgis.sources.wkb import listed
 
 
 def feature_ids(request: Request, said: Sequence[str | None]) -> np.ndarray:
@@ -24,7 +23,7 @@ def feature_ids(request: Request, said: Sequence[str | None]) -> np.ndarray:
     say_repeated(request, having)
     if 0 < len(having) < len(ids):
         without = [place.format(n) for n, id_ in enumerate(said) if id_ is None]
-        request.note(Severity.WARNING, "text_ids_missing", feature_id=listed(without), count=len(without))
+        request.note(Severity.WARNING, "text_ids_missing", feature_id=ids_text(without), count=len(without))
     return ids
 
 
@@ -32,4 +31,4 @@ def say_repeated(request: Request, ids: Sequence[str]) -> None:
     """Name ids that stand more than once."""
     repeated = [id_ for id_, times in Counter(ids).items() if times > 1]
     if repeated:
-        request.note(Severity.WARNING, "text_ids_repeated", value=listed(repeated), count=len(repeated))
+        request.note(Severity.WARNING, "text_ids_repeated", value=ids_text(repeated), count=len(repeated))

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qpgis.crs import LONLAT
-from qpgis.findings import Severity
+from qpgis.findings import Severity, ids_text
 from qpgis.sources import RawFeatures, Request
 from qpgis.sources.archives import unpacked
 from qpgis.sources.ids import feature_ids
 from qpgis.sources.jsonshapes import Features, Wrong, first_wrong, frame_columns, no_collector
 from qpgis.sources.ogr import chosen_layer
 from qpgis.sources.places import check_degrees, check_near
-from qpgis.sources.wkb import listed
 from qpgis.sources.xml import exact_numbers, safe_text, tree
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def _main(request: Request, folder: Path) -> Path:
         raise request.refusal(f"a KMZ has to have one document, doc.kml; there is: {names}")
     others = [path.relative_to(folder).as_posix() for path in found if path != main[0]]
     if others:
-        request.note(Severity.WARNING, "kmz_other_documents", value=listed(others))
+        request.note(Severity.WARNING, "kmz_other_documents", value=ids_text(others))
     return main[0]
 
 
@@ -195,7 +194,7 @@ def _say_unread(request: Request, document: _Document) -> None:
     pictures = {tag: count for tag, count in document.unread.items() if tag in _PICTURES}
     others = {tag: count for tag, count in document.unread.items() if tag not in (*_PICTURES, "NetworkLink")}
     if document.links:
-        request.note(Severity.WARNING, "kml_link", value=listed(document.links), count=len(document.links))
+        request.note(Severity.WARNING, "kml_link", value=ids_text(document.links), count=len(document.links))
     if pictures:
         request.note(Severity.INFO, "kml_pictures", value=_counts(pictures))
     if others:
@@ -225,7 +224,7 @@ class _Placemarks:
     def where(self, rows: Sequence[bool]) -> dict[str, Any]:
         """Some of them, for a finding."""
         names = [self.called(row) for row, there in enumerate(rows) if there]
-        return {"feature_id": listed(names), "count": len(names)}
+        return {"feature_id": ids_text(names), "count": len(names)}
 
     def features(self, request: Request) -> Features:
         """All of them, as GeoJSON features would be."""

@@ -16,14 +16,14 @@ import shapely
 from shapely import Geometry
 
 from qpgis.crs import Geometries
-from qpgis.findings import Severity
+from qpgis.findings import Severity, ids_text
 from qpgis.shapes import even_odd
 from qpgis.sources import RawFeatures, Request
 from qpgis.sources.dbf import Table, read_table
 from qpgis.sources.local import link
 from qpgis.sources.ogr import explained, remarks_of, with_ids
 from qpgis.sources.shp import NULL, POLYGON, Records, areas_by_direction, read_records
-from qpgis.sources.wkb import geometries, listed
+from qpgis.sources.wkb import geometries
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -97,7 +97,7 @@ def _frame(
     whole = gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(shapes, crs=crs))
     if table is not None and table.deleted.any():
         ids = [str(row) for row in np.flatnonzero(table.deleted)]
-        request.note(Severity.WARNING, "dbf_rows_deleted", feature_id=listed(ids), count=len(ids))
+        request.note(Severity.WARNING, "dbf_rows_deleted", feature_id=ids_text(ids), count=len(ids))
         whole = whole[~table.deleted]
     return with_ids(whole.copy())
 

@@ -16,15 +16,13 @@ import numpy as np
 import shapely
 
 from qpgis.crs import Floats, Geometries
-from qpgis.findings import Severity
+from qpgis.findings import Severity, ids_text
 from qpgis.sources import Request
 from qpgis.sources.curves import Straightening, straight
 
 if TYPE_CHECKING:
     from shapely import Geometry
 
-IDS_SHOWN = 20
-"""How many ids a finding about many features lists."""
 _SIMPLE = (1, 2, 3, 4, 5, 6)
 _NESTED = re.compile(
     rb"\x01(?:[\x04-\x07]\0\0[\0\x80\x40\xc0\x20\xa0\x60\xe0]|[\xec-\xef]\x03\0\0|[\xd4-\xd7]\x07\0\0|[\xbc-\xbf]\x0b\0\0)"
@@ -131,14 +129,14 @@ def _report(request: Request, ids: list[str], read: list[_Reading]) -> None:
             request.note(Severity.WARNING, "wkb_ring_collapsed", feature_id=feature_id, value=str(one.collapsed))
     surfaces = [feature_id for feature_id, one in zip(ids, read, strict=True) if one.surface]
     if surfaces:
-        request.note(Severity.WARNING, "wkb_surface", value=listed(surfaces), count=len(surfaces))
+        request.note(Severity.WARNING, "wkb_surface", value=ids_text(surfaces), count=len(surfaces))
     curved = [(feature_id, one) for feature_id, one in zip(ids, read, strict=True) if one.curved and not one.fault]
     if curved:
         value = f"{max(one.arcs.deviation_m for _, one in curved) * 1000:.3g} mm"
         share = max(_area_share(one) for _, one in curved)
         words: dict[str, Any] = {
             "count": len(curved),
-            "ids": listed([i for i, _ in curved]),
+            "ids": ids_text([i for i, _ in curved]),
             "share": f"{share * 1e6:.3g} ppm",
         }
         request.note(Severity.WARNING, "curves_straightened", value=value, **words)
@@ -160,12 +158,6 @@ def compare_boxes(request: Request, shapes: Geometries, stated: Floats, ids: Seq
         apart = np.abs(stated - drawn).max(axis=1) > _BOX_WITHIN * (1 + np.abs(drawn).max(axis=1))
     for row in np.flatnonzero(apart & np.isfinite(stated).all(axis=1)):
         request.note(Severity.WARNING, "wkb_other_box", feature_id=ids[int(row)])
-
-
-def listed(ids: Sequence[str]) -> str:
-    """The first ids of many."""
-    more = f"; … (+{len(ids) - IDS_SHOWN})" if len(ids) > IDS_SHOWN else ""
-    return "; ".join(ids[:IDS_SHOWN]) + more
 
 
 def _area_share(one: _Reading) -> float:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
-from qpgis.findings import Findings, Severity
+from qpgis.findings import IDS_SHOWN, Findings, Severity, ids_text
 from qpgis.landuse import Crosswalk, Reading, Scheme, Written, better_fit, class_names, crosswalk, scheme
-from qpgis.layers import IDS_SHOWN, Layer, ids_text
+from qpgis.layers import Layer
 
 if TYPE_CHECKING:
     import pandas as pd

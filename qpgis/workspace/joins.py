@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from qpgis.errors import LayerError, did_you_mean
-from qpgis.findings import Findings, Severity
-from qpgis.layers import as_text, ids_text
+from qpgis.findings import Findings, Severity, ids_text
+from qpgis.layers import as_text
 from qpgis.naming import folded
 from qpgis.sources import RawFeatures
 

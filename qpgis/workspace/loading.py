@@ -14,9 +14,9 @@ from qpgis.area import ALL, Group, StudyArea, study_area, with_own_zones
 from qpgis.catalogue import Lang, data_dir, read_toml
 from qpgis.crs import COINCIDENT_M, LONLAT, label, parse
 from qpgis.errors import ConfigError, LayerError, SourceError, ZoneError, did_you_mean
-from qpgis.findings import Findings, Severity
+from qpgis.findings import Findings, Severity, ids_text
 from qpgis.indicators import registry
-from qpgis.layers import Fields, Layer, Ledger, State, ids_text, prepare, text_of
+from qpgis.layers import Fields, Layer, Ledger, State, prepare, text_of
 from qpgis.measures.areas import area_contributions
 from qpgis.naming import field_for
 from qpgis.periods import last_day
@@ -128,8 +128,7 @@ class Reader:
     def _grade(self, raw: RawFeatures, table: FileTable | LayerTable, role: str, name: str) -> Grade:
         """The declared grade, or the worst that the rows of the file say of themselves."""
         assert table.grade is not None
-        said = set(raw.frame["grade"].dropna()) & set(Grade) if "grade" in raw.frame else set()
-        grade = worst([table.grade, *(Grade(one) for one in said)])
+        grade = worst([table.grade, *raw.grades])
         assert grade is not None
         if grade is not table.grade:
             words = {"layer": role, "file": name, "value": str(grade)}

@@ -10,9 +10,9 @@ import shapely
 
 from qpgis.catalogue import Lang
 from qpgis.crs import LONLAT, lonlat, parse
-from qpgis.findings import Findings, Severity
+from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import plan_status_of
-from qpgis.layers import SHOW, as_text, days, ids_text, require_fields
+from qpgis.layers import SHOW, as_text, days, require_fields
 from qpgis.provenance import Source
 
 if TYPE_CHECKING:
