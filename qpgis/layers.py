@@ -16,7 +16,7 @@ from qpgis.errors import ConfigError, LayerError, MissingClasses, MissingLayer, 
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, oneway_of, plan_status_of, water_classes
 from qpgis.provenance import Source
-from qpgis.shapes import repaired, single_parts, still_valid
+from qpgis.shapes import equal_rows, repaired, single_parts, still_valid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -396,6 +396,12 @@ class _Report:
                 value=value,
             )
 
+    def equals(self, severity: Severity, rule: str, groups: Iterable[np.ndarray]) -> None:
+        """One finding for each group of rows that are the same."""
+        for rows in groups:
+            about = {"layer": self.layer, "file": self.file, "feature_id": ids_text(self.ids[rows])}
+            self.findings.add(severity, rule, **about, location=self._place(rows[0]), value=str(len(rows)))
+
     def _place(self, row: int) -> str:
         geometry = self.raw[row]
         if geometry is None or geometry.is_empty:
@@ -459,13 +465,13 @@ def _repetitions(table: pd.DataFrame, geometry: Geometries, rows: np.ndarray, re
     import pandas as pd
 
     report.rows(Severity.WARNING, "duplicate_id", rows[table["feature_id"].duplicated().to_numpy()])
-    one_way = table["oneway"].to_numpy() if "oneway" in table else np.zeros(len(table), dtype=bool)
-    shapes = np.where(one_way, geometry, shapely.normalize(geometry))
-    again = pd.Series(shapely.to_wkb(shapes)).duplicated().to_numpy()
     if LAYERS[report.layer] == "line":
+        one_way = table["oneway"].to_numpy() if "oneway" in table else np.zeros(len(table), dtype=bool)
+        shapes = np.where(one_way, geometry, shapely.normalize(geometry))
+        again = pd.Series(shapely.to_wkb(shapes)).duplicated().to_numpy()
         report.rows(Severity.WARNING, "duplicate_line", rows[again])
         return ~again
-    report.rows(Severity.WARNING, "duplicate_geometry", rows[again])
+    report.equals(Severity.WARNING, "duplicate_geometry", (rows[same] for same in equal_rows(geometry)))
     if report.layer == "stations":
         twice = ((table["name"] != "") & table["name"].duplicated()).to_numpy()
         report.rows(Severity.WARNING, "duplicate_station", rows[twice], table["name"][twice])

@@ -1,4 +1,4 @@
-"""Mending polygons: by one stated rule, and only where they are broken."""
+"""Shapes as such: polygons mended by one stated rule, collections taken apart, equals found."""
 
 from __future__ import annotations
 
@@ -52,6 +52,15 @@ def still_valid(polygons: Geometries) -> Geometries:
         polygons = polygons.copy()
         polygons[broken] = [polygonal(g) for g in shapely.make_valid(polygons[broken])]
     return polygons
+
+
+def equal_rows(shapes: Geometries) -> list[NDArray[np.int64]]:
+    """Of each shape that stands more than once the rows that have it, wherever its rings and parts begin."""
+    import pandas as pd
+
+    keys = pd.Series(shapely.to_wkb(shapely.normalize(shapes)))
+    repeated = keys[keys.duplicated(keep=False)]
+    return [rows.to_numpy() for rows in repeated.groupby(repeated, sort=False).groups.values()]
 
 
 def single_parts(shapes: Geometries) -> tuple[Geometries, NDArray[np.int64]]:

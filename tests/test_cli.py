@@ -137,7 +137,7 @@ def test_check_as_json(workspace: Maker, capsys: pytest.CaptureFixture[str]) -> 
     found = {one["rule"]: one for one in json.loads(capsys.readouterr().out)}
     assert set(found) == {"duplicate_geometry", "overlaps_count_once"}
     finding = found["duplicate_geometry"]
-    assert finding["message"] == "The same shape stands more than once in the layer"
+    assert finding["message"] == "The same shape stands 2 times in the layer"
 
 
 def test_run_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,6 +84,26 @@ class SceneLayer:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """Something to say beside the values, listed in the panel.
+
+    Attributes
+    ----------
+    kind : str
+        Key of the layer styles, whose colour marks it.
+    title, text : str
+        What it is, and what follows from it.
+    place : tuple of float, optional
+        Longitude and latitude that it leads to.
+    """
+
+    kind: str
+    title: str
+    text: str
+    place: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Scene:
     """Everything that a planning map shows, ready to be printed.
 
@@ -97,13 +117,15 @@ class Scene:
     values : pandas.DataFrame
         One row per zone x indicator x definition: ``indicator, indicator_name, definition, definition_text, zone_id,
         level, value`` (NaN is missing), ``value_text`` (with its unit), ``unit, status, status_text, target_text,
-        grade, grade_said, note``. An optional column ``theme`` picks the colours.
+        grade, grade_said, note``. An optional column ``theme`` picks the colours. Without rows no zone is shaded.
     layers : tuple of SceneLayer
         The layers beside the zones.
     footer : tuple of str
         Lines that are always shown.
     lang : {"zh", "en"}
         Language of the map's own words.
+    notices : tuple of Notice
+        What is listed in the panel, in this order.
     """
 
     title: str
@@ -112,6 +134,7 @@ class Scene:
     layers: tuple[SceneLayer, ...]
     footer: tuple[str, ...]
     lang: Lang = "zh"
+    notices: tuple[Notice, ...] = ()
 
 
 def planning_map(scene: Scene) -> folium.Map:
@@ -223,7 +246,8 @@ class Sheet(MacroElement):
         self._name = "Sheet"
         self.zones = zones
         footer = [*scene.footer, _display_line(scene)]
-        self.data = {"title": scene.title, "footer": footer, "words": _words(scene.lang)}
+        notices = [_notice_json(notice) for notice in scene.notices]
+        self.data = {"title": scene.title, "footer": footer, "words": _words(scene.lang), "notices": notices}
 
     def render(self, **kwargs: object) -> str:
         """Put the sheet's HTML, data and script into the figure."""
@@ -395,6 +419,12 @@ def _names_json(frame: gpd.GeoDataFrame, style: styles.LayerStyle) -> Json:
         return {"zoom": 0, "rows": [], "places": []}
     rows = sorted(largest.values())
     return {"zoom": style.names_from_zoom, "rows": rows, "places": [_name_place(shapes[row]) for row in rows]}
+
+
+def _notice_json(notice: Notice) -> Json:
+    place = [notice.place[1], notice.place[0]] if notice.place else None
+    colour = styles.layer_style(notice.kind).fill
+    return {"title": notice.title, "text": notice.text, "colour": colour, "place": place}
 
 
 def pack(words: Iterable[str]) -> str | Json:

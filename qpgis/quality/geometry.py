@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from qpgis.crs import Floats, Geometries, Plane, lonlat
-from qpgis.findings import Findings, Severity
+from qpgis.findings import Findings, Severity, ids_text
 from qpgis.measures.coverage import SLIVER_WIDTH_M, TOLERANCE_M, mean_width
-from qpgis.shapes import POLYGON, repaired, single_parts, still_valid
+from qpgis.shapes import POLYGON, equal_rows, repaired, single_parts, still_valid
 
 NAMED = 20
 """How many features of one fault are named one by one, the worst first; the others are counted."""
@@ -196,14 +196,12 @@ def _mendings(subject: Subject, rows: Ints) -> list[str]:
 
 
 def _report_doubled(subject: Subject) -> None:
-    """Name the features that have the same shape as an earlier one."""
-    there = np.flatnonzero((shapely.get_dimensions(subject.raw) > 0) & ~shapely.is_empty(subject.raw))
-    first: dict[bytes, int] = {}
-    for row, wkb in zip(there, shapely.to_wkb(shapely.normalize(subject.raw[there])), strict=True):
-        earlier = first.setdefault(wkb, int(row))
-        if earlier != row:
-            pair = f"{subject.ids[earlier]}; {subject.ids[row]}"
-            subject.note(Severity.WARNING, "duplicate_geometry", feature_id=pair, at=subject.shapes[row])
+    """Name the features that have the same shape."""
+    there = np.flatnonzero(~(shapely.is_missing(subject.raw) | shapely.is_empty(subject.raw)))
+    for same in equal_rows(subject.raw[there]):
+        rows = there[same]
+        about = {"feature_id": ids_text(subject.ids[rows]), "at": subject.shapes[rows[0]], "value": str(len(rows))}
+        subject.note(Severity.WARNING, "duplicate_geometry", **about)
 
 
 def _report_rings_by_name(subject: Subject) -> None:

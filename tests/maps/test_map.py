@@ -20,7 +20,7 @@ from shapely.geometry import GeometryCollection, LineString, MultiPolygon, Point
 
 from qpgis import catalogue, styles
 from qpgis.errors import CRSError, OutputError, ZoneError
-from qpgis.maps import Scene, SceneLayer, html, planning_map
+from qpgis.maps import Notice, Scene, SceneLayer, html, planning_map
 from qpgis.maps.offline import OfflineMap, script_json
 from qpgis.maps.thematic import LayerControl, _parts, class_breaks, display_copy, layer_json, pack, roundest, zones_json
 from tests.browser import CHROMIUM, FLAGS
@@ -417,6 +417,28 @@ def test_tooltips_say_what_a_zone_and_a_feature_are(visit) -> None:
     assert "水域" in tip
     assert "w1" in tip
     assert "20.0 %" in tip  # and the zone it lies in
+
+
+@pytest.mark.browser
+def test_notices_lead_to_their_places_on_a_map_that_shades_nothing(visit) -> None:
+    listed = (
+        Notice("finding_error", HOSTILE, "请核对", (121.015, 31.015)),
+        Notice("finding_info", "另有 3 条", "findings.csv"),
+    )
+    plain = scene()
+    page = visit(html(planning_map(replace(plain, values=plain.values.iloc[:0], notices=listed))))
+    assert set(shades(page)) == {"#ffffff"}
+    for empty in ("#qp-indicator", "#qp-definition", "#qp-legend"):
+        assert not page.locator(empty).is_visible()
+    entries = page.locator("#qp-notices-list li")
+    assert entries.nth(1).inner_text().split() == ["另有", "3", "条", "findings.csv"]
+    assert entries.nth(1).locator("button").count() == 0
+    entries.nth(0).locator("button").click()
+    centre = page.evaluate(f"() => {MAP}.getCenter()")
+    assert (centre["lng"], centre["lat"]) == pytest.approx((121.015, 31.015), abs=1e-3)
+    assert "请核对" in page.locator(".leaflet-popup-content").inner_text()
+    assert page.locator(".leaflet-popup-content h3").nth(0).inner_text().startswith("<script>")
+    assert page.evaluate("window.hacked") is None
 
 
 @pytest.mark.browser

@@ -159,3 +159,10 @@ def test_the_shared_bad_cases(case: str, file: str, rules: set[str]) -> None:
         pytest.skip("the shared bad inputs are not here")
     read = gpd.read_file(path)
     assert set(checked(*read.geometry, crs=read.crs)) == rules
+
+
+def test_a_shape_that_stands_often_is_one_finding_with_all_who_have_it() -> None:
+    stop, other = Point(EAST, NORTH), Point(EAST + 5, NORTH)
+    (double,) = checked(stop, other, stop, square(0, 0), stop)["duplicate_geometry"]
+    assert (double.feature_id, double.value) == ("p0; p2; p4", "3")
+    assert double.location.startswith("121.0")

@@ -9,6 +9,8 @@ const qpgis = (() => {
   const NARROW = "(max-width: 760px)";
   const BORDERS = "qp-borders"; // zone borders lie above all layers, and catch no mouse
   const LABELS = "qp-labels";
+  const PAPER = "#ffffff"; // of zones on a map without indicators
+  const CLOSE_ZOOM = 15;
 
   /* ---- small helpers ---- */
 
@@ -232,7 +234,7 @@ const qpgis = (() => {
       if (!this.hatch) this.hatch = hatch();
       this.drawn.fills.forEach((fill, row) => {
         const shade = rows && rows.class[row] >= 0 ? rows.colours[rows.class[row]] : this.hatch;
-        fill.setStyle({ fillColor: shade });
+        fill.setStyle({ fillColor: series ? shade : PAPER });
       });
       this.drawn.labels.forEach((marker, row) => {
         marker.node.lastChild.textContent = rows ? at(rows.value, row) : "";
@@ -426,6 +428,7 @@ const qpgis = (() => {
       this.fold();
       this.fillLevels();
       this.fillIndicators();
+      this.fillNotices();
       this.update();
       this.fit();
     }
@@ -493,6 +496,7 @@ const qpgis = (() => {
       this.indicator = byId("qp-indicator");
       this.definition = byId("qp-definition");
       const names = new Map(this.zones.data.series.map((series) => [series.indicator, series.name]));
+      for (const node of [this.indicator.parentNode, byId("qp-legend")]) node.hidden = names.size === 0;
       for (const [key, name] of names) this.indicator.append(new Option(name, key));
       this.indicator.addEventListener("change", () => this.fillDefinitions());
       this.definition.addEventListener("change", () => this.choose());
@@ -505,6 +509,27 @@ const qpgis = (() => {
         ...series.map(({ definition, text }) => new Option(text || definition, definition)));
       this.definition.parentNode.hidden = series.length < 2;
       this.choose();
+    }
+
+    /** What there is to say beside the values, one after the other; what has a place leads there. */
+    fillNotices() {
+      const { notices } = this.data;
+      byId("qp-notices").hidden = notices.length === 0;
+      byId("qp-notices-list").append(...notices.map((notice) => {
+        const item = make("li");
+        const entry = make(notice.place ? "button" : "span", "qp-notice");
+        entry.append(svg("svg", KEY, svg("circle", { cx: 13, cy: 7, r: 5, fill: notice.colour })), make("span", "", notice.title));
+        item.append(entry, make("p", "", notice.text));
+        if (!notice.place) return item;
+        entry.type = "button";
+        entry.addEventListener("click", () => {
+          this.map.setView(notice.place, Math.max(this.map.getZoom(), CLOSE_ZOOM), { animate: false });
+          const node = make("div", "qp-feature");
+          node.append(make("h3", "", notice.title), make("p", "", notice.text));
+          pin(this.map, L.latLng(notice.place), node);
+        });
+        return item;
+      }));
     }
 
     choose() {
