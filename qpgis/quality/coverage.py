@@ -15,6 +15,7 @@ from qpgis.findings import Findings, Severity, ids_text
 from qpgis.layers import Layer
 from qpgis.measures.coverage import GAP_WIDTH_M, TOLERANCE_M, Faults, faults
 from qpgis.quality.geometry import NAMED, WIDEST_DEG, Subject, check_integrity, check_shapes
+from qpgis.shapes import polygonal
 
 Expect = Literal["coverage", "free"]
 SHARED_EDGES = 0.5
@@ -81,6 +82,8 @@ def check_coverage(
     """Name the gaps and overlaps of polygons, the largest first; ``None`` where there are fewer than two."""
     polygons = subject.shapes.copy()
     polygons[shapely.get_dimensions(polygons) != 2] = None
+    mixed = shapely.get_type_id(polygons) == shapely.GeometryType.GEOMETRYCOLLECTION
+    polygons[mixed] = [polygonal(one) for one in polygons[mixed]]
     if (shapely.area(polygons) > 0).sum() < 2:
         return None
     found = faults(polygons, gap_width_m=gap_width_m, sliver_width_m=0, tolerance_m=0)

@@ -22,6 +22,7 @@ from qpgis.errors import did_you_mean
 from qpgis.findings import Severity
 from qpgis.sources import Request
 from qpgis.sources.grid import Table, plain, row_list
+from qpgis.sources.wkb import geometries
 
 if TYPE_CHECKING:
     from pyproj import CRS
@@ -34,8 +35,11 @@ _WKT = re.compile(
     re.IGNORECASE,
 )
 _WKB = re.compile(r"\s*0[01][0-9A-Fa-f]{16,}\s*")
+_CURVED = re.compile("CIRC|CURVE|SURF|GEOMETRYC", re.IGNORECASE)
+"""In well-known text the words that shapely can't be given alone, or nested without end."""
+_DEEPEST = 32
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_PAIR = re.compile(r"\s*[\[(]?\s*([^\s,;]+)\s*[,;\s]\s*([^\s,;\])]+)\s*[\])]?\s*")
+_PAIR = re.compile(r"\s*[\[(]?\s*([^\s,;，；、]+)\s*[,;，；、\s]\s*([^\s,;，；、\])]+)\s*[\])]?\s*")
 _HEAD, _TAIL = r"(?P<head>[NSEW])?", r"(?P<tail>[NSEW])?"
 _DMS = re.compile(
     _HEAD
@@ -125,7 +129,7 @@ def locate(request: Request, table: Table, numbers: Mapping[str, Floats]) -> Loc
     pair = next((name for name in table.columns if plain(name) in _words("pair", "pair_latitude_first")), None)
     if columns:
         return _from_columns(request, table, numbers, _chosen(request, columns))
-    if pair is not None and all(_PAIR.fullmatch(cell) for cell in _sample(table.columns[pair])):
+    if pair is not None and _mostly_pairs(table.columns[pair]):
         return _from_pair(request, table, pair)
     _say_half(request, table)
     return None
@@ -225,6 +229,12 @@ def _mostly_numbers(*columns: Sequence[str]) -> bool:
     return 2 * sum(_parsed(cell, "") is not None for cell in cells) > len(cells)
 
 
+def _mostly_pairs(column: Sequence[str]) -> bool:
+    cells = _sample(column)
+    halves = [half for cell in cells if (match := _PAIR.fullmatch(cell)) for half in match.groups()]
+    return sum(_parsed(half, "") is not None for half in halves) >= len(cells)
+
+
 def _chosen(request: Request, columns: Sequence[_Columns]) -> _Columns:
     """The only pair; else the one whose names stand alone, without a word before them."""
     if len(columns) == 1:
@@ -262,15 +272,13 @@ def _from_text(request: Request, table: Table, name: str) -> Located:
     binary = np.array([bool(_WKB.fullmatch(cell)) for cell in _sample(table.columns[name])], dtype=bool)
     geometry = np.full(len(cells), None, dtype=object)
     srids = np.zeros(len(cells), dtype=int)
+    ids = [str(number) for number, there in zip(table.numbers, filled, strict=True) if there]
     if binary.size and binary.all():
-        geometry[filled] = shapely.from_wkb([cell.strip() for cell in cells[filled]], on_invalid="ignore")
-        srids = np.where(filled, shapely.get_srid(geometry), 0)
+        geometry[filled], srids[filled] = _from_binary(request, cells[filled], ids)
     else:
         split = [re.match(r"\s*(?:SRID=(\d+);)?(.*)", cell, re.IGNORECASE | re.DOTALL) for cell in cells[filled]]
         srids[filled] = [int(match[1] or 0) if match else 0 for match in split]
-        with np.errstate(all="ignore"):  # numbers beyond any are no geometry either
-            geometry[filled] = shapely.from_wkt([match[2] if match else "" for match in split], on_invalid="ignore")
-    geometry[shapely.get_type_id(geometry) > 7] = None
+        geometry[filled] = _parsed_text(request, [match[2] if match else "" for match in split], ids)
     wrong = np.flatnonzero(filled & shapely.is_missing(geometry))
     lines = [table.numbers[row] for row in wrong]
     if len(wrong) and len(wrong) == filled.sum():
@@ -283,6 +291,43 @@ def _from_text(request: Request, table: Table, name: str) -> Located:
     _say_missing(request, table, np.flatnonzero(~filled))
     request.note(Severity.INFO, "table_coordinates", value=name)
     return Located(geometry, _system(request, srids[filled & ~shapely.is_missing(geometry)]), name)
+
+
+def _from_binary(request: Request, cells: Any, ids: Sequence[str]) -> tuple[Geometries, Any]:
+    """Geometries of hexadecimal well-known binary, and the systems that they name, 0 where they name none."""
+    blobs = [_bytes(cell) for cell in cells]
+    return geometries(request, blobs, ids), np.array([_srid(blob or b"") for blob in blobs])
+
+
+def _bytes(cell: str) -> bytes | None:
+    try:
+        return bytes.fromhex(cell)
+    except ValueError:
+        return None
+
+
+def _srid(blob: bytes) -> int:
+    """What extended well-known binary names as its system."""
+    order: Literal["little", "big"] = "little" if blob[:1] == b"\1" else "big"
+    says = int.from_bytes(blob[1:5], order) & 0x20000000
+    return int.from_bytes(blob[5:9], order) if says else 0
+
+
+def _parsed_text(request: Request, texts: Sequence[str], ids: Sequence[str]) -> Geometries:
+    """Geometries of well-known text; None for what is none."""
+    hard = np.array([bool(_CURVED.search(text)) for text in texts], dtype=bool)
+    nested = [text.upper().count("GEOMETRYCOLLECTION") > _DEEPEST for text in texts]  # GEOS would end the process
+    plain_texts = ["" if deep else text for text, deep in zip(texts, nested, strict=True)]
+    with np.errstate(all="ignore"):  # numbers beyond any are no geometry either
+        found = np.full(len(texts), None, dtype=object)
+        found[~hard] = shapely.from_wkt(
+            [t for t, one in zip(plain_texts, hard, strict=True) if not one], on_invalid="ignore"
+        )
+        wrapped = [f"GEOMETRYCOLLECTION({text})" for text, one in zip(plain_texts, hard, strict=True) if one]
+        blobs = shapely.to_wkb(shapely.from_wkt(wrapped, on_invalid="ignore"))
+    straightened = geometries(request, blobs.tolist(), [i for i, one in zip(ids, hard, strict=True) if one])
+    found[hard] = shapely.get_geometry(straightened, 0)
+    return found
 
 
 def _system(request: Request, srids: Any) -> CRS | None:
@@ -335,7 +380,7 @@ def _from_pair(request: Request, table: Table, name: str) -> Located:
     split = Table(
         {
             "first": [m[1] if m else c for m, c in zip(halves, cells, strict=True)],
-            "second": [m[2] if m else c for m, c in zip(halves, cells, strict=True)],
+            "second": [m[2] if m else "" for m in halves],
         },
         table.numbers,
     )

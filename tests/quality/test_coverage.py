@@ -257,3 +257,15 @@ def test_the_shared_bad_cases(case: str, rule: str, value: float) -> None:
     (one,) = [f for f in checked(gpd.read_file(path)) if f.rule == rule]
     assert float(one.value.split(" m2")[0]) == pytest.approx(value, rel=1e-2)
     assert one.severity.value == "warning"
+
+
+def test_the_polygons_of_a_collection_are_compared_without_its_points() -> None:
+    findings = Findings("en")
+    mixed = shapely.GeometryCollection([box(0, 0, 10, 10), shapely.Point(50, 50)])
+    shapes = shapely.transform(
+        np.array([mixed, box(5, 0, 15, 10)], dtype=object), lambda xy: xy + np.array([510000, 3450000])
+    )
+    check_features(shapes, ["a", "b"], parse("EPSG:4549", what="x"), file="x", findings=findings)
+    (overlap,) = (one for one in findings if one.rule == "polygons_overlap")
+    assert overlap.feature_id == "a; b"
+    assert overlap.value.startswith("50.0 m2")

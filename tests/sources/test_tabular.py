@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -379,6 +381,30 @@ class TestGeometries:
         raw, _ = table(f"id,边界\n1,{point}\n", wkt_field="边界")
         assert points(raw) == [(121, 31)]
 
+    def test_arcs_become_chords_and_are_said(self, table: Loader) -> None:
+        # half a disc of radius 100 and a straight edge; a whole disc of two arcs as binary
+        half = "CURVEPOLYGON(COMPOUNDCURVE(CIRCULARSTRING(0 0,100 100,200 0),(200 0,0 0)))"
+        raw, findings = table(
+            f'id,wkt\n1,"{half}"\n2,"GEOMETRYCOLLECTION(CIRCULARSTRING(0 0,1 1,2 0))"\n', crs="EPSG:4549"
+        )
+        assert raw.frame.area[0] == pytest.approx(math.pi * 100**2 / 2, rel=1e-5)
+        assert raw.frame.length[1] == pytest.approx(math.pi, rel=1e-4)
+        assert rules(findings, above_info=True) == {"curves_straightened"}
+        arcs = struct.pack("<BII10d", 1, 8, 5, 0, 0, 100, 100, 200, 0, 100, -100, 0, 0)
+        disc = struct.pack("<BII", 1, 10, 1) + arcs
+        raw, findings = table(f"id,wkb\n1,{disc.hex()}\n", crs="EPSG:4549")
+        assert raw.frame.area[0] == pytest.approx(math.pi * 100**2, rel=1e-5)
+        assert rules(findings, above_info=True) == {"curves_straightened"}
+
+    def test_geometries_nested_without_end_are_refused(self, table: Loader) -> None:
+        deep = "GEOMETRYCOLLECTION(" * 100_000 + "POINT(1 2)" + ")" * 100_000
+        raw, findings = table(f'id,wkt\n1,"{deep}"\n2,POINT(1 2)\n')
+        assert points(raw) == [None, (1, 2)]
+        assert values(findings, "table_bad_geometry") == ["2"]
+        deep = struct.pack("<BII", 1, 7, 1) * 100_000 + shapely.Point(1, 2).wkb
+        with pytest.raises(SourceError, match="row 2"):
+            table(f"id,wkb\n1,{deep.hex()}\n")
+
     def test_a_single_column_whose_commas_are_its_own(self, table: Loader) -> None:
         raw, _ = table("wkt\nPOLYGON((0 0,1 0,1 1,0 0))\nPOLYGON((0 0,2 0,2 2,0 2,0 0))\n")
         assert list(raw.frame.area) == [0.5, 4]
@@ -396,6 +422,23 @@ class TestGeometries:
     def test_what_cant_be_read(self, table: Loader, text: str, why: str) -> None:
         with pytest.raises(SourceError, match=why):
             table(text)
+
+
+class TestPair:
+    @pytest.mark.parametrize("between", ["，", "；", "、", ", "])
+    def test_any_comma_between_them(self, table: Loader, between: str) -> None:
+        raw, _ = table(f'名称,坐标\na,"121.1{between}31.1"\nb,"121.2{between}31.2"\n')
+        assert points(raw) == [(121.1, 31.1), (121.2, 31.2)]
+
+    def test_a_cell_that_is_none_is_named_and_the_others_are_read(self, table: Loader) -> None:
+        raw, findings = table('name,location\na,"121.1,31.1"\nb,未知\nc,31\nd,\ne,"121.2,31.2"\n')
+        assert points(raw) == [(121.1, 31.1), None, None, None, (121.2, 31.2)]
+        assert values(findings, "table_bad_coordinates") == ["3, 4"]
+        assert values(findings, "table_without_coordinates") == ["5"]
+
+    def test_addresses_are_no_coordinates(self, table: Loader) -> None:
+        raw, _ = table("name,location\na,青浦区 公园路\nb,公园路 100\n")
+        assert not raw.spatial
 
 
 Sheets = Callable[..., Path]
