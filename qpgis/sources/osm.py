@@ -235,9 +235,11 @@ def _written(location: Any) -> str:
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
     """The errors of libosmium as ours."""
+    import osmium
+
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, osmium.InvalidLocationError) as error:
         if "out of order" in str(error):
             raise SourceError(f"{what} isn't sorted: {error}; sort it first (osmium sort)") from error
         raise SourceError(f"{what} can't be read: {error}; it is damaged or no OSM file: download it again") from error

@@ -26,6 +26,8 @@ _MOST_HEADER_BYTES = 65_536
 _CLEAN = "make an extract of one moment (osmium time-filter), or get one from Geofabrik"
 HISTORY = f"it is a history with deleted objects or several versions of one; {_CLEAN}"
 _DELETED = re.compile(rb"""\s(?:visible\s*=\s*["']false|action\s*=\s*["']delete)["']""")
+_GIVEN_UP = re.compile(rb"<remark>\s*runtime error:?\s*([^<]*)")
+"""What the Overpass API writes after the objects that it had found until it gave up."""
 _OVERLAP = 64
 """Bytes of a chunk that are searched again with the next one: what is looked for may stand on the seam."""
 
@@ -123,11 +125,18 @@ def _check_xml(path: Path, what: str) -> None:
             raise SourceError(f"{what}: it is no OSM file (UTF-8 XML with the element <osm>)")
         if begin.group(1) == b"osmChange":
             raise SourceError(f"{what}: it is a file of changes, not of what there is; {_CLEAN}")
-        if any(_DELETED.search(piece) for piece in _pieces(head, file)):
-            raise SourceError(
-                f"{what}: it holds objects that are marked as deleted (a history, or edits of JOSM that weren't "
-                f"uploaded); {_CLEAN}"
-            )
+        for piece in _pieces(head, file):
+            if _DELETED.search(piece):
+                raise SourceError(
+                    f"{what}: it holds objects that are marked as deleted (a history, or edits of JOSM that weren't "
+                    f"uploaded); {_CLEAN}"
+                )
+            if found := _GIVEN_UP.search(piece):
+                reason = found[1].decode("utf-8", "replace").strip()
+                raise SourceError(
+                    f"{what}: the server gave up before it had found everything ({reason}); ask for a smaller area, "
+                    "or get an extract from Geofabrik"
+                )
 
 
 @contextmanager

@@ -91,6 +91,21 @@ def test_what_an_extract_holds(xml: Path, pbf: Path) -> None:
     assert summary(pbf, "town.osm.pbf").bounds is None
 
 
+def test_an_answer_that_the_server_gave_up_is_refused(xml: Path) -> None:
+    # what overpass-api.de sends, with status 200, when time or memory run out
+    remark = '<remark> runtime error: Query timed out in "query" at line 3 after 26 seconds. </remark>\n'
+    xml.write_text(XML.replace("</osm>", f"{remark}</osm>"), encoding="utf-8")
+    refused(xml, 'gave up .*Query timed out in "query" at line 3')
+
+
+@pytest.mark.parametrize(("good", "bad"), [('lat="31.01" lon="121.01"', 'lat="nan" lon="121.01"'), ('"31.1"', '"x"')])
+def test_a_coordinate_that_is_no_number_is_refused(xml: Path, good: str, bad: str) -> None:
+    xml.write_text(XML.replace(good, bad, 1), encoding="utf-8")
+    for look in (summary, lambda path, name: read(path)):
+        with pytest.raises(SourceError, match=r"town\.osm.*wrong format for coordinate"):
+            look(xml, xml.name)
+
+
 @pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress)])
 def test_packed_xml(xml: Path, ending: str, pack: object) -> None:
     whole = pack(xml.read_bytes())  # type: ignore[operator]
