@@ -10,7 +10,7 @@ run: $(ENV)/.installed
 	@echo "打开 maps/map.html 查看地图；open maps/map.html in any browser"
 
 test: $(ENV)/.installed-dev lint types
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: $(ENV)/.installed-dev
 	@$(BIN)/ruff check --quiet .

@@ -186,6 +186,16 @@ def test_a_layer_in_another_place_is_said(workspace: Maker) -> None:
     assert [f.severity for f in found(ws, "layer_elsewhere")] == ["error"]
 
 
+def test_zones_that_no_layer_is_near_are_said_to_be_elsewhere(workspace: Maker) -> None:
+    good = {"forest": frame([square(0, 0)]), "stations": frame([Point(EAST + 9, NORTH + 9)])}
+    tables = FOREST + layer("stations")
+    assert not found(qp.open_workspace(workspace(tables, **good)), "zones_elsewhere")
+    head = HEAD.replace('grade = "surveyed"', 'grade = "surveyed"\ncrs = "EPSG:4548"', 1)
+    ws = qp.open_workspace(workspace(tables, head=head, **good))
+    (said,) = found(ws, "zones_elsewhere")
+    assert (said.severity, said.file, said.value) == ("error", "towns.gpkg", "forest.gpkg, stations.gpkg")
+
+
 def test_the_box_of_features_is_no_extent(workspace: Maker) -> None:
     ws = qp.open_workspace(workspace(FOREST.replace('extent = "area"\n', ""), forest=frame([square(0, 0, 500, 500)])))
     assert of(qp.assess(ws), "forest_cover", "d") == 0
@@ -588,3 +598,12 @@ def test_what_a_collection_loses_is_said(workspace: Maker) -> None:
         ("zones", "a", "1"),
     ]
     assert ws.layers["forest"].geometry[0].area == pytest.approx(999_750, rel=1e-4)  # the plane of 4549 stretches
+
+
+def test_a_number_written_with_a_comma_in_a_table_is_named(workspace: Maker) -> None:
+    folder = workspace('[tables]\nstatistics = "s.csv"\n')
+    (folder / "s.csv").write_text(
+        "indicator,zone,period,value,grade,source\nforest_cover,a,2024,68,500,official,某局\n", "utf-8"
+    )
+    with pytest.raises(ConfigError, match=r"s\.csv.*line 2: more cells than columns"):
+        qp.open_workspace(folder)

@@ -7,7 +7,6 @@ share of its drawn area that lies there.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,12 @@ import shapely
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries
-from qpgis.errors import ConfigError, SourceError, did_you_mean
+from qpgis.errors import ConfigError, did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.measures.areas import area_contributions, overlaid_areas
 from qpgis.measures.contributions import MICRO
 from qpgis.quality.geometry import Subject
-from qpgis.sources import regular_file
+from qpgis.sources.csvtable import Row, is_number, named_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,16 +150,7 @@ def read_control_areas(path: Path, zones: Collection[str]) -> dict[str, ControlA
     SourceError, ConfigError
         If the file can't be read; with every wrong cell and its line.
     """
-    regular_file(path, what=f"table {path.name}")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            rows = [{(k or "").strip(): (v or "").strip() for k, v in row.items() if k} for row in reader]
-            columns = [name.strip() for name in reader.fieldnames or ()]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"table {path.name} can't be read as UTF-8 CSV: {error}; save it as CSV UTF-8") from error
-    if missing := [c for c in ("zone_id", "area", "unit", "source") if c not in columns]:
-        raise ConfigError([f"no column {c!r}; {did_you_mean(c, columns)}" for c in missing], file=path.name)
+    rows = named_rows(path, ("zone_id", "area", "unit", "source"))
     found: dict[str, ControlArea] = {}
     mistakes: list[str] = []
     for line, row in enumerate(rows, 2):
@@ -173,17 +163,13 @@ def read_control_areas(path: Path, zones: Collection[str]) -> dict[str, ControlA
     return found
 
 
-def _control_mistakes(row: Mapping[str, str], zones: Collection[str], earlier: Collection[str]) -> list[str]:
+def _control_mistakes(row: Row, zones: Collection[str], earlier: Collection[str]) -> list[str]:
     wrong = []
     if row["zone_id"] not in zones:
         wrong.append(f"zone_id {row['zone_id']!r} is no zone; {did_you_mean(row['zone_id'], zones)}")
     if row["zone_id"] in earlier:
         wrong.append(f"zone {row['zone_id']!r} stands twice; keep one row")
-    try:
-        good = 0 < float(row["area"]) < float("inf")
-    except ValueError:
-        good = False
-    if not good:
+    if not is_number(row["area"]) or float(row["area"]) <= 0:
         wrong.append(f"area {row['area']!r} is no positive number (write 68500, not 68,500)")
     if _SPELLINGS.get(row["unit"], row["unit"]) not in UNITS_M2:
         wrong.append(f"unit {row['unit']!r} is not known; use one of {', '.join(UNITS_M2)}")

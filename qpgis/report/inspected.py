@@ -25,7 +25,8 @@ def inspection_lines(inspection: Inspection, lang: Lang) -> Iterator[str]:
     if len(inspection.layers) > 1:
         yield text("inspect_more", lang)
     yield ""
-    yield from finding_lines(inspection.findings, lang)
+    if inspection.findings or not inspection.refused:
+        yield from finding_lines(inspection.findings, lang)
     for layer in inspection.layers:
         if layer.toml:
             yield ""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -16,12 +14,13 @@ from qpgis.area import StudyArea, ZoneSet
 from qpgis.catalogue import text
 from qpgis.crs import Bounds, Geometries, label
 from qpgis.crs.trust import ControlPoints, Trusted, trusted
-from qpgis.errors import ConfigError, SourceError, did_you_mean
+from qpgis.errors import ConfigError
 from qpgis.findings import Findings, Severity
 from qpgis.layers import LAYERS, Layer
 from qpgis.provenance import Grade
 from qpgis.quality.datum import DatumReference, check_datum, nearest_reference
-from qpgis.sources import RawFeatures, regular_file
+from qpgis.sources import RawFeatures
+from qpgis.sources.csvtable import Row, is_number, named_rows
 from qpgis.workspace.reference import Reference
 
 if TYPE_CHECKING:
@@ -95,38 +94,16 @@ def control_points(path: Path) -> ControlPoints:
     SourceError, ConfigError
         If it can't be read; with every wrong cell and its line.
     """
-    regular_file(path, what=f"control_points {path.name}")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            found = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = found
-            rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"control_points {path.name} can't be read as UTF-8 CSV: {error}") from error
-    mistakes = [f"no column {name!r}; {did_you_mean(name, found)}" for name in COLUMNS if name not in found]
-    mistakes = mistakes or [f"line {n}: {m}" for n, row in enumerate(rows, 2) for m in _cell_mistakes(row)]
-    if mistakes:
+    rows = named_rows(path, COLUMNS, what="control_points")
+    if mistakes := [f"line {n}: {m}" for n, row in enumerate(rows, 2) for m in _cell_mistakes(row)]:
         raise ConfigError(mistakes, file=path.name)
     names = tuple(row.get("name") or str(n) for n, row in enumerate(rows, 1))
     table = np.array([[float(row[name]) for name in COLUMNS] for row in rows]).reshape(-1, 4)
     return ControlPoints(names, table[:, :2], table[:, 2:])
 
 
-def _cell_mistakes(row: Mapping[str | None, Any]) -> Iterator[str]:
-    """What is wrong with a row; a comma within a number makes a cell too many."""
-    if None in row:
-        yield "more cells than columns (write 602000, not 602,000)"
-    for name in COLUMNS:
-        if not _is_number(row[name]):
-            yield f"{name} {row[name] or ''!r} is no number in metres"
-
-
-def _is_number(cell: str | None) -> bool:
-    try:
-        return math.isfinite(float(cell or ""))
-    except ValueError:
-        return False
+def _cell_mistakes(row: Row) -> list[str]:
+    return [f"{name} {row[name]!r} is no number in metres" for name in COLUMNS if not is_number(row[name])]
 
 
 def check_zones(area: StudyArea, findings: Findings, *, declared: str | None) -> None:

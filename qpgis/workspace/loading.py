@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -414,6 +414,7 @@ def _read_layers(
     for kind, table in config.layers.items():
         if table.from_:
             layers[kind] = _selected(kind, table, layers[table.from_], config.layers[table.from_], reader.findings)
+    _report_zones_elsewhere(layers, area, reader.findings)
     return {kind: layers[kind] for kind in config.layers}, ledgers
 
 
@@ -526,6 +527,14 @@ def _count_outside(layer: Layer, ledger: Ledger, area: StudyArea, findings: Find
         findings.add(Severity.WARNING, "layer_outside", **about, count=len(layer))
     elif ledger.outside:
         findings.add(Severity.INFO, "features_outside", **about, value=str(ledger.outside), count=ledger.outside)
+
+
+def _report_zones_elsewhere(layers: Mapping[str, Layer], area: StudyArea, findings: Findings) -> None:
+    """Say so where no layer of several lies near the zones: then it is the zones that are elsewhere."""
+    files = {layer.source.file: layer for layer in layers.values() if len(layer)}
+    if len(files) > 1 and all(_is_far(layer, area) for layer in files.values()):
+        about = {"layer": "zones", "file": area.base.source.file, "value": ", ".join(sorted(files))}
+        findings.add(Severity.ERROR, "zones_elsewhere", **about, count=len(files))
 
 
 def _is_far(layer: Layer, area: StudyArea) -> bool:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from qpgis.errors import ConfigError, SourceError, did_you_mean
+from qpgis.errors import ConfigError, did_you_mean
 from qpgis.periods import year_of
 from qpgis.plans import OPERATORS, Baseline, Target, target_mistakes
 from qpgis.provenance import Grade
-from qpgis.sources import regular_file
+from qpgis.sources.csvtable import Row, is_number, named_rows
 from qpgis.workspace import Statistic
-
-Row = Mapping[str, str]
 
 
 def read_statistics(path: Path, zones: Iterable[str]) -> tuple[Statistic, ...]:
@@ -78,17 +75,7 @@ _SIGNS = {"≥": "ge", ">=": "ge", ">": "gt", "≤": "le", "<=": "le", "<": "lt"
 
 def _rows(path: Path, columns: tuple[str, ...], zones: Iterable[str]) -> list[Row]:
     """The rows of a CSV file, every cell checked."""
-    regular_file(path, what=f"table {path.name}")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            rows = [{k.strip(): (v or "").strip() for k, v in row.items() if k} for row in reader]
-            found = [name.strip() for name in reader.fieldnames or ()]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"table {path.name} can't be read as UTF-8 CSV: {error}; save it as CSV UTF-8") from error
-    missing = [c for c in columns if c not in found]
-    if missing:
-        raise ConfigError([f"no column {c!r}; {did_you_mean(c, found)}" for c in missing], file=path.name)
+    rows = named_rows(path, columns)
     known = set(zones)
     rows = [row | {"operator": _SIGNS.get(row.get("operator", ""), row.get("operator", ""))} for row in rows]
     mistakes = [f"line {n}: {m}" for n, row in enumerate(rows, 2) for m in _mistakes(row, columns, known)]
@@ -106,7 +93,7 @@ def _mistakes(row: Row, columns: tuple[str, ...], zones: Collection[str]) -> Ite
     yield from (f"{column} is empty" for column in columns if not row[column] and column not in _MAY_BE_EMPTY)
     if row["zone"] and row["zone"] not in zones:
         yield f"zone {row['zone']!r} is no zone; write its id; {did_you_mean(row['zone'], zones)}"
-    if row["value"] and not _is_number(row["value"]):
+    if row["value"] and not is_number(row["value"]):
         yield f"value {row['value']!r} is no number (write 68500 or 60, not 68,500 or 60%)"
     for column in ("period", "year"):
         if column in columns and row[column]:
@@ -117,10 +104,3 @@ def _mistakes(row: Row, columns: tuple[str, ...], zones: Collection[str]) -> Ite
     for column, known in (("grade", tuple(Grade)), ("operator", OPERATORS)):
         if column in columns and row[column] and row[column] not in known:
             yield f"{column} {row[column]!r} is not known; {did_you_mean(row[column], known)}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return abs(float(text)) < float("inf")
-    except ValueError:
-        return False
