@@ -230,7 +230,11 @@ class Draughtsman:
             raise ValueError("a spline's points are no numbers")
         within = min(self.within, FLAT * size) or self.within
         self.deviation = max(self.deviation, within)
-        return _rows(list(tool.flattening(within, 8)))
+        knots, degree = np.array(tool.knots(), dtype=float), tool.degree
+        spans = np.unique(knots[degree:-degree])
+        if spans[0] == knots[0] and spans[-1] == knots[-1]:
+            return _rows(list(tool.flattening(within, 8)))
+        return _within_spans(tool, spans, within)
 
     def _hatch(self, entity: Any) -> Shape:
         """The area between the boundary paths."""
@@ -273,6 +277,19 @@ class Draughtsman:
         angles = (start + np.linspace(0, sweep, self.steps(hypot(*major), sweep) + 1))[:, None]
         points = _rows([edge.center])[:, :2] + major * np.cos(angles) + minor * np.sin(angles)
         return points if edge.ccw else points[::-1]
+
+
+def _within_spans(tool: Any, spans: Floats, within: float) -> Floats:
+    """The points of a spline whose first and last knots only lead to it: closed ones of many programs are such.
+
+    The library would also draw what lies beyond, through 0, 0.
+    """
+    for pieces in 2 ** np.arange(3, 13):
+        steps = np.linspace(0, len(spans) - 1, (len(spans) - 1) * int(pieces) + 1)
+        points = _rows(list(tool.points(np.interp(steps, np.arange(len(spans)), spans))))
+        if np.linalg.norm(points[1::2] - (points[:-2:2] + points[2::2]) / 2, axis=1).max() <= within:
+            break
+    return points
 
 
 def _chained(edges: Sequence[Floats], within: float) -> list[tuple[Floats, float]]:

@@ -514,3 +514,18 @@ class TestRealFiles:
         _, findings = load(BAD / "gdal_3d" / "3d.dxf")
         ignored = {f.value for f in findings if f.rule == "dxf_entities_ignored"}
         assert {"3DSOLID × 3", "POLYLINE × 1"} <= ignored
+
+
+def test_closed_splines_whose_knots_dont_repeat_are_drawn_where_they_are(modern: Callable[[Callable], Path]) -> None:
+    x, y = 510000.0, 3450000.0
+    square = np.array([(x, y), (x + 100, y), (x + 100, y + 100), (x, y + 100)])
+    path = modern(lambda _, space: space.add_spline().set_closed([(*corner, 0) for corner in square.tolist()]))
+    raw, findings = load(path)
+    # each span of a uniform cubic spline, by its four corners in turn
+    basis = np.array([[-1, 3, -3, 1], [3, -6, 3, 0], [-3, 0, 3, 0], [1, 4, 1, 0]]) / 6
+    t = np.linspace(0, 1, 2001)[:-1, None] ** [3, 2, 1, 0]
+    truth = shapely.Polygon(np.concatenate([t @ basis @ np.roll(square, -n, axis=0) for n in range(4)]))
+    (drawn,) = raw.frame.geometry
+    assert drawn.area == pytest.approx(truth.area, rel=1e-5)
+    assert drawn.bounds == pytest.approx(truth.bounds, abs=0.001)
+    assert rules(findings) == {"dxf_curves_straightened"}
