@@ -11,14 +11,27 @@ from qpgis.crs import Geometries
 
 POLYGON = 3
 """The type of a single polygon; from the fourth on, types hold several shapes."""
+AREAL = (POLYGON, 6, 7)
+"""Types that may hold polygons."""
 
 
 def repaired(polygons: Geometries) -> Geometries:
-    """Invalid polygons rebuilt by the even-odd rule; valid ones, and what is no polygon, as they are."""
-    broken = np.flatnonzero(np.isin(shapely.get_type_id(polygons), (3, 6)) & ~shapely.is_valid(polygons))
+    """Invalid polygons, in collections too, rebuilt by the even-odd rule; all else as it is."""
+    broken = np.flatnonzero(broken_areas(polygons))
     mended = polygons.copy()
-    mended[broken] = [even_odd(polygon) for polygon in polygons[broken]]
+    mended[broken] = [_rebuilt(shape) for shape in polygons[broken]]
     return mended
+
+
+def broken_areas(shapes: Geometries) -> NDArray[np.bool_]:
+    """Which shapes are invalid polygons, or collections with something invalid."""
+    return np.isin(shapely.get_type_id(shapes), AREAL) & ~shapely.is_valid(shapes)
+
+
+def _rebuilt(shape: Geometry) -> Geometry:
+    if shape.geom_type != "GeometryCollection":
+        return even_odd(shape)
+    return shapely.geometrycollections(repaired(single_parts(np.array([shape], dtype=object))[0]))
 
 
 def even_odd(polygon: Geometry) -> Geometry:

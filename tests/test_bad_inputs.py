@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from qpgis import open_workspace
 from qpgis.cli import main
 from tests.conftest import SHARED_DATA
 
@@ -219,3 +220,25 @@ def test_collections_in_collections_are_looked_through(tmp_path: Path, capsys: p
     (told,) = json.loads(capsys.readouterr().out)
     # a tenth of a degree squared at 31 degrees north: about 9.53 km by 11.09 km
     assert told["layers"][0]["area_m2"] == pytest.approx(105.8e6, rel=0.01)
+
+
+BOW = [[121, 31], [121.1, 31.1], [121.1, 31], [121, 31.1], [121, 31]]
+
+
+def test_polygons_in_a_collection_are_mended_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bow = {"type": "Polygon", "coordinates": [BOW]}
+    both = {"type": "GeometryCollection", "geometries": [bow, bow, {"type": "Point", "coordinates": [121, 31]}]}
+    path = polygon_file(tmp_path, both)
+    assert main(["inspect", "--json", str(path)]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert "invalid_geometry" in {one["rule"] for one in told["findings"]}
+    # half of a tenth of a degree squared, about 9.53 km by 11.09 km, once
+    assert told["layers"][0]["area_m2"] == pytest.approx(105.8e6 / 2, rel=0.01)
+    zone = [[120.9, 30.9], [121.2, 30.9], [121.2, 31.2], [120.9, 31.2], [120.9, 30.9]]
+    properties = {"zone_id": "a", "name": "a"}
+    feature = {"type": "Feature", "properties": properties, "geometry": {"type": "Polygon", "coordinates": [zone]}}
+    (tmp_path / "zone.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}), "utf-8")
+    lines = ['name = "x"', 'period = "2024"', "[zones]", 'file = "zone.geojson"', 'grade = "open"', "[layers.water]"]
+    (tmp_path / "qpgis.toml").write_text("\n".join([*lines, 'file = "shapes.geojson"', 'grade = "open"']), "utf-8")
+    layer = open_workspace(tmp_path).layers["water"]
+    assert layer.geometry[0].area == pytest.approx(105.8e6 / 2, rel=0.01)

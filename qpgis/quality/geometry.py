@@ -17,7 +17,7 @@ from pyproj import CRS
 from qpgis.crs import Floats, Geometries, Plane, lonlat
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.measures.coverage import SLIVER_WIDTH_M, TOLERANCE_M, mean_width
-from qpgis.shapes import POLYGON, equal_rows, repaired, single_parts, still_valid
+from qpgis.shapes import AREAL, POLYGON, broken_areas, equal_rows, repaired, single_parts, still_valid
 
 NAMED = 20
 """How many features of one fault are named one by one, the worst first; the others are counted."""
@@ -146,7 +146,7 @@ def finite(geometry: Geometries) -> Mask:
 
 def _still_valid(shapes: Geometries) -> Geometries:
     """The shapes, polygons among them mended where projecting made them invalid."""
-    polygons = np.isin(shapely.get_type_id(shapes), (3, 6))
+    polygons = np.isin(shapely.get_type_id(shapes), AREAL)
     shapes = shapes.copy()
     shapes[polygons] = still_valid(shapes[polygons])
     return shapes
@@ -158,7 +158,7 @@ def check_integrity(subject: Subject, geometry: Geometries) -> None:
         subject.note(Severity.WARNING, "no_geometry", feature_id=subject.ids[row])
     for row in np.flatnonzero(~finite(geometry)):
         subject.note(Severity.ERROR, "coordinates_not_finite", feature_id=subject.ids[row])
-    broken = np.flatnonzero(_broken(subject.raw))
+    broken = np.flatnonzero(broken_areas(subject.raw))
     for row, value in zip(broken, _mendings(subject, broken), strict=True):
         about = {"feature_id": subject.ids[row], "at": subject.shapes[row], "value": value}
         subject.note(Severity.WARNING, "invalid_geometry", **about)
@@ -179,10 +179,6 @@ def check_shapes(subject: Subject, *, sliver_width_m: float = SLIVER_WIDTH_M) ->
     thin = np.flatnonzero((width < sliver_width_m) & (shapely.get_dimensions(parts) == 2) & ~shapely.is_empty(parts))
     words = [f"{shapely.area(parts[n]):.2f} m2, {width[n]:.3f} m" for n in thin]
     subject.worst(Severity.WARNING, "sliver_polygon", owner[thin], -width[thin], words.__getitem__, parts[thin])
-
-
-def _broken(shapes: Geometries) -> Mask:
-    return np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.is_valid(shapes)
 
 
 def _mendings(subject: Subject, rows: Ints) -> list[str]:
@@ -206,14 +202,16 @@ def _report_doubled(subject: Subject) -> None:
 
 def _report_rings_by_name(subject: Subject) -> None:
     """Holes outside their shell, rings that run around twice, parts that overlap: what the even-odd rule decided on."""
-    for row in np.flatnonzero(_broken(subject.raw)):
+    for row in np.flatnonzero(broken_areas(subject.raw)):
         raw = subject.raw[row]
         about = {"feature_id": subject.ids[row], "at": subject.shapes[row]}
-        parts = subject.in_plane(repaired(shapely.get_parts(raw)))
+        polygons, _ = single_parts(np.array([raw], dtype=object))
+        polygons = polygons[shapely.get_type_id(polygons) == POLYGON]
+        parts = subject.in_plane(repaired(polygons))
         shared = float(shapely.area(parts).sum() - subject.shapes[row].area)
-        if outside := sum(map(_holes_outside, shapely.get_parts(raw))):
+        if outside := sum(map(_holes_outside, polygons)):
             subject.note(Severity.WARNING, "hole_outside_shell", **about, value=str(outside))
-        if twice := sum(map(_runs_again, shapely.get_rings(raw))):
+        if twice := sum(map(_runs_again, shapely.get_rings(polygons))):
             subject.note(Severity.WARNING, "ring_runs_twice", **about, value=str(twice))
         if shared > TOLERANCE_M * (1 + subject.shapes[row].length):
             subject.note(Severity.WARNING, "parts_overlap", **about, value=f"{shared:.1f} m2")

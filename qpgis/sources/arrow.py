@@ -7,6 +7,7 @@ a table holds the rows that there are, and the bytes of their geometries.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,7 @@ def system(request: Request, crs: Any) -> CRS | None:
 
 
 def attributes(request: Request, table: pa.Table, ids: list[str]) -> pd.DataFrame:
-    """The attributes of a table; whole numbers stay exact, missing ones missing.
+    """The attributes of a table; whole numbers stay exact, missing ones missing; lists and records become JSON.
 
     Raises
     ------
@@ -129,11 +130,22 @@ def attributes(request: Request, table: pa.Table, ids: list[str]) -> pd.DataFram
         except pa.ArrowInvalid as error:
             raise request.refusal(_not_text(name, column, ids, error)) from error
         column = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        if pa.types.is_nested(column.type):
+            columns[name] = _as_json(column)
+            continue
         plain = column.to_pandas(date_as_object=False)
         if pa.types.is_integer(column.type) and column.null_count and abs(plain).max() >= _EXACT:
             plain = pd.Series(column.to_pylist(), dtype=object)
         columns[name] = plain
     return pd.DataFrame(columns, index=range(len(table)))
+
+
+def _as_json(column: pa.ChunkedArray) -> pd.Series:
+    """Lists and records as text."""
+    import pandas as pd
+
+    values = [value if value is None else dumps(value, ensure_ascii=False, default=str) for value in column.to_pylist()]
+    return pd.Series(values, dtype="str")
 
 
 def _not_text(name: str, column: pa.ChunkedArray, ids: list[str], error: Exception) -> str:

@@ -7,12 +7,14 @@ import json
 import sqlite3
 import struct
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import geopandas as gpd
 import openpyxl
+import pandas as pd
 import pyarrow as pa
 import pyogrio
 import pytest
@@ -290,3 +292,13 @@ def raising(error: Exception) -> Any:
         raise error
 
     return raise_it
+
+
+def test_lists_and_records_in_parquet_become_json(tmp_path: Path) -> None:
+    path = tmp_path / "land.parquet"
+    values = {"tags": [["a", "甲"], None], "address": [{"no": 1, "on": date(2024, 5, 6)}, {"no": None, "on": None}]}
+    gpd.GeoDataFrame(values, geometry=[Point(121, 31), Point(121.1, 31)], crs=4326).to_parquet(path)
+    frame = read_features(Request(path, path.name)).frame
+    assert frame["tags"][0] == '["a", "甲"]'
+    assert pd.isna(frame["tags"][1])
+    assert frame["address"].tolist() == ['{"no": 1, "on": "2024-05-06"}', '{"no": null, "on": null}']
