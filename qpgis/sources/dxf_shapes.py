@@ -112,7 +112,10 @@ class Draughtsman:
         missing = [name for name in _NEEDED.get(kind, ()) if not entity.dxf.hasattr(name)]
         if missing:  # the library would put it at 0, 0
             raise ValueError(f"{missing[0]} is missing")
-        return self._by_type[kind](entity)
+        shape = self._by_type[kind](entity)
+        if not all(np.isfinite(string).all() for string in shape.strings):
+            raise ValueError("a coordinate is no number")
+        return shape
 
     def steps(self, radius: float, sweep: float) -> int:
         """Into how many chords an arc goes."""

@@ -107,9 +107,15 @@ def _value(record: str, code: str) -> str:
 
 
 def versioned(text: str) -> str:
-    """The text with a version where it names none, but has subclasses as versions since R13 do: R12 is the default."""
-    if "\n$ACADVER" in text or not re.search(r"\n[ \t]*100[ \t]*\n[ \t]*AcDb", text):
+    """The text with a version that has subclasses, as versions since R13 do, where it has them but says it is R12.
+
+    Without a version R12 is the default.
+    """
+    if not re.search(r"\n[ \t]*100[ \t]*\n[ \t]*AcDb", text):
         return text
+    said = re.search(r"\n[ \t]*9[ \t]*\n[ \t]*\$ACADVER[ \t]*\n[ \t]*1[ \t]*\n[ \t]*([^\n]*)", text[:100_000])
+    if said:
+        return text if said[1].strip() != "AC1009" else f"{text[: said.start(1)]}AC1015{text[said.end(1) :]}"
     version = "  9\n$ACADVER\n  1\nAC1015\n"
     header = re.search(r"\n[ \t]*0[ \t]*\n[ \t]*SECTION[ \t]*\n[ \t]*2[ \t]*\n[ \t]*HEADER[ \t]*\n", text)
     if header:

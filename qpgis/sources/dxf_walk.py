@@ -174,6 +174,9 @@ class Walk:
         return drawn
 
     def _drawn_entity(self, entity: Any, drawer: Draughtsman) -> Iterator[tuple[Feature, Any]]:
+        if not entity.dxf.is_supported("layer"):
+            yield self._foreign(entity), None
+            return
         kind, style = entity.dxftype(), self._style(entity)
         if kind == "MLINE":
             for number, line in enumerate(entity.virtual_entities()):
@@ -191,6 +194,12 @@ class Walk:
             yield replace(feature, shape=Shape("none", fault="ignored")), None
         else:
             yield self._finished(entity, feature, drawer), None
+
+    def _foreign(self, entity: Any) -> Feature:
+        """An entity of a program that extends CAD, such as TCH_WALL; ezdxf keeps its tags and knows nothing of it."""
+        layer = next((value for tags in entity.xtags.subclasses for code, value in tags if code == 8), "0")
+        style = Style(self._spelling.setdefault(layer.casefold(), resolved(layer)), "7", "Continuous")
+        return Feature(Shape("none", fault="ignored"), str(entity.dxf.handle or ""), entity.dxftype(), style, "", "")
 
     def _finished(self, entity: Any, feature: Feature, drawer: Draughtsman) -> Feature:
         try:

@@ -529,3 +529,35 @@ def test_closed_splines_whose_knots_dont_repeat_are_drawn_where_they_are(modern:
     assert drawn.area == pytest.approx(truth.area, rel=1e-5)
     assert drawn.bounds == pytest.approx(truth.bounds, abs=0.001)
     assert rules(findings) == {"dxf_curves_straightened"}
+
+
+PARCEL = (
+    "0 LWPOLYLINE|5 A1|100 AcDbEntity|8 地块|100 AcDbPolyline|90 4|70 1|10 0|20 0|10 100|20 0|10 100|20 50|10 0|20 50"
+)
+"""A closed outline of 5000 square metres as versions since R13 write it."""
+
+
+def test_a_drawing_that_says_r12_but_has_subclasses_keeps_its_closed_outlines(drawing: Writer) -> None:
+    raw, findings = load(drawing(r12(PARCEL, header="9 $ACADVER|1 AC1009"), "utf-8"), encoding="utf-8")
+    assert list(raw.frame.area) == [5000]
+    assert not rules(findings, Severity.ERROR)
+
+
+@pytest.mark.parametrize("marked", ["100 AcDbEntity|8 墙|100 TDbWall", "8 墙"])
+def test_entities_of_programs_that_extend_cad_are_counted_and_the_others_read(drawing: Writer, marked: str) -> None:
+    path = drawing(r12(PARCEL, f"0 TCH_WALL|5 9|{marked}|40 2.5", header="9 $ACADVER|1 AC1021"), "utf-8")
+    assert layers(path, path.name) == ("地块", "墙")
+    raw, _ = load(path, layer="地块")
+    assert list(raw.frame.area) == [5000]
+    raw, findings = load(path, layer="墙")
+    assert len(raw.frame) == 0
+    assert [(f.rule, f.value) for f in findings] == [("dxf_entities_ignored", "TCH_WALL × 1")]
+
+
+@pytest.mark.parametrize("number", ["nan", "1e400"])
+def test_an_outline_with_a_coordinate_that_is_no_number_is_named(drawing: Writer, number: str) -> None:
+    broken = PARCEL.replace("10 100", f"10 {number}", 1)
+    path = drawing(r12(broken, PARCEL.replace("A1", "A2"), header="9 $ACADVER|1 AC1021"), "utf-8")
+    raw, findings = load(path)
+    assert [None if one is None else one.area for one in raw.frame.geometry] == [None, 5000]
+    assert [(f.rule, f.feature_id) for f in findings] == [("dxf_entity_unreadable", "A1")]
