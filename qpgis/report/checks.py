@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from qpgis.assessment import Assessment
+from qpgis.catalogue import text
 from qpgis.maps import html, planning_map
 from qpgis.maps.checked import checked_scene, places
 from qpgis.provenance import dateless_gpkg, require_rows, staged_outputs
 from qpgis.report.outputs import Writer, write_file
 from qpgis.report.tables import write_findings_csv
+from qpgis.rows import Row
 
 
 def write_places(assessment: Assessment, path: Path) -> None:
@@ -25,6 +28,17 @@ def write_places(assessment: Assessment, path: Path) -> None:
 def write_findings_map(assessment: Assessment, path: Path) -> None:
     """``findings.html``: the findings on the map of the workspace."""
     path.write_text(html(planning_map(checked_scene(assessment))), encoding="utf-8", newline="\n")
+
+
+def missing_lines(assessment: Assessment) -> Iterator[str]:
+    """The indicators that have no value anywhere, each with the reason."""
+    rows: dict[str, list[Row]] = {}
+    for row in assessment.rows:
+        rows.setdefault(row.indicator, []).append(row)
+    for indicator, found in rows.items():
+        if all(row.value is None for row in found):
+            words = {"name": assessment.title(indicator), "reason": found[0].note}
+            yield text("check_not_computable", assessment.lang, **words)
 
 
 CHECKS: dict[str, Writer] = {
