@@ -22,7 +22,7 @@ from qpgis.sources import RawFeatures, Request
 from qpgis.sources.dbf import Table, read_table
 from qpgis.sources.local import link
 from qpgis.sources.ogr import explained, remarks_of, with_ids
-from qpgis.sources.shp import NULL, POLYGON, Records, areas_by_direction, read_records
+from qpgis.sources.shp import NULL, POLYGON, Records, areas_by_direction, point_counts, read_records
 from qpgis.sources.wkb import geometries
 
 if TYPE_CHECKING:
@@ -142,14 +142,23 @@ def _shapes(request: Request, records: Records, prj: Path | None) -> tuple[Geome
         raise request.refusal(f"GDAL reads {len(blobs)} of its {len(records.offsets)} records; export it again")
     ids = [str(row) for row in range(len(blobs))]
     found = geometries(request, blobs, ids)
-    for row in np.flatnonzero((records.types != NULL) & np.array([blob is None for blob in blobs], dtype=bool)):
-        request.note(Severity.WARNING, "shp_without_points", feature_id=ids[row])
+    _name_unread(request, records, np.array([blob is None for blob in blobs], dtype=bool), ids)
     if records.extra:
         request.note(Severity.INFO, "shp_ordinates_dropped", value=records.extra)
     if records.kind == POLYGON:
         _compare_areas(request, found, areas_by_direction(records), ids)
     remarks = tuple(one for one in said if not one.startswith(_KNOWN_REMARKS))
     return found, crs, remarks
+
+
+def _name_unread(request: Request, records: Records, none: np.ndarray, ids: list[str]) -> None:
+    """Name the records of which GDAL makes no shape although they aren't null."""
+    points = point_counts(records)
+    for row in np.flatnonzero(none & (records.types != NULL)):
+        if points[row]:
+            request.note(Severity.ERROR, "shp_shape_unread", feature_id=ids[row], value=str(points[row]))
+        else:
+            request.note(Severity.WARNING, "shp_without_points", feature_id=ids[row])
 
 
 @contextmanager

@@ -99,6 +99,17 @@ def read_records(request: Request, path: Path, index: Path | None, rows: int | N
     return records
 
 
+def point_counts(records: Records) -> np.ndarray:
+    """How many points the shape of each record has; none where it has no parts that they could be of."""
+    found = (records.types != NULL).astype(np.int64)
+    if records.kind != POINT:
+        there = np.flatnonzero(found)
+        at = records.offsets[there] + _BEFORE_COUNTS
+        first, second = _little(records.data, at), _little(records.data, at + 4)
+        found[there] = np.where(first > 0, second, 0) if records.kind in (LINE, POLYGON) else first
+    return found
+
+
 def areas_by_direction(records: Records) -> np.ndarray:
     """The area of each polygon of several rings as their directions have it, clockwise ones less the others.
 

@@ -441,7 +441,7 @@ def test_any_damaged_byte_is_survived(tmp_path: Path, data: st.DataObject) -> No
         return
     kept = len(raw.frame) + sum(len(f.feature_id.split("; ")) for f in findings if f.rule == "dbf_rows_deleted")
     assert kept == 2
-    unread = {f.feature_id for f in findings if f.rule in ("shp_without_points", "wkb_damaged")}
+    unread = {f.feature_id for f in findings if f.rule in ("shp_without_points", "shp_shape_unread", "wkb_damaged")}
     for row, feature_id in enumerate(raw.frame["feature_id"]):
         assert (raw.frame.geometry[row] is None) <= (feature_id in unread or target.suffix == ".shp")
 
@@ -551,6 +551,22 @@ def test_shapes_without_points_are_named(tmp_path: Path) -> None:
     raw, findings = read(write(tmp_path, shp=main, shx=index, dbf=names(b"a", b"b")))
     assert raw.frame.geometry[1] is None or raw.frame.geometry[1].is_empty
     assert [(f.rule, f.feature_id) for f in findings] == [("shp_without_points", "1")]
+
+
+@pytest.mark.parametrize(
+    ("content", "shape"),
+    [
+        (rings(square(0, 0), [], square(3, 0)), POLYGON),  # GDAL gives up at the empty ring
+        (rings(square(0, 0), shape=15, tail=bytes(20)), 15),  # heights of five points take 56 bytes
+    ],
+)
+def test_points_that_make_no_shape_are_an_error(tmp_path: Path, content: bytes, shape: int) -> None:
+    sound = rings(square(5, 0), shape=shape, tail=bytes(56) if shape == 15 else b"")
+    main, index = shp(content, sound, shape=shape)
+    raw, findings = read(write(tmp_path, shp=main, shx=index, dbf=names(b"a", b"b")))
+    assert [shape is None for shape in raw.frame.geometry] == [True, False]
+    unread = [f for f in findings if f.rule == "shp_shape_unread"]
+    assert [(f.feature_id, f.severity) for f in unread] == [("0", Severity.ERROR)]
 
 
 def test_heights_and_measures_are_left_out_with_a_word(tmp_path: Path) -> None:
