@@ -34,6 +34,9 @@ _GEOMETRIES = frozenset(
         *("TriangulatedSurface", "GeometricComplex", "Ring"),
     ]
 )
+_SENT, _THERE = ("numberReturned", "numberOfFeatures"), ("numberMatched",)
+"""What an answer of a WFS says of its features: how many it holds (version 2.0, 1.1), and how many the server has."""
+_COUNTS = (*_SENT, *_THERE)
 _NUMBERS = frozenset(["pos", "posList", "coordinates", "X", "Y", "Z"])
 _A_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _DECLARATION = re.compile(r"\A\ufeff?\s*<\?xml.*?\?>", re.DOTALL)
@@ -187,10 +190,13 @@ class _Census:
         self._of_collection: list[str] = []
         self._without: list[str] = []
         self._several: list[str] = []
+        self._stated: dict[str, int] = {}
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins."""
         tag, within = local(name), self._around[-1] if self._around else ""
+        if not self._around:
+            self._begin_file(tag, attributes)
         self._around.append(tag)
         if len(self._around) > MOST_DEEP:
             raise self._request.refusal(too_deep())
@@ -202,6 +208,14 @@ class _Census:
             self._take_system(attributes["srsName"].strip())
         if self._feature and not self._box:
             self._shape(tag, attributes)
+
+    def _begin_file(self, tag: str, attributes: dict[str, str]) -> None:
+        """What the outermost element says: that the server failed, or how many features it found and sent."""
+        if tag in ("ExceptionReport", "ServiceExceptionReport"):
+            raise self._request.refusal("it is the report of a server's error, no data; download it again")
+        self._stated = {
+            name: int(text) for name, text in attributes.items() if name in _SENT + _THERE and text.isdecimal()
+        }
 
     def _begin(self, tag: str, attributes: dict[str, str]) -> None:
         self._feature = len(self._around)
@@ -251,7 +265,8 @@ class _Census:
                 self._several.append(self._about.id)
 
     def check(self) -> None:
-        """Raise unless all geometries are of one system; name features with more than one geometry."""
+        """Raise unless all geometries are of one system; name features with more than one geometry, or left out."""
+        self._compare_counts()
         if self._without:
             self.systems += [name for name in dict.fromkeys(self._of_collection) if name not in self.systems]
         if len(self.systems) > 1:
@@ -266,6 +281,15 @@ class _Census:
         if self._several:
             count = len(self._several)
             self._request.note(Severity.WARNING, "gml_geometries", feature_id=ids_text(self._several), count=count)
+
+    def _compare_counts(self) -> None:
+        """Say where the server had more features than the file holds: it was cut, or is one page of several."""
+        total = sum(self.features.values())
+        sent, there = (max(self._stated.get(name, 0) for name in names) for names in (_SENT, _THERE))
+        if sent > total:
+            self._request.note(Severity.ERROR, "gml_features_missing", value=f"{total} / {sent}")
+        elif there > total:
+            self._request.note(Severity.WARNING, "gml_page", value=f"{total} / {there}")
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import socket
 import threading
 import zipfile
@@ -674,3 +675,29 @@ def test_a_schema_beside_the_file_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.gfs").write_text("<GMLFeatureClassList></GMLFeatureClassList>", "utf-8")
     assert list(gml.read(Request(path, "a.gml")).frame["code"]) == ["0101"]
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.gfs", "a.gml", "a.xsd"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "rule", "severity"),
+    [
+        ('numberMatched="unknown" numberReturned="2"', "", ""),
+        ('numberMatched="2" numberReturned="2"', "", ""),
+        ('numberMatched="5000" numberReturned="2"', "gml_page", "warning"),
+        ('numberMatched="5000" numberReturned="3"', "gml_features_missing", "error"),
+        ('numberOfFeatures="3"', "gml_features_missing", "error"),
+        ('numberOfFeatures="2"', "", ""),
+    ],
+)
+def test_fewer_features_than_a_server_says_are_named(read: Reader, stated: str, rule: str, severity: str) -> None:
+    points = [member(gml_point("31.2 121.5", "urn:ogc:def:crs:EPSG::4326"), id_=one) for one in ("z.1", "z.2")]
+    text = collection(*points)
+    root = re.search(r"<\w+:FeatureCollection", text)
+    assert root
+    raw, findings = read(text.replace(root[0], f"{root[0]} {stated}", 1), "a.gml")
+    assert len(raw.frame) == 2
+    assert rules(findings) == ({rule: severity} if rule else {})
+
+
+def test_the_error_report_of_a_server_is_called_so(read: Reader) -> None:
+    report = '<ows:ExceptionReport xmlns:ows="http://www.opengis.net/ows"><ows:Exception/></ows:ExceptionReport>'
+    assert "report of a server's error" in refusal(read, report, "a.gml")
