@@ -159,11 +159,11 @@ def _ends_apart(name: str, word: str) -> bool:
 def sum_words() -> str:
     r"""The words that begin a row of sums, as a pattern for a whole cell, whatever blanks are in it.
 
-    >>> bool(re.fullmatch(sum_words(), "合 计")), bool(re.fullmatch(sum_words(), "合计划生育"))
-    (True, False)
+    >>> [bool(re.fullmatch(sum_words(), cell)) for cell in ("合 计", "青浦区合计（个）", "合计划生育", "new total")]
+    [True, True, False, False]
     """
     words = (r"\s*".join(map(re.escape, word.replace(" ", ""))) for word in _scheme()["sums"])
-    return rf"(?i)\s*(?:{'|'.join(words)})\s*[:：]?\s*"
+    return rf"(?i)\s*[\u4e00-\u9fff]{{0,8}}\s*(?:{'|'.join(words)})\s*(?:[(（][^)）]*[)）])?\s*[:：]?\s*"
 
 
 @cache

@@ -24,8 +24,10 @@ _SAMPLE_LINES = 5_000
 _CONSISTENT = 0.8
 _ONLY_SHAPES = re.compile(r"\s*\w+\n(?:SRID=\d+;)?\s*(?:MULTI)?(?:POINT|LINESTRING|POLYGON|GEOMETRYCOLLECTION)\b", re.I)
 """A single column of well-known text, whose commas are no delimiters."""
-_TOLD = re.compile(r"\ufeff?\"?sep=([^\w\s\"\\]|\t)\"?\n", re.I)
+_TOLD = re.compile(r"\"?sep=([^\w\s\"\\]|\t)\"?\n", re.I)
 """Excel's own first line, which names the delimiter."""
+_EXCEL_TEXT = re.compile(r'\A="([^"]*)"\Z')
+"""How a CSV file tells Excel that digits are text: ``="0101"``."""
 _NONE = "\x1f"
 _NEITHER = {b"PK\x03\x04": "a workbook or zip archive", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF"}
 
@@ -39,7 +41,7 @@ def read_delimited(request: Request) -> tuple[Grid, Encoding]:
         If it is no text table, or its quotes or its rows don't add up; the line is named.
     """
     text, encoding = _text(request)
-    if text.lstrip("\ufeff \n")[:9].lower().startswith(("<html", "<!doctype", "<table", "<?xml")):
+    if text.lstrip()[:9].lower().startswith(("<html", "<!doctype", "<table", "<?xml")):
         raise request.refusal("it is a web page or XML, no text table; open it in Excel and save it as .xlsx")
     if text.lstrip().startswith("[属性描述]"):
         raise request.refusal(
@@ -51,6 +53,8 @@ def read_delimited(request: Request) -> tuple[Grid, Encoding]:
     delimiter = told[1] if told else _delimiter(request, text)
     records, numbers = _parsed(request, text, delimiter)
     _refuse_ragged(request, records, numbers)
+    if '="' in text:
+        records = [[_EXCEL_TEXT.sub(r"\1", cell) for cell in record] for record in records]
     _say_long_records(request, records, numbers)
     return Grid(records, numbers, semicolons=delimiter == ";"), encoding
 
@@ -73,7 +77,7 @@ def _text(request: Request) -> tuple[str, Encoding]:
         raise request.refusal(
             "it holds NUL characters, so it is no text table (or UTF-16 without a mark); save it as CSV UTF-8"
         )
-    text = text.replace("\r\r\n", "\n").replace("\r\n", "\n")
+    text = text.lstrip("\ufeff").replace("\r\r\n", "\n").replace("\r\n", "\n")
     return text if "\n" in text else text.replace("\r", "\n"), encoding
 
 

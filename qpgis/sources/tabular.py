@@ -139,7 +139,7 @@ def _as_numbers(request: Request, text: pa.Array, name: str, *, semicolons: bool
         if text is None:
             return None
     values = pc.cast(text, pa.float64())
-    if len(pc.unique(values)) != len(pc.unique(text)):
+    if len(pc.unique(values)) != len(pc.unique(text)) or not pc.all(pc.is_finite(values)).as_py():
         return None
     if not text.null_count and _matching(text, r"^-?\d+$") == filled:
         return pc.cast(text, pa.int64()).to_numpy()

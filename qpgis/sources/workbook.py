@@ -33,6 +33,8 @@ _CELL = re.compile(
 )
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\b[^>]*\bref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 _HIDDEN = re.compile(rb'<(?:\w+:)?(row|col)\b(?=[^>]*\bhidden="(?:1|true)")[^>]*>')
+_ROW = re.compile(rb'<(?:\w+:)?row\b[^>]*?\br="(\d+)"')
+_STRICT = b"http://purl.oclc.org/ooxml/"
 _ZEROS = re.compile(r"0{2,}")
 
 
@@ -67,8 +69,9 @@ def read_sheet(request: Request, name: str) -> Grid:
         if hidden:
             request.note(Severity.INFO, "table_hidden_sheets", value=", ".join(hidden))
         with _read_as_damaged(request.what):
-            records, numbers, errors, long = _cells(sheet)
             raw = _part(request.path, book, name)
+            records, numbers, errors, long = _cells(sheet)
+        _refuse_repeated_rows(request, raw)
     _say_cells(request, raw, errors, long)
     merged = _fill_merged(records, numbers, raw)
     width = max((len(record) for record in records), default=0)
@@ -122,6 +125,8 @@ def _refuse_unsafe(path: Path, what: str) -> None:
             parts = archive.infolist()
             _refuse_parts(parts, what)
             macros = b"macroEnabled" in archive.read("[Content_Types].xml")
+            if any(_STRICT in archive.read(part) for part in parts if part.filename == "xl/workbook.xml"):
+                raise SourceError(f"{what}: it is a strict Open XML workbook; save it as a usual one (.xlsx)")
             if any(_declares_entities(archive, part) for part in parts):
                 raise SourceError(
                     f"{what}: the workbook declares XML entities, which no Excel writes; save it again in Excel"
@@ -208,6 +213,14 @@ def _part(path: Path, book: Any, name: str) -> bytes:
     inner = book[name]._worksheet_path  # nothing public says which part a sheet is
     with zipfile.ZipFile(path) as archive:
         return archive.read(inner)
+
+
+def _refuse_repeated_rows(request: Request, raw: bytes) -> None:
+    """A row that stands twice, or out of its order, would be lost."""
+    rows = list(map(int, _ROW.findall(raw)))
+    wrong = next((row for row, before in zip(rows[1:], rows, strict=False) if row <= before), None)
+    if wrong is not None:
+        raise request.refusal(f"row {wrong} of the sheet stands twice or out of order; save it again in Excel")
 
 
 def _say_cells(request: Request, raw: bytes, errors: list[str], long: list[str]) -> None:

@@ -424,6 +424,24 @@ class TestGeometries:
             table(text)
 
 
+def test_digits_that_are_told_to_be_text_lose_what_tells_it(table: Loader) -> None:
+    raw, _ = table('编码,"名称",v\n="0101",a,1\n"=""0102""",="b",2\n')
+    assert raw.frame.drop(columns=["feature_id", "geometry"]).to_numpy().tolist() == [
+        ["0101", "a", 1],
+        ["0102", "b", 2],
+    ]
+
+
+def test_a_second_byte_order_mark_is_no_part_of_the_first_name(table: Loader) -> None:
+    raw, _ = table("\ufeffx坐标,y坐标\n510000,3450000\n", encoding="utf-8-sig", crs="EPSG:4549")
+    assert points(raw) == [(510000, 3450000)]
+
+
+def test_a_number_beyond_any_stays_text(table: Loader) -> None:
+    raw, _ = table("a\n1e400\n2\n")
+    assert raw.frame["a"].tolist() == ["1e400", "2"]
+
+
 class TestPair:
     @pytest.mark.parametrize("between", ["，", "；", "、", ", "])
     def test_any_comma_between_them(self, table: Loader, between: str) -> None:
@@ -543,6 +561,21 @@ class TestWorkbooks:
         raw, findings = load(rewritten(path, computed))
         assert raw.frame["a"].tolist() == [2]
         assert not rules(findings)
+
+    def test_rows_that_stand_twice_are_refused(self, workbook: Sheets) -> None:
+        path = workbook(lambda book, sheet: [sheet.append(row) for row in (["a"], ["x"], ["y"])])
+        twice = rewritten(path, lambda name, data: data.replace(b'<row r="3"', b'<row r="2"'))
+        with pytest.raises(SourceError, match="row 2 of the sheet stands twice"):
+            load(twice)
+
+    def test_strict_workbooks_are_called_so(self, workbook: Sheets) -> None:
+        path = workbook(lambda book, sheet: sheet.append(["a"]))
+        usual = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+        strict = rewritten(
+            path, lambda name, data: data.replace(usual, b"http://purl.oclc.org/ooxml/spreadsheetml/main")
+        )
+        with pytest.raises(SourceError, match="strict Open XML"):
+            load(strict)
 
     def test_merged_words_are_repeated_numbers_arent(self, workbook: Sheets) -> None:
         def fill(book: object, sheet: object) -> None:
