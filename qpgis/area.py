@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -229,15 +229,34 @@ def _read_zones(
             raise ZoneError(f"{what}: no field {wanted!r}, {did_you_mean(wanted, attributes)}")
     if not len(frame):
         raise ZoneError(f"{what}: the file holds no zone")
-    merged: dict[str, tuple[str, list[shapely.Geometry]]] = {}
+    merged: dict[str, list[shapely.Geometry]] = {}
+    names: dict[str, list[str]] = {}
     for zone, label, geometry in zip(frame[id_field], frame[name_field], frame.geometry, strict=True):
         key = text_of(zone)
         if not key:
             raise ZoneError(f"{what}: a zone (name {label!r}) has no {id_field!r}; every zone needs one")
-        merged.setdefault(key, (text_of(label) or key, []))[1].append(geometry)
+        merged.setdefault(key, []).append(geometry)
+        names.setdefault(key, []).append(text_of(label) or key)
     ids = tuple(sorted(merged))
-    shapes = np.array([_zone_polygon(zone, merged[zone][1], what, raw.file, findings) for zone in ids], dtype=object)
-    return ids, tuple(merged[zone][0] for zone in ids), shapes
+    shapes = np.array([_zone_polygon(zone, merged[zone], what, raw.file, findings) for zone in ids], dtype=object)
+    _report_names(names, raw.file, findings)
+    return ids, tuple(names[zone][0] for zone in ids), shapes
+
+
+def _report_names(names: Mapping[str, list[str]], file: str, findings: Findings) -> None:
+    """Say where one id has several names, or several ids have one: one of them may be a slip."""
+    about = {"layer": "zones", "file": file}
+    ids_of: dict[str, list[str]] = {}
+    for zone, said in sorted(names.items()):
+        different = list(dict.fromkeys(said))
+        ids_of.setdefault(different[0], []).append(zone)
+        if len(different) > 1:
+            findings.add(
+                Severity.WARNING, "zone_of_several_names", **about, feature_id=zone, value="; ".join(different)
+            )
+    for name, zones in ids_of.items():
+        if len(zones) > 1:
+            findings.add(Severity.WARNING, "zones_of_one_name", **about, feature_id="; ".join(zones), value=name)
 
 
 def _zone_polygon(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 from shapely import GeometryCollection, LineString, MultiLineString, MultiPolygon, Point, Polygon, box
 
@@ -607,3 +608,16 @@ def test_a_number_written_with_a_comma_in_a_table_is_named(workspace: Maker) -> 
     )
     with pytest.raises(ConfigError, match=r"s\.csv.*line 2: more cells than columns"):
         qp.open_workspace(folder)
+
+
+def test_zones_whose_names_and_ids_contradict_are_named(workspace: Maker) -> None:
+    towns = four_towns()
+    assert not found(qp.open_workspace(workspace(towns=towns)), "zones_of_one_name")
+    ws = qp.open_workspace(workspace(towns=towns.assign(name=["甲", "乙", "乙", "丁"])))
+    (same,) = found(ws, "zones_of_one_name")
+    assert (same.feature_id, same.value) == ("b; c", "乙")
+    extra = frame([square(2000, 0)], zone_id=["a"], name=["戊"])
+    ws = qp.open_workspace(workspace(towns=pd.concat([towns, extra])))
+    (several,) = found(ws, "zone_of_several_names")
+    assert (several.feature_id, several.value) == ("a", "甲; 戊")
+    assert ws.area.base.names[0] == "甲"
