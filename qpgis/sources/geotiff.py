@@ -358,6 +358,18 @@ def _transform(dataset: Any, what: str) -> tuple[float, ...] | None:
     return found
 
 
+def world_file(path: Path) -> tuple[str, tuple[float, ...]] | None:
+    """The name of the world file beside a raster and the transform that it states; ``None`` where there is none."""
+    for beside in _beside(path, *_WORLD_FILES):
+        words = beside.read_text("ascii", errors="replace").replace(",", ".").split()
+        try:
+            a, d, b, e, x, y = map(float, words[:6])
+        except ValueError:
+            continue
+        return beside.name, (a, b, x - (a + b) / 2, d, e, y - (d + e) / 2)  # it names the middle of the first cell
+    return None
+
+
 def _system(dataset: Any, path: Path, what: str) -> CRS | None:
     """The raster's reference system, or else that of the ``.prj`` beside it.
 

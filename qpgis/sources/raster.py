@@ -17,7 +17,7 @@ from qpgis.crs.systems import from_lonlat
 from qpgis.errors import SourceError
 from qpgis.findings import Findings, Severity
 from qpgis.sources import Bounds, RawFeatures, Request
-from qpgis.sources.geotiff import NO_DATA, NOT_A_NUMBER, NOT_STORED, VALID, Raster, opened
+from qpgis.sources.geotiff import NO_DATA, NOT_A_NUMBER, NOT_STORED, VALID, Raster, opened, world_file
 from qpgis.sources.ogr import chosen_layer
 from qpgis.sources.patches import BLOCK, patches
 
@@ -257,6 +257,18 @@ def _note_companions(raster: Raster, request: Request) -> None:
             request.note(Severity.ERROR, "raster_sidecar_nodata", value=sidecar.name)
         elif told - {"NoDataValue"}:
             request.note(Severity.WARNING, "raster_sidecar_place", value=sidecar.name)
+    world = world_file(request.path)
+    if world is not None and raster.transform is not None and _cells_apart(raster, world[1]) > 1:
+        request.note(Severity.WARNING, "raster_world_file", value=world[0])
+
+
+def _cells_apart(raster: Raster, other: tuple[float, ...]) -> float:
+    """How many cells the corners lie elsewhere by another transform."""
+    width, height = raster.dataset.width, raster.dataset.height
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], dtype=float)
+    a, b, c, d, e, f = other
+    places = corners @ np.array([[a, d], [b, e]]) + (c, f)
+    return float(np.abs(raster.grid(places) - corners).max())
 
 
 def _note_values(raster: Raster, band: int, request: Request) -> None:

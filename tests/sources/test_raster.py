@@ -293,6 +293,14 @@ class TestOddities:
         assert info.crs is not None
         assert info.crs.to_epsg() == 4549
 
+    @pytest.mark.parametrize(("x", "fires"), [(600_050, 0), (600_000, 0), (600_149, 0), (600_160, 1)])
+    def test_a_world_file_that_says_otherwise_is_named(self, tmp_path: Path, x: float, fires: int) -> None:
+        path = tif(tmp_path / "a.tif", NINE)
+        (tmp_path / "a.tfw").write_text(f"100\n0\n0\n-100\n{x}\n3450250\n")
+        info, rules, _ = looked_at(path)
+        assert info.bounds == (600_000, 3_450_000, 600_300, 3_450_300)
+        assert rules["raster_world_file"] == fires
+
     def test_world_file_and_prj(self, tmp_path: Path) -> None:
         path = tif(tmp_path / "a.tif", NINE, crs=None, place=None)
         path.with_suffix(".TFW").write_text("100\n0\n0\n-100\n600050\n3450250\n")
