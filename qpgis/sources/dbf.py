@@ -187,12 +187,13 @@ def _records(path: Path, header: Header) -> np.ndarray:
 
 
 def _cells(records: np.ndarray, field: Field) -> np.ndarray:
-    """The bytes of a field, one value a record, as far as the first zero byte."""
+    """The bytes of a field, one value a record, as far as the first zero byte; a number behind zeros is none."""
     if not field.width:
         return np.full(len(records), b"", dtype="S1")
     block = np.ascontiguousarray(records[:, field.start : field.start + field.width])
     if field.kind != "I" and (block == 0).any():
-        block = np.where(np.logical_or.accumulate(block == 0, axis=1), 0, block).astype(np.uint8)
+        ends = (block == 0) if field.kind not in "NF" else (block == 0) & np.logical_or.accumulate(block != 0, axis=1)
+        block = np.where(np.logical_or.accumulate(ends, axis=1), 0, block).astype(np.uint8)
     return block.view(f"S{field.width}")[:, 0]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-_VERSION = 3
+_VERSION, _VERSION_64 = 3, 4
 _ROWS_PER_BLOCK = 1024
 _OBJECT_ID, _GEOMETRY = 6, 7
 """Types of fields."""
@@ -75,18 +75,20 @@ class GdbTable:
 
 
 def gdb_table(path: Path) -> GdbTable | None:
-    """The table of a ``.gdbtable``; ``None`` if its layout isn't known.
+    """The table of a ``.gdbtable``; ``None`` if its ids have 64 bits.
 
     Raises
     ------
     ValueError
-        If it or its index (``.gdbtablx``) is missing, cut off or contradicts itself.
+        If it or its index (``.gdbtablx``) is missing, cut off, of no known version or contradicts itself.
     """
     index = path.with_suffix(".gdbtablx")
     head = _bytes(path, 40)
     version, valid = struct.unpack_from("<ii", head)
-    if version != _VERSION:
+    if version == _VERSION_64:
         return None
+    if version != _VERSION:
+        raise ValueError(f"{path.name} is of the unknown version {version}")
     if valid < 0:
         raise ValueError(f"{path.name} says that it has {valid} rows")
     if not valid and not index.exists():

@@ -103,6 +103,7 @@ class _Reading:
     surface: bool = False
     closed: int = 0
     collapsed: int = 0
+    short: int = 0
 
 
 class _Damaged(ValueError):
@@ -127,6 +128,8 @@ def _report(request: Request, ids: list[str], read: list[_Reading]) -> None:
             request.note(Severity.WARNING, "wkb_ring_closed", feature_id=feature_id, value=str(one.closed))
         if one.collapsed:
             request.note(Severity.WARNING, "wkb_ring_collapsed", feature_id=feature_id, value=str(one.collapsed))
+        if one.short:
+            request.note(Severity.WARNING, "wkb_line_collapsed", feature_id=feature_id, value=str(one.short))
     surfaces = [feature_id for feature_id, one in zip(ids, read, strict=True) if one.surface]
     if surfaces:
         request.note(Severity.WARNING, "wkb_surface", value=ids_text(surfaces), count=len(surfaces))
@@ -215,7 +218,8 @@ def _shape(cursor: _Cursor, done: _Reading, depth: int) -> Geometry:
         return shapely.Point() if np.isnan(point).all() else shapely.points(point)[0]
     if kind == 2:
         points = cursor.points(cursor.number(), width, high)
-        return shapely.linestrings(points) if len(points) else shapely.LineString()
+        done.short += len(points) == 1
+        return shapely.linestrings(points) if len(points) > 1 else shapely.LineString()
     if kind in (3, 17):
         done.surface |= kind == 17
         return _polygon([cursor.points(cursor.number(), width, high) for _ in range(cursor.number())], done)
@@ -237,7 +241,7 @@ def _shape(cursor: _Cursor, done: _Reading, depth: int) -> Geometry:
 
 _GATHERED: dict[int, tuple[int | None, Callable[[list[Geometry]], Geometry]]] = {
     4: (0, shapely.MultiPoint),
-    5: (1, shapely.MultiLineString),
+    5: (1, lambda lines: shapely.MultiLineString([line for line in lines if not line.is_empty])),
     6: (2, shapely.MultiPolygon),
     7: (None, shapely.GeometryCollection),
     11: (1, shapely.MultiLineString),

@@ -540,6 +540,14 @@ def test_open_and_collapsed_rings() -> None:
     assert found == {"wkb_ring_closed": ["0"], "wkb_ring_collapsed": ["1", "2"]}
 
 
+def test_lines_of_one_point_have_no_length() -> None:
+    spot, stretch = line(2, [(5.0, 5.0)]), line(2, [(0.0, 0.0), (3.0, 4.0)])
+    shapes, found, _ = decoded(spot, stretch, gathered(5, spot, stretch), gathered(5, spot))
+    assert [shape.length for shape in shapes] == [0, 5, 5, 0]
+    assert [shape.is_empty for shape in shapes] == [True, False, False, True]
+    assert found == {"wkb_line_collapsed": ["0", "2", "3"]}
+
+
 def test_surfaces_in_space_are_their_footprints() -> None:
     """Two triangles of a roof over half a square metre each."""
     left = struct.pack("<BII", 1, 1017, 1) + line(2, [(0, 0, 0), (1, 0, 0), (0, 1, 5), (0, 0, 0)])[5:]
@@ -619,6 +627,28 @@ def test_flatgeobuf_coordinates_that_contradict_the_index_are_named(tmp_path: Pa
     raw, found = read(path)
     assert found["wkb_other_box"] == ["9"]
     assert len(raw.frame) == 10
+
+
+@pytest.mark.parametrize("count", [1, 2, 16, 17, 257])
+def test_flatgeobuf_of_so_many_features_is_read(tmp_path: Path, count: int) -> None:
+    """An index has a root above its boxes, even above one."""
+    path = tmp_path / "a.fgb"
+    pyogrio.write_dataframe(squares(count), path, driver="FlatGeobuf")
+    raw, found = read(path)
+    assert len(raw.frame) == count
+    assert raw.frame.area.sum() == pytest.approx(100 * count)
+    assert found == {}
+
+
+def test_flatgeobuf_features_without_geometry_are_no_damage(tmp_path: Path) -> None:
+    path, frame = tmp_path / "a.fgb", squares(5)
+    frame.loc[[0, 2], "geometry"] = None
+    frame.loc[3, "geometry"] = Polygon()
+    pyogrio.write_dataframe(frame, path, driver="FlatGeobuf", SPATIAL_INDEX="NO")
+    raw, found = read(path)
+    assert raw.frame.area.fillna(0).tolist() == [0, 100, 0, 0, 100]
+    assert raw.frame["code"].tolist() == ["0100", "0101", "0102", "0103", "0104"]
+    assert found == {}
 
 
 def test_flatgeobuf_of_nothing_and_without_system(tmp_path: Path) -> None:

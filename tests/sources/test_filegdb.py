@@ -210,6 +210,14 @@ def test_tables_with_ids_of_64_bits_are_left_to_gdal(tmp_path: Path) -> None:
     assert gdb_table(tmp_path / "a.gdbtable") is None
 
 
+@pytest.mark.parametrize("version", [0, 2, 5])
+def test_tables_of_no_known_version_are_damaged(tmp_path: Path, version: int) -> None:
+    """GDAL takes a head of zeros for a table without rows."""
+    (tmp_path / "a.gdbtable").write_bytes(struct.pack("<i", version) + bytes(60))
+    with pytest.raises(ValueError, match="version"):
+        gdb_table(tmp_path / "a.gdbtable")
+
+
 def test_arcs_become_edges(tmp_path: Path) -> None:
     """Half a disc of 100 m: an arc, and its diameter."""
     arc = struct.pack("<BII6d", 1, 8, 3, 1000, 0, 1100, 100, 1200, 0)

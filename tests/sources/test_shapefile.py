@@ -296,6 +296,13 @@ def test_values_that_are_none_are_named(tmp_path: Path) -> None:
     assert "'12,5'" in next(f.message for f in findings if f.rule == "dbf_number_unreadable")
 
 
+def test_numbers_behind_zero_bytes_are_named(tmp_path: Path) -> None:
+    table = dbf([(b"N", "N", 6, 0)], [b"\0\0\0 12"], [bytes(6)])
+    raw, findings = read(two_squares(tmp_path, table))
+    assert raw.frame["N"].isna().all()
+    assert [(f.rule, f.feature_id) for f in findings] == [("dbf_number_unreadable", "0")]
+
+
 def test_numbers_that_only_python_writes_are_none(tmp_path: Path) -> None:
     table = dbf([(b"N", "N", 6, 0)], [b"1_000"], [b"nan"])
     raw, findings = read(two_squares(tmp_path, table))
