@@ -92,3 +92,30 @@ def test_areas_stated_in_mu_are_square_metres_in_the_table(surveyed: Path, tmp_p
     for key, row in before.items():
         for column in ("field_m2", "net_m2", "dike_m2"):
             assert float(after[key][column]) == pytest.approx(float(row[column]), rel=1e-9, abs=1e-3)
+
+
+def test_groups_are_the_sums_of_their_zones_and_have_control_areas_too(surveyed: Path, tmp_path: Path) -> None:
+    with (surveyed / "control.csv").open("a", encoding="utf-8") as stream:
+        stream.write("south,2000000,m2,县级控制面积表\n")
+    found = land(surveyed, tmp_path / "out")
+    assert found["south", ""]["zone_name"] == "南片"
+    assert float(found["south", "0101"]["field_m2"]) == 2_001_000  # the whole parcel
+    assert float(found["south", "0101"]["dike_m2"]) == pytest.approx(200_100)
+    assert float(found["all", ""]["field_m2"]) == 4_001_000
+    assert float(found["all", "1101"]["field_m2"]) == 2_000_000
+    drawn = float(found["south", ""]["geometry_m2"])
+    assert float(found["south", ""]["residual_m2"]) == pytest.approx(drawn - 2_000_000, abs=1e-5)
+    with (tmp_path / "out" / "findings.csv").open(encoding="utf-8-sig") as stream:
+        rules = {(row["rule"], row["feature_id"]) for row in csv.DictReader(stream)}
+    assert ("control_area_residual", "south") in rules
+
+
+def test_zones_of_their_own_have_their_land_use_too(surveyed: Path, tmp_path: Path) -> None:
+    own = frame([square(500, 500, 1000, 1000)], zone_id=["parlour"], name=["客厅"])
+    own.to_file(surveyed / "own.gpkg")
+    with (surveyed / "qpgis.toml").open("a", encoding="utf-8") as stream:
+        stream.write('[[own_zones]]\nfile = "own.gpkg"\nlevel = "parlour"\ngrade = "surveyed"\n')
+    found = land(surveyed, tmp_path / "out")
+    assert found["parlour", ""]["zone_name"] == "客厅"
+    # half of it is farmland: a quarter of that parcel, up to how a Gauss-Krueger plane stretches
+    assert float(found["parlour", "0101"]["field_m2"]) == pytest.approx(2_001_000 / 4, rel=1e-5)

@@ -119,7 +119,7 @@ def test_the_manifest_names_what_was_read_and_written(out: Path, workspace: Make
 def test_english_where_it_is_asked_for(workspace: Maker, tmp_path: Path) -> None:
     folder = workspace(layer("forest"), forest=frame([square(0, 0, 500, 1000), square(0, 0, 500, 1000)]))
     assert main(["run", str(folder), "--lang", "en", "--out", str(tmp_path / "en")]) == 0
-    assert "The same shape stands more than once" in (tmp_path / "en" / "findings.csv").read_text("utf-8-sig")
+    assert "The same shape stands 2 times" in (tmp_path / "en" / "findings.csv").read_text("utf-8-sig")
     assert "missing layers" in rows_of(tmp_path / "en" / "indicators.csv")[0]["note"]
     book = openpyxl.load_workbook(tmp_path / "en" / "indicators.xlsx")
     assert book.sheetnames == ["values", "definitions", "findings", "sources"]

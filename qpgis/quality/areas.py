@@ -213,6 +213,7 @@ def land_areas(
     deduction: Floats | None = None,
     basis: AreaBasis = "geometry",
     control: Mapping[str, ControlArea] | None = None,
+    groups: Mapping[str, Collection[str]] | None = None,
 ) -> pd.DataFrame:
     """Land use of each zone by drawn and by stated areas, side by side with what remains to the control area.
 
@@ -233,7 +234,9 @@ def land_areas(
         TBDLMJ, and KCXS as a fraction; where there is no TBDLMJ it is TBMJ - TBMJ x KCXS, without either TBMJ.
     basis : "geometry" or "field"
         Which of the two ``area_m2`` and the residual go by.
-    control : mapping of zone id to ControlArea, optional
+    control : mapping of zone or group id to ControlArea, optional
+    groups : mapping of group id to the ids of its zones, optional
+        Each is the sum of its zones, and has rows like a zone.
 
     Returns
     -------
@@ -261,9 +264,11 @@ def land_areas(
     every = pd.DataFrame({"zone": range(len(zones)), "class": TOTAL, "geometry_m2": 0, "field_m2": 0, "net_m2": 0})
     sums = pd.concat([pieces, pieces.assign(**{"class": TOTAL}), every]).groupby(["zone", "class"], sort=True).sum()
     sums = sums.reset_index()
+    sums.insert(0, "zone_id", np.array(list(zone_ids), dtype=object)[sums.pop("zone").to_numpy()])
+    sums = pd.concat([sums, *(_summed(sums, group, members) for group, members in (groups or {}).items())])
+    sums = sums.reset_index(drop=True)
     sums["dike_m2"] = sums["field_m2"] - sums["net_m2"]
     sums[[*_MEASURED, "dike_m2"]] = sums[[*_MEASURED, "dike_m2"]] / MICRO
-    sums.insert(0, "zone_id", np.array(list(zone_ids), dtype=object)[sums.pop("zone").to_numpy()])
     sums["area_m2"] = sums[f"{basis}_m2"]
     official = {one: area.m2 for one, area in (control or {}).items()}
     sums["control_m2"] = sums["zone_id"].map(official).astype(float).where(sums["class"] == TOTAL)
@@ -272,6 +277,13 @@ def land_areas(
 
 
 _MEASURED = ("geometry_m2", "field_m2", "net_m2")
+
+
+def _summed(sums: pd.DataFrame, group: str, members: Collection[str]) -> pd.DataFrame:
+    """The rows of a group: for each class the sum of its zones."""
+    found = sums[sums["zone_id"].isin(members)].groupby("class", sort=True)[list(_MEASURED)].sum().reset_index()
+    found.insert(0, "zone_id", group)
+    return found
 
 
 def _net(stated: Floats, net_m2: Floats | None, deduction: Floats | None) -> Floats:

@@ -15,7 +15,8 @@ from qpgis.findings import COLUMNS as FINDING_COLUMNS
 from qpgis.indicators.declaration import UNITS
 from qpgis.landuse import scheme
 from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, worst
-from qpgis.rows import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, Row, record, shown
+from qpgis.quality.areas import TOTAL, WITHOUT_CODE
+from qpgis.rows import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, Row, record, shown, zones_of
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -102,15 +103,15 @@ def write_land_areas_csv(assessment: Assessment, path: Path) -> None:
 
 
 def _land_rows(a: Assessment) -> Iterator[list[Any]]:
-    area, land = a.workspace.area, a.workspace.land_areas
+    land = a.workspace.land_areas
     assert land is not None
-    names = dict(zip(area.base.ids, area.base.names, strict=True))
+    names = {zone.id: zone.name for zone in zones_of(a.workspace)}
     table = scheme(a.workspace.layers["landuse"].scheme)
+    said = {TOTAL: text("land_all", a.lang), WITHOUT_CODE: text("land_unclassified", a.lang)}
     for row in land.itertuples(index=False):
         found = table.lookup(row[1])
-        whole = text("land_all", a.lang)
-        known = found.name if found else ""
-        yield [row[0], names[row[0]], row[1], known if row[1] else whole, *(_finite(value) for value in row[2:])]
+        name = found.name if found else said.get(row[1], "")
+        yield [row[0], names[row[0]], row[1], name, *(_finite(value) for value in row[2:])]
 
 
 def _finite(value: float) -> float | None:

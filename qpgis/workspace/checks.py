@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -71,18 +71,23 @@ def _land_use(
     *,
     unit_m2: float,
 ) -> pd.DataFrame:
-    """Land use of each zone by both bases; areas that the file states in another unit are square metres here."""
+    """Land use of zones and groups by both bases; areas that the file states in another unit are square metres here."""
+    import pandas as pd
+
     columns = {"stated_m2": ("area", unit_m2), "net_m2": ("net_area", unit_m2), "deduction": ("deduction", 1.0)}
     given = {key: numbers(layer.frame[name]) * unit for key, (name, unit) in columns.items() if name in layer.frame}
-    zones = area.base
-    found = land_areas(
-        zones.ids,
-        zones.geometry,
-        layer.geometry,
-        layer.frame["class_"],
-        basis=table.area_basis,
-        control=control,
-        **given,
+    groups = {group.id: group.members for group in area.groups}
+    settings: dict[str, Any] = {"basis": table.area_basis, "control": control, **given}
+    found: pd.DataFrame = pd.concat(
+        land_areas(
+            zones.ids,
+            zones.geometry,
+            layer.geometry,
+            layer.frame["class_"],
+            groups=groups if zones is area.base else None,
+            **settings,
+        )
+        for zones in area.measured
     )
     whole = found[found["class"] == TOTAL]
     sums = dict(zip(whole["zone_id"], whole["area_m2"], strict=True))
