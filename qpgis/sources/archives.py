@@ -250,8 +250,8 @@ def _is_folder(member: zipfile.ZipInfo) -> bool:
 
 
 def _is_noise(place: PurePosixPath) -> bool:
-    """True for what systems leave in folders."""
-    return any(part.casefold() in _NOISE for part in place.parts) or place.name.startswith("._")
+    """True for what systems leave in folders, and Office beside documents that are open."""
+    return any(part.casefold() in _NOISE for part in place.parts) or place.name.startswith(("._", "~$"))
 
 
 def _check_spans(

@@ -35,8 +35,8 @@ _WKT = re.compile(
     re.IGNORECASE,
 )
 _WKB = re.compile(r"\s*0[01][0-9A-Fa-f]{16,}\s*")
-_CURVED = re.compile("CIRC|CURVE|SURF|GEOMETRYC", re.IGNORECASE)
-"""In well-known text the words that shapely can't be given alone, or nested without end."""
+_CURVED = re.compile(r"\s*(?:CIRC|COMPOUND|(?:MULTI)?(?:CURVE|SURF)|GEOMETRYC)", re.IGNORECASE)
+"""Well-known text that shapely can't be given alone, or that may be nested without end."""
 _DEEPEST = 32
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _PAIR = re.compile(r"\s*[\[(]?\s*([^\s,;，；、]+)\s*[,;，；、\s]\s*([^\s,;，；、\])]+)\s*[\])]?\s*")
@@ -315,15 +315,15 @@ def _srid(blob: bytes) -> int:
 
 def _parsed_text(request: Request, texts: Sequence[str], ids: Sequence[str]) -> Geometries:
     """Geometries of well-known text; None for what is none."""
-    hard = np.array([bool(_CURVED.search(text)) for text in texts], dtype=bool)
-    nested = [text.upper().count("GEOMETRYCOLLECTION") > _DEEPEST for text in texts]  # GEOS would end the process
-    plain_texts = ["" if deep else text for text, deep in zip(texts, nested, strict=True)]
+    hard = np.array([bool(_CURVED.match(text)) for text in texts], dtype=bool)
+    wrapped = [
+        f"GEOMETRYCOLLECTION({text})" if text.upper().count("GEOMETRYCOLLECTION") <= _DEEPEST else ""
+        for text, one in zip(texts, hard, strict=True)
+        if one
+    ]  # deeper, GEOS would end the process
+    found = np.full(len(texts), None, dtype=object)
     with np.errstate(all="ignore"):  # numbers beyond any are no geometry either
-        found = np.full(len(texts), None, dtype=object)
-        found[~hard] = shapely.from_wkt(
-            [t for t, one in zip(plain_texts, hard, strict=True) if not one], on_invalid="ignore"
-        )
-        wrapped = [f"GEOMETRYCOLLECTION({text})" for text, one in zip(plain_texts, hard, strict=True) if one]
+        found[~hard] = shapely.from_wkt([t for t, one in zip(texts, hard, strict=True) if not one], on_invalid="ignore")
         blobs = shapely.to_wkb(shapely.from_wkt(wrapped, on_invalid="ignore"))
     straightened = geometries(request, blobs.tolist(), [i for i, one in zip(ids, hard, strict=True) if one])
     found[hard] = shapely.get_geometry(straightened, 0)

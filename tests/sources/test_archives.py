@@ -113,7 +113,7 @@ def test_decomposed_names_are_composed(tmp_path: Path) -> None:
 
 
 def test_what_systems_leave_in_folders_is_ignored(tmp_path: Path) -> None:
-    noise = ["__MACOSX/._a.geojson", ".DS_Store", "x/Thumbs.db", "x/._a.geojson"]
+    noise = ["__MACOSX/._a.geojson", ".DS_Store", "x/Thumbs.db", "x/._a.geojson", "x/~$表.xlsx"]
     path = archive(tmp_path / "a.zip", ("x/a.geojson", GEOJSON), *[(name, b"\0") for name in noise])
     assert set(held(path)) == {"x/a.geojson"}
 
