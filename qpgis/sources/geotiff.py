@@ -7,9 +7,10 @@ import re
 import struct
 import sys
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,7 @@ class Raster:
     transform: tuple[float, ...] | None
     nodata_text: str
     _heard: _Heard
+    _checked: set[str] = field(default_factory=set)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -218,7 +220,29 @@ class Raster:
         values: NDArray = read(band, window=window)
         if len(self._heard.errors) > before:
             raise _Damage(self._heard.errors[before])
+        if self.structure.get("COMPRESSION") == "DEFLATE":
+            self._compare_checksums(band, window)
         return values
+
+    def _compare_checksums(self, band: int, window: tuple) -> None:
+        """Unpack blocks once more by zlib, which minds the checksum at the end of each; GDAL doesn't."""
+        with Path(self.dataset.name).open("rb") as stream:
+            for row, column, _ in self._blocks(band, window):
+                offset, size = (
+                    self.dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", band)
+                    for what in ("OFFSET", "SIZE")
+                )
+                if offset is None or size is None or offset in self._checked:
+                    continue
+                stream.seek(int(offset))
+                unpacking = zlib.decompressobj()
+                try:
+                    unpacking.decompress(stream.read(int(size)), 2 * MOST_BLOCK_BYTES)
+                except zlib.error as error:
+                    raise _Damage(str(error)) from error
+                if not (unpacking.eof or unpacking.unconsumed_tail):
+                    raise _Damage("it ends too early")
+                self._checked.add(offset)
 
     def _blocks(self, band: int, window: tuple) -> Iterator[tuple[int, int, tuple]]:
         """Row and column of each block that a window touches, and the block as a window."""

@@ -635,3 +635,21 @@ class TestPatches:
         together = np.concatenate([part.polygons for part in parts])
         assert shapely.coverage_is_valid(together)
         assert sorted(shapely.to_wkb(together)) == sorted(shapely.to_wkb(whole.polygons))
+
+
+def test_a_flipped_bit_of_deflated_cells_is_named_even_where_gdal_unpacks_something(tmp_path: Path) -> None:
+    cells = np.random.default_rng(1).integers(0, 4, (256, 256)).astype("uint8")
+    path = tif(tmp_path / "a.tif", cells, compress="deflate", tiled=True, blockxsize=64, blockysize=64)
+    whole = path.read_bytes()
+    with rasterio.open(path) as file:
+        offset, size = (int(file.get_tag_item(f"BLOCK_{what}_2_1", "TIFF", 1)) for what in ("OFFSET", "SIZE"))
+    silent = 0
+    for at in range(offset + 100, offset + size - 8, 97):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        with suppress(rasterio.errors.RasterioIOError), rasterio.open(path) as file:
+            silent += (file.read(1) != cells).any()
+        with pytest.raises(SourceError, match=r"block 1, 2 \(rows 64 to 127, columns 128 to 191\)"):
+            classes(path)
+    assert silent
+    path.write_bytes(whole)
+    assert looked_at(path)[0].bands[0].valid == cells.size
