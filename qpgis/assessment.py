@@ -280,7 +280,9 @@ class _Run:
         }
 
     def _report_unsurveyed(self, layer: Layer, zones: ZoneSet, inside: list[int], areas: list[int]) -> None:
-        """Name the zones that a layer's extent doesn't wholly cover."""
+        """Name the zones that a layer's extent doesn't wholly cover, unless that was said as it was read."""
+        if layer.elsewhere or "landuse" in (layer.kind, layer.selected_from):
+            return
         for zone, part, whole in zip(zones.ids, inside, areas, strict=True):
             if part < whole * _SURVEYED_WHOLLY:
                 words = {"layer": layer.kind, "file": layer.source.file, "feature_id": zone}

@@ -159,6 +159,11 @@ class Layer:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def elsewhere(self) -> bool:
+        """True if the area lies wholly outside what the layer was surveyed on."""
+        return self.extent is not None and self.extent.is_empty
+
     def where(self, classes: str | Iterable[str]) -> Layer:
         """The features of some classes only; ``"all"`` is the layer itself.
 

@@ -185,6 +185,18 @@ def test_a_layer_in_another_place_is_said(workspace: Maker) -> None:
     ws = qp.open_workspace(workspace(FOREST + 'crs = "EPSG:4548"\n', forest=forest))
     assert found(ws, "crs_overruled")[0].value == "EPSG:4548, EPSG:4549"
     assert [f.severity for f in found(ws, "layer_elsewhere")] == ["error"]
+    rows = qp.assess(ws)["forest_cover"]
+    assert rows["value"].isna().all()  # not 0: what lies elsewhere was not surveyed here
+    assert set(rows["status"]) == {"not_computable"}
+    assert not found(qp.assess(ws), "partly_surveyed")
+
+
+def test_a_feature_thrown_far_away_is_named(workspace: Maker) -> None:
+    forest = frame([square(0, 0), square(0, 2500, 100), square(0, 100_000)], BSM=["near", "beside", "thrown"])
+    ws = qp.open_workspace(workspace(FOREST, forest=forest))
+    (far,) = found(ws, "features_far")
+    assert (far.severity, far.feature_id, far.value) == ("warning", "thrown", "98 km")
+    assert [f.feature_id for f in found(ws, "features_outside")] == ["beside; thrown"]
 
 
 def test_zones_that_no_layer_is_near_are_said_to_be_elsewhere(workspace: Maker) -> None:

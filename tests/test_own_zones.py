@@ -196,6 +196,8 @@ def test_a_zone_without_parcels_is_not_surveyed(workspace: Maker) -> None:
     assert table.loc["b", "value"] == 0
     assert table.loc[["c", "d"], "value"].isna().all()
     assert set(table.loc[["c", "d"], "status"]) == {"not_computable"}
+    assert "50.00%" in table.loc["b", "note"]
+    assert "37.50%" in table.loc["all", "note"]  # one and a half of four towns
 
 
 def test_parcels_that_cover_everything_are_complete(workspace: Maker) -> None:

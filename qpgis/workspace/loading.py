@@ -12,7 +12,7 @@ import shapely
 
 from qpgis.area import ALL, Group, StudyArea, study_area, with_own_zones
 from qpgis.catalogue import Lang, data_dir, read_toml
-from qpgis.crs import COINCIDENT_M, LONLAT, label, parse
+from qpgis.crs import COINCIDENT_M, LONLAT, Floats, Geometries, label, parse
 from qpgis.errors import ConfigError, LayerError, SourceError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.indicators import registry
@@ -432,7 +432,7 @@ def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, s
         layer = with_codes(layer, table.scheme, reader.findings)
         if table.report_scheme:
             report_translation(layer, table.report_scheme, reader.findings)
-        layer = _as_tessellation(layer, area, reader.findings)
+        layer = layer if layer.elsewhere else _as_tessellation(layer, area, reader.findings)
     return layer, ledger
 
 
@@ -473,7 +473,7 @@ def prepare_layer(
         check_fields(raw, findings, role=kind, class_field=fields.class_, measured=table.area_fields())
     if not ledger.read and not from_osm:
         findings.add(Severity.WARNING, "empty_layer", layer=kind, file=raw.file)
-    _count_outside(layer, ledger, area, findings)
+    layer = _within(layer, ledger, area, findings)
     if layer.extent is None:
         findings.add(Severity.INFO, "extent_not_stated", layer=kind, file=raw.file)
     if kind == "roads" and fields.class_ is None and len(layer):
@@ -514,19 +514,32 @@ def _by_alias(key: str, role: str, raw: RawFeatures, layer: str, findings: Findi
     return name
 
 
-def _count_outside(layer: Layer, ledger: Ledger, area: StudyArea, findings: Findings) -> None:
-    """Enter the features that touch no zone into the ledger."""
+def _within(layer: Layer, ledger: Ledger, area: StudyArea, findings: Findings) -> Layer:
+    """Enter the features that touch no zone into the ledger; a layer that lies elsewhere was surveyed nowhere here."""
     tree = shapely.STRtree(np.concatenate([zones.geometry for zones in area.measured]))
     touching = tree.query(layer.geometry, predicate="dwithin", distance=COINCIDENT_M)[0]
-    ledger.outside = len(layer) - len(np.unique(touching))
+    outside = np.ones(len(layer), dtype=bool)
+    outside[touching] = False
+    ledger.outside = int(outside.sum())
     ledger.used -= ledger.outside
+    if not ledger.outside:
+        return layer
     about = {"layer": layer.kind, "file": layer.source.file}
-    if ledger.outside and ledger.outside == len(layer) and _is_far(layer, area):
+    ids = layer.frame["feature_id"].to_numpy(dtype=object)
+    if outside.all() and _is_far(layer, area):
         findings.add(Severity.ERROR, "layer_elsewhere", **about, count=len(layer))
-    elif ledger.outside and ledger.outside == len(layer):
+        return replace(layer, extent=shapely.Polygon())
+    if outside.all():
         findings.add(Severity.WARNING, "layer_outside", **about, count=len(layer))
-    elif ledger.outside:
-        findings.add(Severity.INFO, "features_outside", **about, value=str(ledger.outside), count=ledger.outside)
+        return layer
+    words = {"feature_id": ids_text(ids[outside]), "value": str(ledger.outside)}
+    findings.add(Severity.INFO, "features_outside", **about, **words, count=ledger.outside)
+    away = _metres_away(layer.geometry, area)
+    far = away > _far_m(area)
+    if far.any():
+        words = {"feature_id": ids_text(ids[far]), "value": f"{away[far].max() / 1000:,.0f} km"}
+        findings.add(Severity.WARNING, "features_far", **about, **words, count=int(far.sum()))
+    return layer
 
 
 def _report_zones_elsewhere(layers: Mapping[str, Layer], area: StudyArea, findings: Findings) -> None:
@@ -542,9 +555,17 @@ def _is_far(layer: Layer, area: StudyArea) -> bool:
     bounds = shapely.total_bounds(layer.geometry)
     if not np.isfinite(bounds).all():
         return True
-    box = shapely.box(*bounds)
-    around = shapely.box(*shapely.bounds(area.whole))
-    return bool(shapely.distance(box, around) > max(shapely.length(around) / 4, 1.0))
+    return bool(_metres_away(np.array([shapely.box(*bounds)]), area)[0] > _far_m(area))
+
+
+def _metres_away(geometry: Geometries, area: StudyArea) -> Floats:
+    """How far shapes are from the area's box."""
+    return shapely.distance(geometry, shapely.box(*shapely.bounds(area.whole)))
+
+
+def _far_m(area: StudyArea) -> float:
+    """About how wide the area is: what is further away than that is in the wrong place."""
+    return max(shapely.length(shapely.box(*shapely.bounds(area.whole))) / 4, 1.0)
 
 
 def _extent(declared: Any, raw: RawFeatures, crs: str | None, area: StudyArea) -> shapely.Geometry | None:
@@ -576,8 +597,9 @@ def _selected(kind: str, table: LayerTable, whole: Layer, origin: LayerTable, fi
 
 
 def _as_tessellation(layer: Layer, area: StudyArea, findings: Findings) -> Layer:
-    """Land use surveyed where its parcels are: they leave no ground out, so a zone without any wasn't surveyed."""
+    """Land use surveyed where its parcels are: they leave no ground out, so what none covers wasn't surveyed."""
     missed: list[shapely.Geometry] = []
+    tree = shapely.STRtree(layer.geometry)
     for zones in area.measured:
         covered = area_contributions(zones.geometry, layer.geometry).per_zone()
         for zone, shape, micro in zip(zones.ids, zones.geometry, covered, strict=True):
@@ -587,6 +609,8 @@ def _as_tessellation(layer: Layer, area: StudyArea, findings: Findings) -> Layer
                 missed.append(shape)
                 findings.add(Severity.WARNING, "landuse_missing", **about)
             elif share < ALL_PARCELS:
+                under = layer.geometry[tree.query(shape, predicate="intersects")]
+                missed.append(shapely.difference(shape, shapely.union_all(under)))
                 findings.add(Severity.WARNING, "landuse_gap", **about, value=f"{share:.2%}")
     if not missed:
         return layer
