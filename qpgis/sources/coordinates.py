@@ -63,6 +63,7 @@ _SIGNS = str.maketrans(
         "“": '"',
         "”": '"',
         "秒": '"',
+        "−": "-",
         " ": None,
     }
 )
@@ -435,12 +436,20 @@ def _points(request: Request, table: Table, columns: _Columns, x: Floats, y: Flo
 
 
 def _degrees(request: Request, columns: _Columns, called: str) -> CRS | None:
-    """What columns called longitude and latitude are in, where nobody says: degrees, but of which datum is a guess."""
-    if columns.kind != "degrees" or request.crs is not None or request.datum is not None:
-        return None
+    """What columns called longitude and latitude are in, where nobody says: degrees, but of which datum is a guess.
+
+    Unless the columns themselves are called after one that is hundreds of metres off.
+    """
     from pyproj import CRS
 
-    request.note(Severity.WARNING, "table_datum_not_stated", value=called)
+    names = plain(columns.x) + plain(columns.y)
+    shifted = next((datum for datum, words in _scheme()["datums"].items() if any(w in names for w in words)), "")
+    if shifted and request.datum is None and columns.kind in ("degrees", "given"):
+        request.note(Severity.ERROR, "table_datum_by_name", value=called, datum=shifted)
+    if columns.kind != "degrees" or request.crs is not None or request.datum is not None:
+        return None
+    if not shifted:
+        request.note(Severity.WARNING, "table_datum_not_stated", value=called)
     return CRS.from_epsg(4326)
 
 

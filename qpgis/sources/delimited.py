@@ -29,7 +29,12 @@ _TOLD = re.compile(r"\"?sep=([^\w\s\"\\]|\t)\"?\n", re.I)
 _EXCEL_TEXT = re.compile(r'\A="([^"]*)"\Z')
 """How a CSV file tells Excel that digits are text: ``="0101"``."""
 _NONE = "\x1f"
-_NEITHER = {b"PK\x03\x04": "a workbook or zip archive", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF"}
+_NEITHER = {
+    b"PK\x03\x04": "a workbook or zip archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"%PDF": "a PDF",
+    b"version https://git-lfs": "a pointer of Git LFS, which names the data (get them by git lfs pull)",
+}
 
 
 def read_delimited(request: Request) -> tuple[Grid, Encoding]:
@@ -77,7 +82,7 @@ def _text(request: Request) -> tuple[str, Encoding]:
         raise request.refusal(
             "it holds NUL characters, so it is no text table (or UTF-16 without a mark); save it as CSV UTF-8"
         )
-    text = text.lstrip("\ufeff").replace("\r\r\n", "\n").replace("\r\n", "\n")
+    text = text.lstrip("\ufeff").removesuffix("\x1a").replace("\r\r\n", "\n").replace("\r\n", "\n")
     return text if "\n" in text else text.replace("\r", "\n"), encoding
 
 

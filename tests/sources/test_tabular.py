@@ -442,6 +442,28 @@ def test_a_number_beyond_any_stays_text(table: Loader) -> None:
     assert raw.frame["a"].tolist() == ["1e400", "2"]
 
 
+@pytest.mark.parametrize(
+    ("names", "datum"), [("gcj02_lng,gcj02_lat", "gcj02"), ("百度经度,百度纬度", "bd09"), ("bd_lon,bd_lat", "bd09")]
+)
+def test_columns_called_after_a_shifted_datum_need_it_declared(table: Loader, names: str, datum: str) -> None:
+    text = f"名称,{names}\na,121.1,31.1\n"
+    for options in ({}, {"crs": "EPSG:4326"}):
+        raw, findings = table(text, **options)
+        assert points(raw) == [(121.1, 31.1)]
+        (said,) = (f for f in findings if f.rule == "table_datum_by_name")
+        assert said.severity is Severity.ERROR
+        assert f'datum = "{datum}"' in said.action
+    for declared in (datum, "wgs84"):
+        assert "table_datum_by_name" not in rules(table(text, datum=declared)[1])
+
+
+def test_the_end_mark_of_dos_is_no_row_and_a_pointer_of_git_no_table(table: Loader) -> None:
+    raw, _ = table("x,y\n1,2\n\x1a", crs="EPSG:4549")
+    assert points(raw) == [(1, 2)]
+    with pytest.raises(SourceError, match="git lfs pull"):
+        table("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+
+
 class TestPair:
     @pytest.mark.parametrize("between", ["，", "；", "、", ", "])
     def test_any_comma_between_them(self, table: Loader, between: str) -> None:
