@@ -165,6 +165,13 @@ def test_points_can_be_shown(workspace: Maker) -> None:
     assert len(qp.open_workspace(workspace(REFERENCE, lines=spots)).references[0].frame) == 1
 
 
+@pytest.mark.parametrize(("metres", "said"), [(500, False), (300_000, True)])
+def test_a_reference_that_lies_elsewhere_is_said(workspace: Maker, metres: float, said: bool) -> None:
+    spots = frame([Point(EAST + metres, NORTH)], key=["x"], label=["站"], plan_status=["规划"], clause=[""])
+    findings = qp.open_workspace(workspace(REFERENCE, lines=spots)).findings
+    assert ("reference_elsewhere" in {f.rule for f in findings}) is said
+
+
 def test_other_zones_leave_out_the_groups_that_they_cannot_make(workspace: Maker, tmp_path: Path) -> None:
     folder = workspace(
         '[[groups]]\nid = "wide"\nname = "大片"\nmembers = ["a", "gone"]\n',

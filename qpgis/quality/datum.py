@@ -526,12 +526,15 @@ def check_datum(
     held = text(f"held_against_{judged.reference}", findings.lang) if judged.reference else ""
     if judged.outcome == "fits" and judged.datum != wanted:
         fits, claimed = (text(f"datum_{name}", findings.lang) for name in (judged.datum, wanted))
-        remedy = text(f"remedy_{judged.datum}", findings.lang)
+        blamed = "zones_or_" if judged.reference == "zones" and judged.datum == "overcorrected" else ""
+        remedy = text(f"remedy_{blamed}{judged.datum}", findings.lang)
         words = {"value": judged.listed(findings.lang), "fits": fits, "declared": claimed, "remedy": remedy}
         findings.add(Severity.ERROR, "datum_mismatch", **about, reference=held, **words)
     elif judged.outcome == "shifted" and judged.shift_m is not None:
         east, north = judged.shift_m
         findings.add(Severity.WARNING, "datum_offset", **about, value=f"{east:+.0f} m, {north:+.0f} m", reference=held)
+    elif not judged.confident and wanted != "wgs84":
+        findings.add(Severity.INFO, "datum_unverified", **about, value=text(f"datum_{wanted}", findings.lang))
     return judged
 
 

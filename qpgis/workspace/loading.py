@@ -203,7 +203,7 @@ def open_workspace(
     reader.window = _window(area)
     state = _state(config)
     layers, ledgers = _read_layers(config, reader, area, state)
-    references = tuple(_read_references(config, reader))
+    references = tuple(_read_references(config, reader, area))
     for layer in layers.values():
         check_against(layer, references, area, reader.findings)
     plans = tuple(_read_plans(config, reader))
@@ -418,10 +418,13 @@ def _read_layers(
     return {kind: layers[kind] for kind in config.layers}, ledgers
 
 
-def _read_references(config: Config, reader: Reader) -> Iterator[Reference]:
+def _read_references(config: Config, reader: Reader, area: StudyArea) -> Iterator[Reference]:
     for id_, table in config.reference.items():
         raw, source = reader.features(table, f"reference.{id_}")
-        yield reference(id_, raw, table, source, reader.findings)
+        found = reference(id_, raw, table, source, reader.findings)
+        if len(found.frame) and _is_far(area.plane.project(found.frame.geometry.to_numpy(), LONLAT, what=id_), area):
+            reader.findings.add(Severity.WARNING, "reference_elsewhere", layer=id_, file=raw.file)
+        yield found
 
 
 def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, state: State) -> tuple[Layer, Ledger]:
@@ -526,7 +529,7 @@ def _within(layer: Layer, ledger: Ledger, area: StudyArea, findings: Findings) -
         return layer
     about = {"layer": layer.kind, "file": layer.source.file}
     ids = layer.frame["feature_id"].to_numpy(dtype=object)
-    if outside.all() and _is_far(layer, area):
+    if outside.all() and _is_far(layer.geometry, area):
         findings.add(Severity.ERROR, "layer_elsewhere", **about, count=len(layer))
         return replace(layer, extent=shapely.Polygon())
     if outside.all():
@@ -545,14 +548,14 @@ def _within(layer: Layer, ledger: Ledger, area: StudyArea, findings: Findings) -
 def _report_zones_elsewhere(layers: Mapping[str, Layer], area: StudyArea, findings: Findings) -> None:
     """Say so where no layer of several lies near the zones: then it is the zones that are elsewhere."""
     files = {layer.source.file: layer for layer in layers.values() if len(layer)}
-    if len(files) > 1 and all(_is_far(layer, area) for layer in files.values()):
+    if len(files) > 1 and all(_is_far(layer.geometry, area) for layer in files.values()):
         about = {"layer": "zones", "file": area.base.source.file, "value": ", ".join(sorted(files))}
         findings.add(Severity.ERROR, "zones_elsewhere", **about, count=len(files))
 
 
-def _is_far(layer: Layer, area: StudyArea) -> bool:
-    """True if a layer's box is further from the area's than the area is wide, or beyond what the plane can show."""
-    bounds = shapely.total_bounds(layer.geometry)
+def _is_far(geometry: Geometries, area: StudyArea) -> bool:
+    """True if the box of shapes is further from the area's than the area is wide, or beyond what the plane can show."""
+    bounds = shapely.total_bounds(geometry)
     if not np.isfinite(bounds).all():
         return True
     return bool(_metres_away(np.array([shapely.box(*bounds)]), area)[0] > _far_m(area))

@@ -275,6 +275,15 @@ def test_a_declared_datum_is_held_against_the_coordinates(declared: str | None, 
         assert ("remove the datum" if datum == "wgs84" else f'datum = "{datum}"') in one.action
 
 
+def test_a_declared_datum_that_nothing_can_confirm_is_said() -> None:
+    findings = Findings("en")
+    spot = np.array([shapely.Point(104.1, 30.7)], dtype=object)
+    check_datum(spot, (), layer="facilities", file="poi.csv", findings=findings, declared="bd09")
+    assert [(one.rule, str(one.severity), one.value) for one in findings] == [("datum_unverified", "info", "BD-09")]
+    check_datum(spot, (), layer="facilities", file="poi.csv", findings=(none := Findings("en")), declared="cgcs2000")
+    assert not list(none)
+
+
 # ---- workspaces
 
 HEAD = """
@@ -341,6 +350,13 @@ def test_a_layer_that_meets_the_zones_only_after_conversion(tmp_path: Path) -> N
     assert rules(qp.open_workspace(folder)) == {"datum_mismatch": "error"}
     (folder / "qpgis.toml").write_text(HEAD + LAYER + 'datum = "gcj02"\n', encoding="utf-8")
     assert rules(qp.open_workspace(folder)) == {"datum_converted": "info"}
+
+
+def test_where_the_zones_may_be_the_ones_in_gcj02_both_remedies_are_offered(tmp_path: Path) -> None:
+    right = gpd.GeoDataFrame(geometry=town_outline(), crs="EPSG:4490")
+    opened = qp.open_workspace(workspace(tmp_path, LAYER, zones=on("gcj02", town_outline()), construction=right))
+    (finding,) = (one for one in opened.findings if one.rule == "datum_mismatch" and one.layer == "construction")
+    assert '在 [zones] 写 datum = "gcj02"' in finding.action
 
 
 STATIONS = """
