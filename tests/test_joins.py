@@ -43,6 +43,14 @@ def test_a_join_keeps_every_feature_and_names_what_has_no_partner(workspace: Mak
     assert found(opened.findings, "join_without_feature") == [("徐泾北城", "1")]
 
 
+def test_rows_without_a_key_are_counted(workspace: Maker) -> None:
+    folder = workspace(layer("stations", JOIN), stations=stops("朱家角", "西岑"))
+    table(folder, "站名,人次\n朱家角,1200\n,7\n西岑,80\n  ,9\n")
+    findings = qp.open_workspace(folder).findings
+    assert found(findings, "join_row_without_key") == [("", "2")]
+    assert not found(findings, "join_without_row")
+
+
 def test_names_match_across_width_and_traditional_characters(workspace: Maker) -> None:
     folder = workspace(layer("stations", JOIN), stations=stops("漕盈路", "练塘 ", "Ａ站"))
     table(folder, "站名,人次\n漕盈路,1\n練塘,2\na站,3\n")

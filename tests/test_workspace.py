@@ -309,6 +309,22 @@ def test_every_row_is_accounted_for(workspace: Maker) -> None:
     assert bad.location.startswith("121.0")
 
 
+def test_a_statistic_much_like_a_known_indicator_is_named(workspace: Maker) -> None:
+    folder = workspace('[tables]\nstatistics = "s.csv"\n')
+    rows = "indicator,zone,period,value,grade,source\n{},a,2024,1,official,某局\n"
+    for indicator, named in (("forest_covr", ["forest_covr"]), ("夜间灯光指数", [])):
+        (folder / "s.csv").write_text(rows.format(indicator), "utf-8")
+        result = qp.assess(qp.open_workspace(folder))
+        assert [f.value for f in result.findings if f.rule == "statistic_unknown"] == named
+
+
+def test_where_there_is_land_use_a_missing_layer_may_come_from_it(workspace: Maker) -> None:
+    toml = layer("landuse", 'scheme = "sandiao"', 'class_field = "DLBM"')
+    result = qp.assess(qp.open_workspace(workspace(toml, landuse=frame([square(0, 0)], DLBM=["0301"]))))
+    assert '[layers.forest] from = "landuse"' in result["forest_cover"]["note"].iloc[0]
+    assert "landuse" not in result["road_density"]["note"].iloc[0]
+
+
 def test_targets_are_judged_at_their_scope_only(workspace: Maker) -> None:
     folder = workspace(
         layer("forest")
@@ -372,6 +388,14 @@ def test_wrong_cells_of_a_table(workspace: Maker, cells: str, message: str) -> N
     folder = workspace('[tables]\nbaselines = "baselines.csv"\n')
     (folder / "baselines.csv").write_text(f"indicator,zone,period,value,source\n{cells}\n", "utf-8")
     with pytest.raises(ConfigError, match=f"baselines.csv: line 2: {message}"):
+        qp.open_workspace(folder)
+
+
+def test_a_column_that_stands_twice_in_a_table_is_refused(workspace: Maker) -> None:
+    folder = workspace('[tables]\nbaselines = "baselines.csv"\n')
+    rows = "indicator,zone,period,value,source,value\nforest_cover,south,2020,5,年鉴,6\n"
+    (folder / "baselines.csv").write_text(rows, "utf-8")
+    with pytest.raises(ConfigError, match=r"baselines\.csv.*column 'value' stands more than once"):
         qp.open_workspace(folder)
 
 

@@ -30,6 +30,8 @@ class Match:
         Keys that stand in the table more than once: which row is meant isn't known.
     folded : tuple of str
         Keys that only match once width, case and traditional characters are set aside.
+    unkeyed : int
+        Rows of the table without a key.
     """
 
     rows: pd.Series
@@ -37,6 +39,7 @@ class Match:
     without_feature: tuple[str, ...]
     repeated: tuple[str, ...]
     folded: tuple[str, ...]
+    unkeyed: int
 
 
 def match(features: Iterable[str], table: Iterable[str]) -> Match:
@@ -61,6 +64,7 @@ def match(features: Iterable[str], table: Iterable[str]) -> Match:
         _once(theirs[(keys != "") & ~keys.isin(plain)]),
         _once(theirs[keys.isin(named[named.duplicated()])]),
         _once(unlike),
+        int((keys == "").sum()),
     )
 
 
@@ -126,6 +130,8 @@ def report(found: Match, file: str, features: int, role: str, findings: Findings
     if found.without_feature:
         words = {"feature_id": ids_text(found.without_feature), "value": str(len(found.without_feature))}
         findings.add(Severity.WARNING, "join_without_feature", **about, **words)
+    if found.unkeyed:
+        findings.add(Severity.WARNING, "join_row_without_key", **about, value=str(found.unkeyed))
     if found.folded:
         findings.add(
             Severity.INFO, "join_by_folding", **about, feature_id=ids_text(found.folded), value=str(len(found.folded))
