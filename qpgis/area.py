@@ -251,9 +251,7 @@ def _report_names(names: Mapping[str, list[str]], file: str, findings: Findings)
         different = list(dict.fromkeys(said))
         ids_of.setdefault(different[0], []).append(zone)
         if len(different) > 1:
-            findings.add(
-                Severity.WARNING, "zone_of_several_names", **about, feature_id=zone, value="; ".join(different)
-            )
+            findings.add(Severity.ERROR, "zone_of_several_names", **about, feature_id=zone, value="; ".join(different))
     for name, zones in ids_of.items():
         if len(zones) > 1:
             findings.add(Severity.WARNING, "zones_of_one_name", **about, feature_id="; ".join(zones), value=name)

@@ -16,7 +16,7 @@ from qpgis.findings import Finding, Findings, Severity, ids_text, ordered
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import UNITS, Definition, Indicator
 from qpgis.judging import Judging, joined
-from qpgis.layers import AbsentLayer, Layer
+from qpgis.layers import LAYERS, AbsentLayer, Layer
 from qpgis.parts import Ratio
 from qpgis.plans import Status
 from qpgis.provenance import Grade, worst
@@ -250,6 +250,9 @@ class _Run:
             names = (text(f"layer_{kind}", self.lang) for kind in kinds)
             separator = "、" if self.lang == "zh" else ", "
             yield text(key, self.lang, layers=separator.join(names), kinds=", ".join(kinds))
+        areal = [kind for kind in lacking.get("note_missing_layer", ()) if LAYERS[kind] == "polygon"]
+        if areal and "landuse" in self.workspace.layers:
+            yield text("note_from_landuse", self.lang, kind=areal[0])
 
     def _sums(self, ratio: Ratio) -> dict[Zone, _Sums]:
         area = self.workspace.area

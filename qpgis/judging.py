@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 
 from qpgis.catalogue import Lang, text
@@ -14,6 +15,9 @@ from qpgis.plans import Baseline, Target, attainment, judge, progress
 from qpgis.provenance import Grade
 from qpgis.rows import STATISTICS, Row, Zone, zones_of
 from qpgis.workspace import Statistic, Workspace
+
+ALIKE = 0.8
+"""Names that have more than this in common may be meant for one another."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,10 @@ class Judging:
         planned = {target.indicator for plan in self.workspace.plans for target in plan.targets}
         known = {*registry(), *planned, *(s.indicator for s in self.workspace.statistics)}
         own = {target.indicator for target in self.workspace.targets}
+        expected = {*registry(), *planned, *own}
+        for indicator in sorted({s.indicator for s in self.workspace.statistics} - expected):
+            if near := get_close_matches(indicator, expected, n=1, cutoff=ALIKE):
+                self.findings.add(Severity.WARNING, "statistic_unknown", value=indicator, near=near[0])
         for indicator in sorted(own - known):
             remedy = did_you_mean(indicator, known)
             self.findings.add(Severity.WARNING, "target_unknown", value=indicator, remedy=remedy)

@@ -32,6 +32,8 @@ RELATIVE_TOLERANCE = 0.001
 """A stated area may differ from the drawn one by this part of it."""
 SMALLEST_DIFFERENCE_M2 = 0.5
 """A smaller difference of a stated area is rounding."""
+MOST_DECIMALS = 7
+"""Numbers with as many decimals aren't rounded."""
 UNITS_M2: Mapping[str, float] = {"m2": 1.0, "亩": 2000 / 3, "ha": 1e4, "km2": 1e6, "万亩": 2e7 / 3}
 """Square metres of each unit that stated areas come in."""
 _SPELLINGS = {
@@ -97,6 +99,7 @@ def check_stated_areas(
     unit = _unit_of(stated[there] / drawn[there])
     if unit != "m2":
         subject.note(Severity.WARNING, "area_field_unit", value=unit, field=field, factor=f"{UNITS_M2[unit]:g}")
+    smallest = max(SMALLEST_DIFFERENCE_M2, _rounding(stated) * UNITS_M2[unit])
     stated = stated * UNITS_M2[unit]
     sums = [float(area[there].sum()) for area in (stated, drawn, planar)]
     words = {"stated": f"{sums[0]:.1f}", "drawn": f"{sums[1]:.1f}", "planar": f"{sums[2]:.1f}"}
@@ -106,8 +109,21 @@ def check_stated_areas(
         against = planar
         off = f"{(sums[2] / sums[1] - 1) * 1e6:+.0f} ppm"
         subject.note(Severity.WARNING, "area_field_planar", value=off, field=field)
-    _report_differences(subject, stated, against, there, field, relative_tolerance)
+    tolerated = np.maximum(relative_tolerance * against, smallest)
+    _report_differences(subject, stated, against, there, tolerated, field=field, tolerance=f"{relative_tolerance:.2%}")
     return UNITS_M2[unit]
+
+
+def _rounding(amounts: Floats) -> float:
+    """By how much rounding may have changed amounts: half of 0.01 where all have two decimals at most.
+
+    >>> _rounding(np.array([1.25, 3.5])), _rounding(np.array([2.0, 70.0])), _rounding(np.array([2 / 3]))
+    (0.0051, 0.51, 0.0)
+    """
+    there = amounts[np.isfinite(amounts)]
+    steps = (10.0**-decimals for decimals in range(MOST_DECIMALS))
+    fits = (step for step in steps if np.allclose(np.rint(there / step) * step, there, rtol=1e-12, atol=1e-9))
+    return 0.51 * next(fits, 0.0)
 
 
 def _unit_of(ratio: Floats) -> str:
@@ -124,14 +140,21 @@ def _is_planar(stated: Floats, drawn: Floats, planar: Floats) -> bool:
 
 
 def _report_differences(
-    subject: Subject, stated: Floats, against: Floats, there: NDArray[np.bool_], field: str, tolerance: float
+    subject: Subject,
+    stated: Floats,
+    against: Floats,
+    there: NDArray[np.bool_],
+    tolerated: Floats,
+    *,
+    field: str,
+    tolerance: str,
 ) -> None:
     gap = np.abs(stated - against)
-    beyond = np.flatnonzero(there & (gap > np.maximum(tolerance * against, SMALLEST_DIFFERENCE_M2)))
+    beyond = np.flatnonzero(there & (gap > tolerated))
     if not len(beyond):
         return
     total = f"{float((stated - against)[beyond].sum()):+.1f} m2"
-    about = {"field": field, "tolerance": f"{tolerance:.2%}"}
+    about = {"field": field, "tolerance": tolerance}
     subject.note(Severity.WARNING, "areas_differ_in_all", value=total, count=len(beyond), **about)
     words = [f"{stated[n]:.2f} / {against[n]:.2f} m2 ({stated[n] / against[n] - 1:+.2%})" for n in beyond]
     subject.worst(
@@ -315,16 +338,33 @@ def _prorated(
 
 
 def check_deductions(
-    subject: Subject, stated_m2: Floats, net_m2: Floats, deduction: Floats, *, field: str, tolerance_m2: float = 0.5
+    subject: Subject, stated: Floats, net: Floats, deduction: Floats, *, field: str, unit_m2: float = 1.0
 ) -> None:
-    """Name parcels whose TBDLMJ isn't TBMJ - TBMJ x KCXS, and coefficients that are no fractions."""
+    """Name parcels whose TBDLMJ isn't TBMJ - TBMJ x KCXS, and coefficients that are no fractions.
+
+    Parameters
+    ----------
+    subject : Subject
+        The parcels.
+    stated, net : float arrays
+        TBMJ and TBDLMJ in the unit of the file, which has ``unit_m2`` square metres.
+    deduction : float array
+        KCXS as a fraction.
+    field : str
+        The field of ``net``.
+    """
     odd = np.flatnonzero((deduction < 0) | (deduction >= 1))
-    words = [f"{deduction[n]:g}" for n in odd]
     shapes = subject.shapes
-    subject.worst(Severity.ERROR, "deduction_no_fraction", odd, np.abs(deduction[odd]), words.__getitem__, shapes[odd])
-    expected = stated_m2 - stated_m2 * deduction
-    gap = np.nan_to_num(np.abs(net_m2 - expected))
+    if len(odd) > (deduction > 0).sum() / 2 and (deduction[odd] <= 100).all():
+        subject.note(Severity.ERROR, "deduction_in_percent", value=f"{np.median(deduction[odd]):g}", count=len(odd))
+    else:
+        words = [f"{deduction[n]:g}" for n in odd]
+        worst = np.abs(deduction[odd])
+        subject.worst(Severity.ERROR, "deduction_no_fraction", odd, worst, words.__getitem__, shapes[odd])
+    expected = stated - stated * deduction
+    rounding = _rounding(stated) + _rounding(net)
+    gap = np.nan_to_num(np.abs(net - expected)) * unit_m2
     gap[odd] = 0
-    off = np.flatnonzero(gap > tolerance_m2)
-    words = [f"{field}: {net_m2[n]:.2f} / {expected[n]:.2f} m2" for n in off]
+    off = np.flatnonzero(gap > max(SMALLEST_DIFFERENCE_M2, rounding * unit_m2))
+    words = [f"{field}: {net[n] * unit_m2:.2f} / {expected[n] * unit_m2:.2f} m2" for n in off]
     subject.worst(Severity.WARNING, "net_area_differs", off, gap[off], words.__getitem__, shapes[off])

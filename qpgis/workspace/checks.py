@@ -58,7 +58,7 @@ def _check_fields_of_area(layer: Layer, table: LayerTable, area: StudyArea, find
     if table.deduction_field:
         net = numbers(layer.frame["net_area"]) if table.net_area_field else np.full(len(layer), np.nan)
         field = table.net_area_field or table.deduction_field
-        check_deductions(subject, stated * unit_m2, net * unit_m2, numbers(layer.frame["deduction"]), field=field)
+        check_deductions(subject, stated, net, numbers(layer.frame["deduction"]), field=field, unit_m2=unit_m2)
     return unit_m2
 
 

@@ -208,6 +208,26 @@ def test_deductions_are_fractions_and_fit_the_areas() -> None:
     ]
 
 
+def test_a_whole_column_in_percent_is_one_finding() -> None:
+    findings = Findings("en")
+    subject = Subject.measured(squares(4), list("abcd"), PLANE, role="landuse", file="x", findings=findings)
+    factor = np.array([11.05, 9.5, 12.0, 0.0])
+    stated = np.full(4, 10_000.0)
+    check_deductions(subject, stated, stated * (1 - factor / 100), factor, field="TBDLMJ")
+    assert [(f.rule, f.value) for f in findings] == [("deduction_in_percent", "11.05")]
+
+
+@pytest.mark.parametrize(("off", "named"), [(0.0, []), (0.02, ["b"])])
+def test_rounding_in_mu_is_no_difference(off: float, named: list[str]) -> None:
+    """10,000 m2 are 15 mu; 0.01 mu are 6.7 m2, which is what two decimals can't tell."""
+    findings = Findings("en")
+    subject = Subject.measured(squares(3), list("abc"), PLANE, role="landuse", file="x", findings=findings)
+    stated, factor = np.array([15.01, 15.02, 15.03]), np.full(3, 0.1337)
+    net = np.round(stated * (1 - factor), 2) + [0, off, 0]
+    check_deductions(subject, stated, net, factor, field="TBDLMJ", unit_m2=2000 / 3)
+    assert [f.feature_id for f in findings] == named
+
+
 # ---------------------------------------------------------------------------------------------------------- workspaces
 
 
