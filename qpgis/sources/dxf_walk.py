@@ -233,6 +233,9 @@ class Walk:
         if _is_external(block):
             self._xrefs[resolved(name)] = resolved(block.block.dxf.get("xref_path", "") or name)
             return
+        if _is_clipped(insert):
+            about = {"feature_id": reference.feature_id, "value": resolved(name)}
+            self.said.note(Severity.WARNING, "dxf_block_clipped", **about)
         own = {resolved(a.dxf.tag): _plain(a) for a in insert.attribs}
         written = {**(place.written if place else {}), **own}
         reference = replace(reference, block=resolved(name), attributes=_json(written), text=" ".join(own.values()))
@@ -367,6 +370,14 @@ def _base(block: Any) -> tuple[float, float, float]:
 
 def _is_external(block: Any) -> bool:
     return bool(block.block.dxf.get("flags", 0) & (4 | 8)) and not len(block)
+
+
+def _is_clipped(insert: Any) -> bool:
+    """True if CAD shows only a part of the block (XCLIP)."""
+    from ezdxf.xclip import XClip
+
+    clip = XClip(insert)
+    return bool(clip.has_clipping_path and clip.is_clipping_enabled)
 
 
 def _layer_colour(layer: Any) -> str:

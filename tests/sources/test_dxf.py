@@ -561,3 +561,20 @@ def test_an_outline_with_a_coordinate_that_is_no_number_is_named(drawing: Writer
     raw, findings = load(path)
     assert [None if one is None else one.area for one in raw.frame.geometry] == [None, 5000]
     assert [(f.rule, f.feature_id) for f in findings] == [("dxf_entity_unreadable", "A1")]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_clipped_blocks_are_read_whole_and_named(modern: Callable[[Callable], Path], *, enabled: bool) -> None:
+    from ezdxf.xclip import XClip
+
+    def draw(document: object, space: object) -> None:
+        block = document.blocks.new("底图")
+        block.add_lwpolyline([(0, 0), (100, 0), (100, 50), (0, 50)], close=True)
+        clip = XClip(space.add_blockref("底图", (0, 0)))
+        clip.set_block_clipping_path([(0, 0), (10, 10)])
+        clip.enable_clipping() if enabled else clip.disable_clipping()
+        space.add_blockref("底图", (500, 0))
+
+    raw, findings = load(modern(draw))
+    assert sorted(raw.frame.area) == [0, 0, 5000, 5000]
+    assert [f.value for f in findings if f.rule == "dxf_block_clipped"] == ["底图"] * enabled
