@@ -42,6 +42,9 @@ _NO_NAME = frozenset(["ansi", "oem"])
 """What a .cpg says that means no more than the encoding of whichever system wrote it."""
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 """Characters without a meaning: where GB18030 reads them, the text is in another encoding, mostly Big5."""
+_HAN_OR_LATIN = re.compile("[\u0080-\u024f\u3400-\u9fff\uf900-\ufaff]")
+CLEARLY = 0.3
+"""By how much more of a text must be everyday Chinese for another encoding to be the likelier one."""
 _ANSI_DRIVER = 0x57
 """Says only that the text is in the encoding of whichever system wrote it."""
 _ANSI = "cp1252"
@@ -246,6 +249,12 @@ def _declared(request: Request, text: Bytes, name: str) -> Encoding:
     misfit = text.misfit(codec)
     if misfit is not None:
         raise request.refusal(f"encoding = \"{name}\" doesn't fit: the text {misfit[:40]!r} isn't legal in it")
+    seen = shown(text)
+    if seen is not None and seen.codec != codec and _everyday(text, seen.codec) > _everyday(text, codec) + CLEARLY:
+        words = {"value": codec.upper(), "sample": text.texts(codec)[:20]}
+        request.note(
+            Severity.WARNING, "encoding_unlike", **words, seen=str(seen), seen_sample=text.texts(seen.codec)[:20]
+        )
     return Encoding(codec, "declared")
 
 
@@ -283,6 +292,20 @@ def _contradicted(codec: str, text: Bytes) -> bool:
 
 def _single_byte(codec: str) -> bool:
     return not "中".encode(codec, "ignore")
+
+
+def _everyday(text: Bytes, codec: str) -> float:
+    """Which share of the characters outside ASCII are Chinese of every day, or letters of a script of their own."""
+    beyond = [c for c in text.texts(codec) if c > "\x7f"]
+    return sum(1 for c in beyond if _is_everyday(c)) / max(len(beyond), 1)
+
+
+def _is_everyday(character: str) -> bool:
+    """True for the 3,755 characters of the first level of GB 2312, the 5,401 of Big5's, and what isn't Han or Latin."""
+    if not _HAN_OR_LATIN.match(character):
+        return character.isalpha()
+    simplified, traditional = (character.encode(codec, "ignore")[:1] for codec in ("gb2312", "big5"))
+    return b"\xb0" <= simplified <= b"\xd7" or b"\xa4" <= traditional <= b"\xc6"
 
 
 def _common_chinese(text: Bytes) -> float:

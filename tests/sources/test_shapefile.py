@@ -194,6 +194,28 @@ def test_declared_encoding_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         read(path, encoding="elvish")
 
 
+@pytest.mark.parametrize(
+    ("codec", "declared", "towns", "doubted"),
+    [
+        ("gbk", "big5", ("赵巷镇", "夏阳街道", "练塘镇"), True),
+        ("gbk", "latin1", ("赵巷镇", "夏阳街道"), True),
+        ("gbk", "gbk", ("赵巷镇", "夏阳街道"), False),
+        ("big5", "big5", ("趙巷鎮", "陽山鎮", "臺北市"), False),
+        ("cp932", "cp932", ("東京都", "新宿区", "千代田区"), False),
+        ("euc_kr", "euc-kr", ("서울특별시", "강남구"), False),
+        ("cp1251", "cp1251", ("МОСКВА", "ТВЕРСКАЯ"), False),
+        ("latin1", "latin1", ("São Paulo", "Évora"), False),
+    ],
+)
+def test_a_declared_encoding_that_garbles_chinese_is_doubted(
+    tmp_path: Path, codec: str, declared: str, towns: tuple[str, ...], doubted: bool
+) -> None:
+    fields = [(b"NAME", "C", 20, 0)]
+    path = write(tmp_path, dbf=dbf(fields, *[[town.encode(codec)] for town in towns]))
+    _, findings = read(path, encoding=declared)
+    assert rules(findings, Severity.WARNING) == ["encoding_unlike"] * doubted
+
+
 def test_text_that_nothing_fits_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r'encoding of its text can\'t be told; write encoding = "gbk"'):
         read(two_squares(tmp_path, names("São José".encode("latin-1"), b"x")))
