@@ -34,7 +34,8 @@ _WKT = re.compile(
     r"|COMPOUNDCURVE|CURVEPOLYGON|POLYHEDRALSURFACE|TIN|TRIANGLE)\s*(?:ZM|Z|M)?\s*(?:\(|EMPTY)",
     re.IGNORECASE,
 )
-_WKB = re.compile(r"\s*0[01][0-9A-Fa-f]{16,}\s*")
+_WKB = re.compile(r"\s*(?:\\x|0x)?(0[01][0-9A-Fa-f]{16,})\s*")
+"""Hexadecimal well-known binary, as PostgreSQL or SQL Server mark bytes too."""
 _CURVED = re.compile(r"\s*(?:CIRC|COMPOUND|(?:MULTI)?(?:CURVE|SURF)|GEOMETRYC)", re.IGNORECASE)
 """Well-known text that shapely can't be given alone, or that may be nested without end."""
 _DEEPEST = 32
@@ -301,10 +302,8 @@ def _from_binary(request: Request, cells: Any, ids: Sequence[str]) -> tuple[Geom
 
 
 def _bytes(cell: str) -> bytes | None:
-    try:
-        return bytes.fromhex(cell)
-    except ValueError:
-        return None
+    match = _WKB.fullmatch(cell)
+    return bytes.fromhex(match[1]) if match and len(match[1]) % 2 == 0 else None
 
 
 def _srid(blob: bytes) -> int:

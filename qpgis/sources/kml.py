@@ -43,7 +43,7 @@ _ASIDE = frozenset(
         *_TEXTS,
         *("Style", "StyleMap", "Schema", "styleUrl", "LookAt", "Camera", "Region", "TimeStamp", "TimeSpan"),
         *("visibility", "open", "author", "link", "AddressDetails", "ExtendedData", "Metadata", "NetworkLinkControl"),
-        *("balloonVisibility", "ViewerOptions", "altitudeMode", "AbstractViewGroup"),
+        *("CascadingStyle", "balloonVisibility", "ViewerOptions", "altitudeMode", "AbstractViewGroup"),
     ]
 )
 """What stands beside placemarks and is none."""

@@ -701,3 +701,10 @@ def test_fewer_features_than_a_server_says_are_named(read: Reader, stated: str, 
 def test_the_error_report_of_a_server_is_called_so(read: Reader) -> None:
     report = '<ows:ExceptionReport xmlns:ows="http://www.opengis.net/ows"><ows:Exception/></ows:ExceptionReport>'
     assert "report of a server's error" in refusal(read, report, "a.gml")
+
+
+def test_styles_of_google_earth_are_no_data_left_out(read: Reader) -> None:
+    style = '<gx:CascadingStyle kml:id="s"><Style/></gx:CascadingStyle><gx:balloonVisibility>1</gx:balloonVisibility>'
+    raw, findings = read(document(style, mark()))
+    assert len(raw.frame) == 1
+    assert not rules(findings)

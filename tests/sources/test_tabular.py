@@ -378,6 +378,8 @@ class TestGeometries:
         point = shapely.to_wkb(shapely.set_srid(shapely.Point(121, 31), 4326), hex=True, include_srid=True)
         raw, _ = table(f"id,wkb_geometry\n1,{point}\n")
         assert (points(raw), raw.frame.crs) == ([(121, 31)], "EPSG:4326")
+        for marked in (f"\\x{point}", f"0x{point}"):
+            assert points(table(f"id,geom\n1,{marked}\n")[0]) == [(121, 31)]
         raw, _ = table(f"id,边界\n1,{point}\n", wkt_field="边界")
         assert points(raw) == [(121, 31)]
 
