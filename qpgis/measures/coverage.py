@@ -252,7 +252,8 @@ def _gaps(
     shapes: Geometries, tree: shapely.STRtree, boundary: Geometries | None, width_m: float, thinnest: float
 ) -> tuple[Geometries, list[tuple[int, ...]]]:
     """The ground that no polygon covers: enclosed, between neighbours, or within the boundary."""
-    edges = _unmatched(_Edges.around(shapes, np.arange(len(shapes))))
+    members = np.arange(len(shapes)) if boundary is not None else _not_alone(shapes, tree, width_m)
+    edges = _unmatched(_Edges.around(shapes[members], members))
     if boundary is not None:
         edges += _Edges.around(boundary, np.full(len(boundary), -1))
     edges = _crossed(_unmatched(_snapped(edges)))
@@ -264,6 +265,16 @@ def _gaps(
         gaps = np.append(gaps, _open_gaps(edges, faces, width_m))
     gaps = gaps[mean_width(gaps) > thinnest]
     return gaps, _neighbours(gaps, tree)
+
+
+def _not_alone(shapes: Geometries, tree: shapely.STRtree, width_m: float) -> Ints:
+    """Which polygons may have a gap beside them: those of several rings, and those that others come near."""
+    west, south, east, north = shapely.bounds(shapes).T
+    reach = max(width_m, COINCIDENT_M)
+    around, _ = tree.query(shapely.box(west - reach, south - reach, east + reach, north + reach))
+    _, ring_of = shapely.get_rings(shapes, return_index=True)
+    near, rings = (np.bincount(of, minlength=len(shapes)) > 1 for of in (around, ring_of))
+    return np.flatnonzero(near | rings)
 
 
 def _open_gaps(edges: _Edges, faces: Geometries, width_m: float) -> Geometries:

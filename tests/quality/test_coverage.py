@@ -13,7 +13,7 @@ from shapely import Geometry, Polygon, box
 from qpgis.crs import parse
 from qpgis.findings import Findings
 from qpgis.measures import coverage_faults
-from qpgis.measures.coverage import Faults, faults
+from qpgis.measures.coverage import Faults, _not_alone, faults
 from qpgis.quality.coverage import check_features, shared_edges
 from tests.conftest import SHARED_DATA, frame, square
 
@@ -269,3 +269,15 @@ def test_the_polygons_of_a_collection_are_compared_without_its_points() -> None:
     (overlap,) = (one for one in findings if one.rule == "polygons_overlap")
     assert overlap.feature_id == "a; b"
     assert overlap.value.startswith("50.0 m2")
+
+
+def test_only_polygons_near_others_or_with_holes_can_have_gaps() -> None:
+    """Of many scattered buildings the few that stand together are looked at."""
+    ring = Polygon(box(500, 0, 510, 10).exterior, [box(502, 2, 508, 8).exterior])
+    shapes = np.array([box(0, 0, 10, 10), box(10.5, 0, 20, 10), box(100, 0, 110, 10), box(112, 0, 120, 10), ring])
+    assert _not_alone(shapes, shapely.STRtree(shapes), 1.0).tolist() == [0, 1, 4]
+    found = faults(shapes)
+    assert sorted(zip(found.kind, found.area_m2.round(6), found.members, strict=True)) == [
+        ("gap", 5.0, (0, 1)),
+        ("gap", 36.0, (4,)),
+    ]
