@@ -469,7 +469,6 @@ def _repetitions(table: pd.DataFrame, geometry: Geometries, rows: np.ndarray, re
     """Which rows to keep: a line that stands twice in the same direction is left out, anything else only named."""
     import pandas as pd
 
-    report.rows(Severity.WARNING, "duplicate_id", rows[table["feature_id"].duplicated().to_numpy()])
     if LAYERS[report.layer] == "line":
         one_way = table["oneway"].to_numpy() if "oneway" in table else np.zeros(len(table), dtype=bool)
         shapes = np.where(one_way, geometry, shapely.normalize(geometry))

@@ -22,7 +22,6 @@ def check_fields(
     role: str = "",
     id_field: str | None = None,
     class_field: str | None = None,
-    declared: Iterable[str] = (),
     measured: Iterable[str] = (),
 ) -> None:
     """Name what is wrong with the attributes of a file.
@@ -36,9 +35,7 @@ def check_fields(
     role : str
         What the findings name as layer.
     id_field, class_field : str, optional
-        The fields with ids and with classes.
-    declared : iterable of str
-        Further fields that the workspace uses: missing values are counted.
+        The fields with ids, by which features are then named, and with classes.
     measured : iterable of str
         Fields that hold numbers, whatever their type says.
     """
@@ -46,24 +43,26 @@ def check_fields(
     frame = raw.frame
     if not len(frame):
         return
+    ids = frame["feature_id"].astype("str")
     if id_field in frame:
-        _report_ids(frame, str(id_field), findings, about)
+        own = as_text(frame[id_field])
+        ids = own.where(own != "", ids)
+        _report_ids(own, str(id_field), findings, about)
     if class_field in frame and not (as_text(frame[class_field]) != "").any():
         findings.add(Severity.ERROR, "class_field_empty", **about, value=str(class_field))
-    for name in dict.fromkeys([*declared, *(name for name in (id_field, class_field) if name)]):
+    for name in (id_field, class_field):
         if name in frame:
-            _report_missing(frame, name, findings, about)
+            _report_missing(frame[name], ids, findings, about)
     for name in measured:
         if name in frame:
-            _report_text(frame, name, findings, about)
+            _report_text(frame[name], ids, findings, about)
     for name, codes in raw.domains.items():
         if name in frame and codes:
-            _report_codes(frame, name, set(codes), findings, about)
+            _report_codes(frame[name], ids, set(codes), findings, about)
 
 
-def _report_ids(frame: pd.DataFrame, field: str, findings: Findings, about: dict[str, str]) -> None:
+def _report_ids(ids: pd.Series, field: str, findings: Findings, about: dict[str, str]) -> None:
     """Every id that more than one row has, and how many."""
-    ids = as_text(frame[field])
     counts = ids[ids != ""].value_counts()
     twice = counts[counts > 1]
     if len(twice):
@@ -72,38 +71,40 @@ def _report_ids(frame: pd.DataFrame, field: str, findings: Findings, about: dict
         findings.add(Severity.WARNING, "ids_not_unique", **about, **words, count=len(twice), rows=rows)
 
 
-def _report_missing(frame: pd.DataFrame, field: str, findings: Findings, about: dict[str, str]) -> None:
-    missing = (as_text(frame[field]) == "").to_numpy()
+def _report_missing(column: pd.Series, ids: pd.Series, findings: Findings, about: dict[str, str]) -> None:
+    missing = as_text(column) == ""
     if missing.any() and not missing.all():
-        words = {"feature_id": ids_text(frame.loc[missing, "feature_id"].astype(str)), "value": field}
+        words = {"feature_id": ids_text(ids[missing]), "value": str(column.name)}
         findings.add(Severity.INFO, "null_values", **about, **words, count=int(missing.sum()))
 
 
-def _report_text(frame: pd.DataFrame, field: str, findings: Findings, about: dict[str, str]) -> None:
+def _report_text(column: pd.Series, ids: pd.Series, findings: Findings, about: dict[str, str]) -> None:
     """A column of numbers that is text: the values that are no numbers are named."""
     import pandas as pd
 
-    if pd.api.types.is_numeric_dtype(frame[field]):
+    if pd.api.types.is_numeric_dtype(column):
         return
-    words = as_text(frame[field])
-    wrong = ((words != "") & pd.to_numeric(words, errors="coerce").isna()).to_numpy()
+    words = as_text(column)
+    wrong = (words != "") & pd.to_numeric(words, errors="coerce").isna()
     if wrong.any():
-        ids = ids_text(frame.loc[wrong, "feature_id"].astype(str))
-        value = f"{field}: {ids_text(sorted(words[wrong].unique()))}"
-        findings.add(Severity.ERROR, "no_number", **about, feature_id=ids, value=value, count=int(wrong.sum()))
+        value = f"{column.name}: {ids_text(sorted(words[wrong].unique()))}"
+        count = int(wrong.sum())
+        findings.add(Severity.ERROR, "no_number", **about, feature_id=ids_text(ids[wrong]), value=value, count=count)
     elif (words != "").any():
-        findings.add(Severity.INFO, "numbers_as_text", **about, value=field)
+        findings.add(Severity.INFO, "numbers_as_text", **about, value=str(column.name))
 
 
-def _report_codes(frame: pd.DataFrame, field: str, codes: set[str], findings: Findings, about: dict[str, str]) -> None:
+def _report_codes(
+    column: pd.Series, ids: pd.Series, codes: set[str], findings: Findings, about: dict[str, str]
+) -> None:
     """The values that the file's own code list doesn't have, each with its rows; the rarest of many are counted."""
-    values = as_text(frame[field])
-    unknown = ((values != "") & ~values.isin(codes)).to_numpy()
-    ids = frame.loc[unknown, "feature_id"].astype(str).groupby(values[unknown].to_numpy())
-    most = sorted(ids, key=lambda group: (-len(group[1]), group[0]))
+    values = as_text(column)
+    unknown = (values != "") & ~values.isin(codes)
+    rows_of = ids[unknown].groupby(values[unknown].to_numpy())
+    most = sorted(rows_of, key=lambda group: (-len(group[1]), group[0]))
     for value, rows in most[:NAMED]:
         words = {"feature_id": ids_text(rows), "value": str(value)}
-        findings.add(Severity.WARNING, "outside_domain", **about, **words, field=field, count=len(rows))
+        findings.add(Severity.WARNING, "outside_domain", **about, **words, field=str(column.name), count=len(rows))
     if len(most) > NAMED:
-        rest = str(len(most) - NAMED)
-        findings.add(Severity.INFO, "more_of_a_rule", **about, value=rest, rule_name=f"outside_domain ({field})")
+        rest, rule = str(len(most) - NAMED), f"outside_domain ({column.name})"
+        findings.add(Severity.INFO, "more_of_a_rule", **about, value=rest, rule_name=rule)

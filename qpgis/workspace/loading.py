@@ -207,7 +207,7 @@ def open_workspace(
     for layer in layers.values():
         check_against(layer, references, area, reader.findings)
     plans = tuple(_read_plans(config, reader))
-    tables = _read_tables(config, path.parent, area.ids, reader)
+    tables = _read_tables(config, path.parent, area.names, reader)
     tables = _by_id(tables, plans)
     control = tables.pop("control_areas", {})
     land = check_quality(layers, config.layers, area, control, reader.findings)
@@ -473,7 +473,8 @@ def prepare_layer(
         key=f"{kind}@{source.sha256} {table.model_dump_json(exclude_defaults=True)} {state}",
     )
     if not from_osm:
-        check_fields(raw, findings, role=kind, class_field=fields.class_, measured=table.area_fields())
+        named = {"id_field": fields.id, "class_field": fields.class_}
+        check_fields(raw, findings, role=kind, **named, measured=table.area_fields())
     if not ledger.read and not from_osm:
         findings.add(Severity.WARNING, "empty_layer", layer=kind, file=raw.file)
     layer = _within(layer, ledger, area, findings)
@@ -496,7 +497,7 @@ def _known_fields(kind: str, raw: RawFeatures, table: LayerTable, findings: Find
     roles = {"id_field": "id", "name_field": "name"} | ({"class_field": "class"} if kind == "landuse" else {})
     found = {key: name for key in (*roles, "class_field") if (name := getattr(table, key)) is not None}
     for key, role in roles.items():
-        if key not in found and (name := _by_alias(key, role, raw, kind, findings)) is not None:
+        if key not in found and raw.driver != "OSM" and (name := _by_alias(key, role, raw, kind, findings)) is not None:
             found[key] = name
     if raw.driver == RASTER and kind != "landuse":
         raise LayerError(
@@ -621,9 +622,9 @@ def _as_tessellation(layer: Layer, area: StudyArea, findings: Findings) -> Layer
     return replace(layer, extent=shapely.difference(stated, shapely.union_all(missed)))
 
 
-def _read_tables(config: Config, folder: Path, zones: frozenset[str], reader: Reader) -> dict[str, Any]:
+def _read_tables(config: Config, folder: Path, zones: Mapping[str, str], reader: Reader) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    readers: dict[str, Callable[[Path, frozenset[str]], Any]] = {
+    readers: dict[str, Callable[[Path, Mapping[str, str]], Any]] = {
         **{"statistics": read_statistics, "baselines": read_baselines, "targets": read_targets},
         "control_areas": read_control_areas,
     }

@@ -109,7 +109,7 @@ def test_numbers_are_read_from_text_without_guessing() -> None:
 def controls(tmp_path: Path, text: str) -> dict[str, ControlArea]:
     path = tmp_path / "control.csv"
     path.write_text(text, encoding="utf-8-sig")
-    return read_control_areas(path, ["a", "b"])
+    return read_control_areas(path, {"a": "甲", "b": "乙"})
 
 
 def test_control_areas_come_in_the_units_of_planners(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_rounding_in_mu_is_no_difference(off: float, named: list[str]) -> None:
     findings = Findings("en")
     subject = Subject.measured(squares(3), list("abc"), PLANE, role="landuse", file="x", findings=findings)
     stated, factor = np.array([15.01, 15.02, 15.03]), np.full(3, 0.1337)
-    net = np.round(stated * (1 - factor), 2) + [0, off, 0]
+    net = np.round(stated * (1 - factor), 2) + np.array([0, off, 0])
     check_deductions(subject, stated, net, factor, field="TBDLMJ", unit_m2=2000 / 3)
     assert [f.feature_id for f in findings] == named
 

@@ -28,7 +28,7 @@ def ids(text: str) -> Iterable[str]:
 
 
 def test_a_clean_table_has_no_finding() -> None:
-    assert not checked(BSM=["1", "2"], area=[1.5, 2.5], id_field="BSM", declared=("area",), measured=("area",))
+    assert not checked(BSM=["1", "2"], area=[1.5, 2.5], id_field="BSM", measured=("area",))
     assert not checked()
 
 
@@ -40,10 +40,11 @@ def test_ids_that_stand_twice_are_named_and_missing_ones_are_not_ids() -> None:
     assert list(ids(rules["null_values"].feature_id)) == ["f3", "f4"]
 
 
-def test_missing_values_are_counted_and_never_zero() -> None:
-    rules = checked(name=["a", None, "", " "], declared=("name", "gone"))
+def test_missing_values_are_counted_and_features_named_by_their_ids() -> None:
+    rules = checked(DLBM=["a", None, "", " "], BSM=["10", "11", "12", "13"], id_field="BSM", class_field="DLBM")
     assert rules["null_values"].severity.value == "info"
     assert rules["null_values"].message.startswith("3 features")
+    assert list(ids(rules["null_values"].feature_id)) == ["11", "12", "13"]
 
 
 def test_a_class_field_without_any_class() -> None:
