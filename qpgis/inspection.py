@@ -472,7 +472,7 @@ def _summed(view: LayerView, geometry: Geometries, degrees: Geometries, system: 
     if polygons.any():
         planar = still_valid(plane.project(geometry[polygons], system, what=what))
         own = float(shapely.area(geometry[polygons]).sum()) if system.is_projected else None
-        covered = float(shapely.area(shapely.union_all(planar)))
+        covered = float(shapely.area(shapely.disjoint_subset_union_all(planar)))
         view = replace(view, sum_m2=float(shapely.area(planar).sum()), area_m2=covered, plane_area=own)
     if lines.any():
         metres = plane.lengths(plane.project(geometry[lines], system, what=what))
