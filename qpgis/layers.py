@@ -16,7 +16,7 @@ from qpgis.errors import ConfigError, LayerError, MissingClasses, MissingLayer, 
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, oneway_of, plan_status_of, water_classes
 from qpgis.provenance import Source
-from qpgis.shapes import equal_rows, repaired, single_parts, still_valid
+from qpgis.shapes import equal_rows, invalid_because, repaired, single_parts, still_valid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -441,8 +441,8 @@ def _repair(geometry: Geometries, wanted: GeometryType, keep: np.ndarray, report
     geometry = geometry.copy()
     if wanted == "polygon":
         invalid = np.flatnonzero(keep & ~shapely.is_valid(geometry))
-        reasons = shapely.is_valid_reason(geometry[invalid])
-        report.rows(Severity.WARNING, "invalid_geometry", invalid, reasons)
+        why = invalid_because(geometry[invalid], report.findings.lang)
+        report.rows(Severity.WARNING, "invalid_geometry", invalid, why)
         geometry[keep] = repaired(geometry[keep])
     collections = np.flatnonzero(keep & (shapely.get_type_id(geometry) == 7))
     for row in collections:

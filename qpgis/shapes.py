@@ -7,6 +7,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely import Geometry
 
+from qpgis.catalogue import Lang, keys, text
 from qpgis.crs import Geometries
 
 POLYGON = 3
@@ -47,6 +48,20 @@ def even_odd(polygon: Geometry) -> Geometry:
             faces = np.concatenate([pairs, faces[len(pairs) * 2 :]])
         parts += list(faces)
     return polygonal(shapely.union_all(parts))
+
+
+def invalid_because(polygons: Geometries, lang: Lang) -> list[str]:
+    """Why polygons aren't valid, and at which of their coordinates."""
+    return [_translated(said, lang) for said in shapely.is_valid_reason(polygons)]
+
+
+def _translated(said: str, lang: Lang) -> str:
+    """What GEOS says of a broken shape (``Self-intersection[121.5 31.25]``) in a planner's language."""
+    reason, _, place = said.rstrip("]").partition("[")
+    key = f"broken_{reason.lower().replace(' ', '_').replace('-', '_')}"
+    words = text(key, lang) if key in keys() else reason
+    at = " ".join(f"{float(number):.9g}" for number in place.split())
+    return f"{words} ({at})" if at else words
 
 
 def polygonal(geometry: Geometry) -> Geometry:

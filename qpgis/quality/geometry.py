@@ -17,7 +17,7 @@ from pyproj import CRS
 from qpgis.crs import Floats, Geometries, Plane, lonlat
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.measures.coverage import SLIVER_WIDTH_M, TOLERANCE_M, mean_width
-from qpgis.shapes import AREAL, POLYGON, broken_areas, equal_rows, repaired, single_parts, still_valid
+from qpgis.shapes import AREAL, POLYGON, broken_areas, equal_rows, invalid_because, repaired, single_parts, still_valid
 
 NAMED = 20
 """How many features of one fault are named one by one, the worst first; the others are counted."""
@@ -183,7 +183,7 @@ def check_shapes(subject: Subject, *, sliver_width_m: float = SLIVER_WIDTH_M) ->
 
 def _mendings(subject: Subject, rows: Ints) -> list[str]:
     """For some broken polygons what was wrong, and their area before and after they were mended."""
-    reasons = list(shapely.is_valid_reason(subject.raw[rows]))
+    reasons = invalid_because(subject.raw[rows], subject.findings.lang)
     if subject.wide:
         return reasons
     before = shapely.area(subject.in_plane(subject.raw[rows]))

@@ -8,9 +8,11 @@ import pytest
 import shapely
 from shapely import Geometry, MultiPolygon, Point, Polygon, box
 
+from qpgis.catalogue import Lang
 from qpgis.crs import parse
 from qpgis.findings import Finding, Findings
 from qpgis.quality.coverage import check_features
+from qpgis.shapes import invalid_because
 from tests.conftest import EAST, NORTH, SHARED_DATA, square
 
 BAD = SHARED_DATA / "bad_inputs" / "polygon_invalid"
@@ -159,6 +161,12 @@ def test_the_shared_bad_cases(case: str, file: str, rules: set[str]) -> None:
         pytest.skip("the shared bad inputs are not here")
     read = gpd.read_file(path)
     assert set(checked(*read.geometry, crs=read.crs)) == rules
+
+
+@pytest.mark.parametrize(("lang", "words"), [("zh", "边自相交"), ("en", "self-intersection")])
+def test_why_a_polygon_is_broken_is_said_in_the_planners_language(lang: Lang, words: str) -> None:
+    bowtie = Polygon([(0, 0), (2, 2), (2, 0), (0, 2)])
+    assert invalid_because(np.array([bowtie], dtype=object), lang) == [f"{words} (1 1)"]
 
 
 def test_a_shape_that_stands_often_is_one_finding_with_all_who_have_it() -> None:
