@@ -18,6 +18,7 @@ import shapely
 
 from qpgis.catalogue import read_toml
 from qpgis.crs import Floats, Geometries
+from qpgis.crs.china import DOMAIN
 from qpgis.errors import did_you_mean
 from qpgis.findings import Severity
 from qpgis.sources import Request
@@ -470,7 +471,7 @@ def _judged(
         if outside.any():
             lines = _lines(table, np.flatnonzero(outside))
             request.note(Severity.ERROR, "table_outside_degrees", value=lines, count=int(outside.sum()))
-        return x, y, there & ~outside
+        return x, y, _within_datum(request, table, x, y, there & ~outside)
     if _is_china_grid(north, east) and not _is_china_grid(east, north):
         if columns.kind == "east_north":
             raise request.refusal(
@@ -484,6 +485,21 @@ def _judged(
             )
             return y, x, there
     return x, y, there
+
+
+def _within_datum(request: Request, table: Table, x: Floats, y: Floats, there: Any) -> Any:
+    """Which points lie where the declared datum is defined; a few others are named, many are no such coordinates."""
+    if request.datum not in ("gcj02", "bd09"):
+        return there
+    west, south, east, north = DOMAIN
+    abroad = there & ((x < west) | (x > east) | (y < south) | (y > north))
+    if not abroad.any() or 2 * abroad.sum() > there.sum():
+        return there
+    rows = np.flatnonzero(abroad)
+    example = f"{x[rows[0]]:g}, {y[rows[0]]:g}"
+    words = {"value": _lines(table, rows), "example": example, "datum": request.datum}
+    request.note(Severity.ERROR, "table_outside_datum", **words, count=len(rows))
+    return there & ~abroad
 
 
 def _refuse_turned(request: Request, points: Floats, called: str) -> None:

@@ -297,6 +297,13 @@ class TestCoordinates:
         assert raw.frame.crs is None
         assert "table_datum_not_stated" not in rules(findings)
 
+    @pytest.mark.parametrize(("datum", "said"), [("gcj02", [("error", "3, 5")]), ("", [])])
+    def test_rows_outside_the_declared_datum_are_named(self, table: Loader, datum: str, said: list) -> None:
+        options = {"datum": datum} if datum else {}
+        raw, findings = table("n,lon,lat\na,121.2,31\nb,12.6512,31\nc,121,31.5\nd,121.3,0.1\ne,121,31\n", **options)
+        assert [(str(f.severity), f.value) for f in findings if f.rule == "table_outside_datum"] == said
+        assert [p is not None for p in points(raw)] == [True, not datum, True, not datum, True]
+
     def test_single_rows_that_cant_be_are_named_and_kept(self, table: Loader) -> None:
         raw, findings = table("n,lon,lat\na,121,31\nb,121,131\nc,x,31\nd,,\ne,0,0\nf,121.5,31\ng,121.5,31.5\n")
         assert [p is not None for p in points(raw)] == [True, False, False, False, False, True, True]
