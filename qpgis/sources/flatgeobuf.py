@@ -36,7 +36,7 @@ def layers(path: Path, name: str) -> tuple[str, ...]:
 
 def read(request: Request) -> RawFeatures:
     """Every feature."""
-    layer = chosen_layer(request, layers(request.path, request.what))
+    layer = chosen_layer(request, (request.path.stem,))
     contents = _checked(request.path, request.what)
     with aside(request.path) as plain, _feature_by_feature():
         frame, spatial, remarks = read_table(request, plain, DRIVER, None)
