@@ -211,6 +211,21 @@ def _polygonal(places: Geometries) -> Geometries:
 # -------------------------------------------------------------------------------------------------------------- gaps
 
 
+def shared_edges(polygons: Geometries) -> float:
+    """Which part of the outlines of polygons is shared, to the last bit, with a neighbour.
+
+    >>> shared_edges(np.array([shapely.box(0, 0, 1, 1), shapely.box(1, 0, 2, 1)]))
+    0.25
+    """
+    edges = _Edges.around(polygons, np.arange(len(polygons)))
+    key, _ = edges.undirected()
+    length = np.linalg.norm(edges.a - edges.b, axis=1)
+    order = np.lexsort(key.T)
+    same = (key[order][1:] == key[order][:-1]).all(axis=1)
+    twice = np.append(same, False) | np.append(False, same)
+    return float(length[order][twice].sum() / length.sum()) if length.sum() else 0.0
+
+
 @dataclass(frozen=True)
 class _Edges:
     """Straight edges from ``a`` to ``b``, their polygon on the left; ``owner`` is -1 for the boundary."""

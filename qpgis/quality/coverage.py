@@ -13,7 +13,7 @@ from qpgis.area import StudyArea, ZoneSet
 from qpgis.crs import Geometries, Plane
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.layers import Layer
-from qpgis.measures.coverage import GAP_WIDTH_M, TOLERANCE_M, Faults, faults
+from qpgis.measures.coverage import GAP_WIDTH_M, TOLERANCE_M, Faults, faults, shared_edges
 from qpgis.quality.geometry import NAMED, WIDEST_DEG, Subject, check_integrity, check_shapes
 from qpgis.shapes import polygonal
 
@@ -98,25 +98,6 @@ def check_coverage(
     _report_gaps(subject, found.where(gaps if expect == "coverage" else gaps & ~wide))
     _report_near(subject, found.where(near))
     return found
-
-
-def shared_edges(polygons: Geometries) -> float:
-    """Which part of the outlines of polygons is shared, to the last bit, with a neighbour.
-
-    >>> shared_edges(np.array([shapely.box(0, 0, 1, 1), shapely.box(1, 0, 2, 1)]))
-    0.25
-    """
-    parts = shapely.get_parts(polygons)
-    xy, ring = shapely.get_coordinates(shapely.get_rings(parts), return_index=True)
-    edge = ring[:-1] == ring[1:]
-    a, b = xy[:-1][edge] + 0.0, xy[1:][edge] + 0.0
-    forwards = (a[:, 0] < b[:, 0]) | ((a[:, 0] == b[:, 0]) & (a[:, 1] < b[:, 1]))
-    key = np.where(forwards[:, None], np.hstack([a, b]), np.hstack([b, a]))
-    length = np.linalg.norm(a - b, axis=1)
-    order = np.lexsort(key.T)
-    same = (key[order][1:] == key[order][:-1]).all(axis=1)
-    twice = np.append(same, False) | np.append(False, same)
-    return float(length[order][twice].sum() / length.sum()) if length.sum() else 0.0
 
 
 def _report_overlaps(subject: Subject, found: Faults, polygons: Geometries, expect: Expect | None) -> None:

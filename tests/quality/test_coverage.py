@@ -13,8 +13,8 @@ from shapely import Geometry, Polygon, box
 from qpgis.crs import parse
 from qpgis.findings import Findings
 from qpgis.measures import coverage_faults
-from qpgis.measures.coverage import Faults, _not_alone, faults
-from qpgis.quality.coverage import check_features, shared_edges
+from qpgis.measures.coverage import Faults, _not_alone, faults, shared_edges
+from qpgis.quality.coverage import check_features
 from tests.conftest import SHARED_DATA, frame, square
 
 BAD = SHARED_DATA / "bad_inputs" / "polygon_invalid"
