@@ -13,9 +13,9 @@ import shapely
 from qpgis.crs import LONLAT, Geometries, Plane, gauss_krueger, lonlat, parse
 from qpgis.errors import ConfigError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity
-from qpgis.layers import text_of
+from qpgis.layers import SHOW, as_text, days, require_fields, text_of
 from qpgis.provenance import Source
-from qpgis.shapes import polygonal, repaired, single_parts, still_valid
+from qpgis.shapes import invalid_because, polygonal, repaired, single_parts, still_valid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -49,6 +49,8 @@ class ZoneSet:
         File and grade.
     overlapping : bool
         True if zones may overlap; otherwise they are a coverage, and what lies on a border is shared.
+    shown : mapping of str to tuple of str
+        Further attributes, one value a zone, that outputs show beside the values.
     """
 
     level: str
@@ -58,6 +60,7 @@ class ZoneSet:
     geometry: Geometries = field(repr=False, compare=False)
     source: Source
     overlapping: bool = False
+    shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -129,7 +132,13 @@ class StudyArea:
     @property
     def ids(self) -> frozenset[str]:
         """The ids of all zones and groups, without the cells of a grid."""
-        return frozenset([*(g.id for g in self.groups), *(i for zones in self.measured for i in zones.ids)])
+        return frozenset(self.names)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names of the same by id."""
+        zones = {zone: name for one in self.measured for zone, name in zip(one.ids, one.names, strict=True)}
+        return {group.id: group.name for group in self.groups} | zones
 
     def zones_source(self, zone: str) -> Source:
         """Where the borders of a zone or group come from."""
@@ -151,7 +160,10 @@ class StudyArea:
         return shapely.union_all([self.outline, *(g for zones in self.own for g in zones.geometry)])
 
     def frame(self) -> gpd.GeoDataFrame:
-        """Every zone of every level in degrees: ``zone_id, zone_name, level, grade`` of its border, and its polygon."""
+        """Every zone of every level in degrees: ``zone_id, zone_name, level, grade`` of its border, and its polygon.
+
+        Attributes that zones show stand in columns ``show_<name>``, empty for the zones that haven't them.
+        """
         import geopandas as gpd
 
         position = {zone: n for n, zone in enumerate(self.base.ids)}
@@ -164,7 +176,18 @@ class StudyArea:
         rows.sort(key=lambda row: (self.levels.index(row[2]), row[0]))
         data = {c: [row[n] for row in rows] for n, c in enumerate(("zone_id", "zone_name", "level"))}
         data["grade"] = [str(self.zones_source(zone).grade) for zone in data["zone_id"]]
+        for name, said in self._shown.items():
+            data[SHOW + name] = [said.get(zone, "") for zone in data["zone_id"]]
         return gpd.GeoDataFrame(data, geometry=[row[3] for row in rows], crs=LONLAT)
+
+    @property
+    def _shown(self) -> dict[str, dict[str, str]]:
+        """What each attribute that any zones show is for each of them."""
+        found: dict[str, dict[str, str]] = {}
+        for zones in self.measured:
+            for name, said in zones.shown.items():
+                found.setdefault(name, {}).update(zip(zones.ids, said, strict=True))
+        return found
 
 
 def _merged(members: Geometries) -> shapely.Geometry:
@@ -187,6 +210,7 @@ def study_area(
     groups: Iterable[Group] = (),
     grid_cell_m: float | None = None,
     overlapping: bool = False,
+    show: Sequence[str] = (),
 ) -> StudyArea:
     """A study area from a file of zones.
 
@@ -210,7 +234,7 @@ def study_area(
         )
     plane = Plane.around(degrees)
     planar = still_valid(plane.project(geometry, system, what=what))
-    base = ZoneSet(level, ids, names, degrees, planar, source, overlapping)
+    base = ZoneSet(level, ids, names, degrees, planar, source, overlapping, _shown(raw, id_field, ids, show, what))
     chosen = tuple(replace(group, members=ids) if group.members == ALL else group for group in groups)
     _check_groups(chosen, ids, level)
     if overlapping and chosen:
@@ -243,6 +267,27 @@ def _read_zones(
     return ids, tuple(names[zone][0] for zone in ids), shapes
 
 
+def _shown(
+    raw: RawFeatures, id_field: str, ids: Sequence[str], show: Sequence[str], what: str
+) -> dict[str, tuple[str, ...]]:
+    """Some attributes of zones as text, one value a zone; of rows that are one zone, the first that has any.
+
+    Raises
+    ------
+    LayerError
+        If the file lacks one.
+    """
+    require_fields(raw.frame, show, what)
+    zone = [text_of(value) for value in raw.frame[id_field]]
+    found: dict[str, tuple[str, ...]] = {}
+    for name in show:
+        said: dict[str, str] = {}
+        for key, value in zip(zone, as_text(days(raw.frame[name])), strict=True):
+            said[key] = said.get(key) or value
+        found[name] = tuple(said[key] for key in ids)
+    return found
+
+
 def _report_names(names: Mapping[str, list[str]], file: str, findings: Findings) -> None:
     """Say where one id has several names, or several ids have one: one of them may be a slip."""
     about = {"layer": "zones", "file": file}
@@ -265,8 +310,8 @@ def _zone_polygon(
         if not np.isfinite(shapely.get_coordinates(p)).all():
             raise ZoneError(f"{what}: zone {zone!r} has coordinates that are no numbers")
         if not p.is_valid:
-            reason = shapely.is_valid_reason(p)
-            findings.add(Severity.WARNING, "invalid_geometry", layer="zones", file=file, feature_id=zone, value=reason)
+            (why,) = invalid_because(np.array([p], dtype=object), findings.lang)
+            findings.add(Severity.WARNING, "invalid_geometry", layer="zones", file=file, feature_id=zone, value=why)
     single, _ = single_parts(repaired(np.array(polygons, dtype=object)))
     areal = shapely.get_dimensions(single) == AREAL
     if not areal.all() and areal.any():
@@ -362,6 +407,7 @@ def with_own_zones(
     crs: CRS | str | None,
     findings: Findings,
     overlapping: bool = False,
+    show: Sequence[str] = (),
 ) -> StudyArea:
     """The area with a further file of zones, each measured by itself; groups don't know them.
 
@@ -383,5 +429,6 @@ def with_own_zones(
     for one, shape in zip(ids, planar, strict=True):
         if not shape.area > 0:
             raise ZoneError(f"{what}: zone {one!r} is too far from the other zones to be measured with them")
-    zones = ZoneSet(level, ids, names, lonlat(geometry, system, what=what), planar, source, overlapping)
+    degrees, shown = lonlat(geometry, system, what=what), _shown(raw, id_field, ids, show, what)
+    zones = ZoneSet(level, ids, names, degrees, planar, source, overlapping, shown)
     return replace(area, own=(*area.own, zones))

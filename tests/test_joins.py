@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import geopandas as gpd
 import pytest
 from shapely import Point
 
@@ -11,7 +12,7 @@ import qpgis as qp
 from qpgis.cli import main
 from qpgis.errors import LayerError, SourceError
 from qpgis.findings import Finding
-from tests.conftest import EAST, NORTH, Maker, frame, layer, square
+from tests.conftest import EAST, HEAD, NORTH, Maker, frame, layer, square
 
 JOIN = '[layers.stations.join]\nfile = "riders.csv"\non = "label"\nkey = "站名"\n'
 
@@ -41,6 +42,21 @@ def test_a_join_keeps_every_feature_and_names_what_has_no_partner(workspace: Mak
     }
     assert found(opened.findings, "join_without_row") == [("东方绿舟", "1 / 3")]
     assert found(opened.findings, "join_without_feature") == [("徐泾北城", "1")]
+
+
+def test_what_is_joined_to_zones_is_shown(workspace: Maker, tmp_path: Path) -> None:
+    zones = 'grade = "surveyed"\nshow = ["人口"]\n[zones.join]\nfile = "riders.csv"\non = "name"\nkey = "镇"\n'
+    folder = workspace(head=HEAD.replace('grade = "surveyed"\n', zones, 1))
+    table(folder, "镇,人口\n甲,31000\n乙,28000\n丙,9000\n丁,\n")
+    area = qp.open_workspace(folder).area.frame().set_index("zone_id")
+    assert area["show_人口"].to_dict() == {"a": "31000", "b": "28000", "c": "9000", "d": "", "south": "", "all": ""}
+    assert main(["run", str(folder), "--out", str(tmp_path / "out")]) == 0
+    assert '"facts":[["人口",' in (tmp_path / "out" / "map.html").read_text("utf-8").replace(" ", "")
+    written = gpd.read_file(tmp_path / "out" / "indicators.gpkg", layer="zones").set_index("zone_id")
+    assert written.loc["a", "show_人口"] == "31000"
+    (folder / "qpgis.toml").write_text((folder / "qpgis.toml").read_text("utf-8").replace("人口", "人数"), "utf-8")
+    with pytest.raises(LayerError, match="no field '人数'"):
+        qp.open_workspace(folder)
 
 
 def test_rows_without_a_key_are_counted(workspace: Maker) -> None:

@@ -112,8 +112,8 @@ class Scene:
     title : str
         Title of the map.
     zones : geopandas.GeoDataFrame
-        EPSG:4326, with ``zone_id``, ``zone_name``, ``level``, and the ``grade`` of its border if it has one; several
-        levels, the first one shown first.
+        EPSG:4326, with ``zone_id``, ``zone_name``, ``level``, the ``grade`` of its border if it has one, and further
+        attributes to show in ``show_<name>``; several levels, the first one shown first.
     values : pandas.DataFrame
         One row per zone x indicator x definition: ``indicator, indicator_name, definition, definition_text, zone_id,
         level, value`` (NaN is missing), ``value_text`` (with its unit), ``unit, status, status_text, target_text,
@@ -322,6 +322,11 @@ def _level_json(level: str, frame: gpd.GeoDataFrame, lang: Lang) -> Json:
         "names": [_string(name) for name in frame["zone_name"]],
         "parts": [_parts(shape, SCALE)[1] for shape in frame.geometry],
         "border": pack(_said("", grade, lang) for grade in _column(frame, "grade")),
+        "facts": [
+            [_field_name(column.removeprefix(SHOW), lang), pack(_column(frame, column))]
+            for column in map(str, frame.columns)
+            if column.startswith(SHOW)
+        ],
     }
     if len(frame) <= LABELLED_ZONES:
         content["labels"] = [_label_place(shape) for shape in frame.geometry]

@@ -314,8 +314,8 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
     """``indicators.gpkg``: layer ``zones`` with a column per value, and table ``indicators`` with every row.
 
     A column is named after its indicator; further definitions of the same indicator are named ``indicator:definition``.
-    ``grade`` is the worst grade of any value of the zone. GDAL takes ``!`` in a path for an archive, so it is written
-    elsewhere first.
+    ``grade`` is the worst grade of any value of the zone; attributes that zones show are named ``show_<name>``. GDAL
+    takes ``!`` in a path for an archive, so it is written elsewhere first.
     """
     import pyogrio
 

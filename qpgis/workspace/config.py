@@ -178,12 +178,16 @@ class FileTable(ReadTable):
 
 
 class ZonesTable(FileTable):
-    """``[zones]``: the zones that are measured; everything else is a sum of them."""
+    """``[zones]``: the zones that are measured; everything else is a sum of them.
+
+    ``show`` names further attributes, of the file or of what is joined to it, that map and GeoPackage show of each zone.
+    """
 
     id_field: str = "zone_id"
     name_field: str = "name"
     level: Level = "town"
     overlapping: bool = False
+    show: list[str] = []
     grid_cell_m: Positive | None = None
 
 
@@ -194,6 +198,7 @@ class OwnZonesTable(FileTable):
     name_field: str = "name"
     level: Level = "own"
     overlapping: bool = False
+    show: list[str] = []
 
 
 class GroupTable(_Table):

@@ -337,6 +337,7 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
         groups=groups,
         grid_cell_m=grid_cell_m if grid_cell_m is not None else table.grid_cell_m,
         overlapping=table.overlapping,
+        show=table.show,
     )
     check_zones(area, reader.findings, declared=table.datum)
     for own in config.own_zones:
@@ -351,6 +352,7 @@ def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_ce
             crs=own.frame_crs,
             findings=reader.findings,
             overlapping=own.overlapping,
+            show=own.show,
         )
         check_own_zones(area.own[-1], area, reader.findings, declared=own.datum)
     return area

@@ -63,6 +63,7 @@ def scene(name: str = "金泽镇", lang: catalogue.Lang = "zh") -> Scene:
             "zone_id": [town for town, _, _ in TOWNS] + ["g"],
             "zone_name": [name, "朱家角镇", "练塘镇", "赵巷镇", "青西"],
             "level": ["town"] * 4 + ["group"],
+            "show_人口": ["31000", "", "", "", ""],
         },
         geometry=[box(x, y, x + 0.01, y + 0.01) for _, x, y in TOWNS] + [box(121.0, 31.0, 121.02, 31.02)],
         crs=4326,
@@ -406,7 +407,7 @@ def test_tooltips_say_what_a_zone_and_a_feature_are(visit) -> None:
     page = visit(html(planning_map(scene())))
     point_at(page, 31.003, 121.006)
     tip = page.locator(".qp-tip").inner_text()
-    for words in ("金泽镇", "10.0 %", "绿地占比", "含水域", "不低于 40%", "已达标", "示意"):
+    for words in ("金泽镇", "10.0 %", "绿地占比", "含水域", "不低于 40%", "已达标", "示意", "人口", "31000"):
         assert words in tip
     point_at(page, 31.013, 121.016)
     tip = page.locator(".qp-tip").inner_text()

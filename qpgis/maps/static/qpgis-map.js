@@ -192,7 +192,7 @@ const qpgis = (() => {
       return this.built[key];
     },
     build(level) {
-      const drawn = { key: level.key, names: level.names, border: level.border, fills: [], borders: [], labels: [] };
+      const drawn = { key: level.key, names: level.names, border: level.border, facts: level.facts, fills: [], borders: [], labels: [] };
       const thin = level.names.length > 300;
       level.parts.forEach((parts, row) => {
         const rings = areaOf(parts, this.data.scale);
@@ -286,8 +286,12 @@ const qpgis = (() => {
       const words = this.data.words;
       const node = make("div", "qp-zone");
       node.append(make("h3", "", this.drawn.names[row]));
+      const attributes = this.drawn.facts.map(([name, column]) => [name, at(column, row)]);
       const rows = this.rows();
-      if (!rows) return node;
+      if (!rows) {
+        node.append(facts(attributes));
+        return node;
+      }
       const missing = rows.class[row] < 0;
       node.append(make("p", missing ? "qp-big qp-missing" : "qp-big", missing ? words.no_data : at(rows.value, row)));
       node.append(facts([
@@ -298,6 +302,7 @@ const qpgis = (() => {
         [words.grade, at(rows.said, row), at(rows.weak, row) ? "qp-weak" : ""],
         [words.note, at(rows.note, row)],
         [words.border, at(this.drawn.border, row)],
+        ...attributes,
       ]));
       return node;
     },
