@@ -6,6 +6,7 @@ unique over all files of the folder.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -28,13 +29,31 @@ def parsed_toml(text: str) -> dict:
     Raises
     ------
     ValueError
-        For whatever is no TOML that can be used: also for numbers of thousands of digits, and for tables in tables in
-        tables.
+        For whatever is no TOML that can be used, with the cause where it is a common one: also for numbers of thousands
+        of digits, and for tables in tables in tables.
     """
     try:
         return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{error}{_cause(str(error), text)}") from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+_QUOTED = re.compile(r'"[^"]*"|\'[^\']*\'')
+_CHINESE = re.compile("[\uff01-\uff5e“”‘’「」『』【】《》、。]")
+
+
+def _cause(message: str, text: str) -> str:
+    """What planners type that TOML doesn't take, if it stands in the line that a message names."""
+    found = re.search(r"at line (\d+)", message)
+    line = text.splitlines()[int(found[1]) - 1] if found else ""
+    bare = _QUOTED.sub("", line).partition("#")[0]
+    if typed := _CHINESE.search(bare):
+        return f'; the line has Chinese punctuation ({typed[0]}): write "...", = , [ ] with plain characters'
+    if "\\" in line:
+        return "; a backslash means something else in TOML: write / in paths"
+    return "; fill in what stands as ?" if "?" in bare else ""
 
 
 def read_toml(*parts: str) -> dict:

@@ -93,5 +93,18 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     'known: roads, water'
     """
     names = sorted(known)
-    close = get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(names)
+    close = closest(word, names)
+    return f"did you mean {close!r}?" if close is not None else "known: " + ", ".join(names)
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that a mistyped one is most like; exchanged letters are the likeliest mistake.
+
+    >>> closest("DLMB", ["DLBM", "DLMC"]), closest("dlbm", ["DLBM", "DLMC"]), closest("x", ["DLBM"])
+    ('DLBM', 'DLBM', None)
+    """
+    names = {name.casefold(): name for name in sorted(known, reverse=True)}
+    plain = word.casefold()
+    close = get_close_matches(plain, names, cutoff=0.6)
+    best = min(close, key=lambda name: sorted(name) != sorted(plain), default=None)
+    return None if best is None else names[best]

@@ -25,7 +25,7 @@ from qpgis.layers import as_text
 from qpgis.naming import field_for, folded, meaning_of
 from qpgis.provenance import worst
 from qpgis.quality.coverage import check_features
-from qpgis.quality.datum import DatumJudgement, check_datum, nearest_reference
+from qpgis.quality.datum import LEAST_SHARE, DatumJudgement, check_datum, nearest_reference
 from qpgis.quality.fields import check_fields
 from qpgis.quality.geometry import WIDEST_DEG, finite
 from qpgis.shapes import repaired, still_valid
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 EXAMPLES = 3
 """How many values of a field are shown."""
 RASTERS = (".tif", ".tiff")
+TABLES = ("CSV", "XLSX")
+AXES = (("x", "y"), ("东", "北"), ("横", "纵"), ("经", "纬"))
+"""What two columns of coordinates are called; else their names are the same."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class LayerView:
     geometry : mapping of str to int
         How many features there are of each type of geometry.
     crs, crs_origin : str
-        Reference system, and who said so: ``file``, ``format`` (GeoJSON's default), ``declared`` or nobody.
+        Reference system, and who said so: ``file``, ``format`` (GeoJSON's default), ``columns`` (a table's, called
+        longitude and latitude), ``declared`` or nobody.
     datum : str
         What the coordinates fit, where there is something to hold them against.
     own_extent, extent : tuple or None
@@ -227,16 +231,25 @@ def _look(path: Path, declared: Declared, findings: Findings) -> _Look:
     wanted = names if declared.layer is None else (declared.layer,)
     seen = [_view(path, name, declared, findings) for name in wanted]
     _report_unplaced([view for view, _ in seen], path.name, findings)
-    views = tuple(_with_toml(view, raw, path, declared, named=len(names) > 1) for view, raw in seen)
+    views = tuple(_with_toml(view, raw, path, declared, findings.lang, lone=len(names) == 1) for view, raw in seen)
     return _Look(path, findings, views, tuple(raw for _, raw in seen if raw is not None))
 
 
-def _with_toml(view: LayerView, raw: RawFeatures | None, path: Path, declared: Declared, *, named: bool) -> LayerView:
+def _with_toml(
+    view: LayerView, raw: RawFeatures | None, path: Path, declared: Declared, lang: Lang, *, lone: bool
+) -> LayerView:
     """A layer with the lines that use it; its name stands in them where the file holds several."""
     if raw is None or not raw.spatial or view.refusal:
         return view
-    given = vars(declared) | {"layer": view.name if named else None, "datum": declared.datum or view.shifted_datum}
-    return replace(view, toml=suggested_layer(replace(raw, file=path.name), given=given, grade=view.grade))
+    given = vars(declared) | {"layer": None if lone else view.name, "datum": declared.datum or view.shifted_datum}
+    called = (view.name, path.stem) if lone else (view.name,)
+    raw = replace(raw, file=_as_given(path))
+    return replace(view, toml=suggested_layer(raw, given=given, grade=view.grade, called=called, lang=lang))
+
+
+def _as_given(path: Path) -> str:
+    """A path as ``qpgis.toml`` takes it: no file of a workspace is named by where it lies on one machine."""
+    return path.name if path.is_absolute() else path.as_posix()
 
 
 def _report_unplaced(views: list[LayerView], file: str, findings: Findings) -> None:
@@ -253,7 +266,7 @@ def _of_osm(path: Path, findings: Findings) -> LayerView:
     """An OpenStreetMap extract: what it holds, without assembling it."""
     found = summary(path, path.name, findings)
     objects = {"nodes": found.nodes, "ways": found.ways, "relations": found.relations}
-    toml = f"# qpgis run --osm {json.dumps(path.name, ensure_ascii=False)} --zones-level 8\n"
+    toml = f"# qpgis run --osm {json.dumps(_as_given(path), ensure_ascii=False)} --zones-level 8\n"
     settled = {"crs": label(LONLAT), "crs_origin": "format", "extent": found.bounds, "date": found.date, "toml": toml}
     return LayerView(path.name, driver="OSM", features=sum(objects.values()), objects=objects, **settled)  # type: ignore[arg-type]
 
@@ -264,7 +277,7 @@ def _of_raster(path: Path, declared: Declared, findings: Findings) -> LayerView:
     view = LayerView(path.name, driver="GTiff", features=found.width * found.height, own_extent=found.bounds)
     _report_no_layer(found, findings)
     classes = next((band.classes for band in found.bands if band.classes), None)
-    toml = suggested_raster(path.name, classes, crs=declared.crs) if classes and found.transform else ""
+    toml = suggested_raster(_as_given(path), classes, crs=declared.crs) if classes and found.transform else ""
     view = replace(view, raster=found, toml=toml)
     try:
         system = parse(declared.crs or found.crs, what=path.name)
@@ -299,9 +312,28 @@ def _view(path: Path, name: str, declared: Declared, findings: Findings) -> tupl
     try:
         raw = read_features(Request(path, path.name, "", findings, layer=name, **options))
         view = _described(raw, view, findings.lang)
-        return (_measured(raw, declared, view, findings) if raw.spatial else view), raw
+        if raw.spatial:
+            return _measured(raw, declared, view, findings), raw
+        _hint_at_coordinates(raw, findings)
+        return view, raw
     except QpgisError as error:
         return replace(view, refusal=str(error)), raw
+
+
+def _hint_at_coordinates(raw: RawFeatures, findings: Findings) -> None:
+    """Name columns of numbers that are called like two coordinates, and what would read them."""
+    import pandas as pd
+
+    if raw.driver not in TABLES:
+        return
+    numeric = {folded(str(c)): str(c) for c in raw.frame.columns if pd.api.types.is_numeric_dtype(raw.frame[c])}
+    others = ((x, called.replace(*axes)) for called, x in numeric.items() for axes in AXES if axes[0] in called)
+    for x, y in ((x, numeric[other]) for x, other in others if other in numeric):
+        lows, highs = raw.frame[[x, y]].min().tolist(), raw.frame[[x, y]].max().tolist()
+        judged = judge_magnitudes((*lows, *highs))
+        x, y = (y, x) if judged.swapped else (x, y)
+        words = {"value": f"{x}, {y}", "x": x, "y": y, "crs": judged.codes[0] if judged.codes else "EPSG:…"}
+        findings.add(Severity.INFO, "coordinates_possible", file=raw.file, **words)
 
 
 def _try_join(features: RawFeatures, table: RawFeatures, findings: Findings) -> None:
@@ -412,7 +444,9 @@ def _measured(raw: RawFeatures, declared: Declared, view: LayerView, findings: F
 
 def _origin(raw: RawFeatures, declared: Declared) -> str:
     """Who said which system it is."""
-    return "declared" if declared.crs or declared.datum else "file" if raw.states_crs else "format"
+    if declared.crs or declared.datum:
+        return "declared"
+    return "file" if raw.states_crs else "columns" if raw.driver in TABLES else "format"
 
 
 def _elsewhere(own: Bounds | None, system: Any, what: str, lang: Lang) -> str | None:
@@ -436,9 +470,10 @@ def _datum(
     references = nearest_reference(extent) if extent is not None else ()
     if not references:
         return None
-    return check_datum(
-        degrees, references, layer="", file=file, findings=findings, declared=declared.datum, names=names
-    )
+    about = {"layer": "", "file": file, "findings": findings, "declared": declared.datum}
+    judged = check_datum(degrees, references, names=names, **about)  # type: ignore[arg-type]
+    told = judged.outcome != "unsure" or judged.share >= LEAST_SHARE
+    return judged if told else DatumJudgement("apart")
 
 
 def _names(raw: RawFeatures) -> np.ndarray:

@@ -263,11 +263,19 @@ def scheme(name: str) -> Scheme:
         If there is none of that name.
     """
     if name not in schemes():
-        raise ConfigError(f"unknown land-use scheme {name!r}; {did_you_mean(name, schemes())}")
+        raise ConfigError(f"unknown land-use scheme {name!r}; {_titled(name) or did_you_mean(name, schemes())}")
     table = read_toml("schemes", f"{name}.toml")
     rows = {row["code"]: _land_class(row) for row in table["classes"]}
     words = {key: table[key] for key in ("title", "title_en", "edition", "source", "standing", "digits")}
     return Scheme(name, stripped=table.get("stripped", ""), classes=MappingProxyType(rows), **words)
+
+
+def _titled(name: str) -> str:
+    """A remedy for a title, or a short one (三调), where an id is wanted; empty if no scheme is called so."""
+    short, plain = ".*".join(map(re.escape, name.casefold())), name.casefold()
+    every = map(scheme, schemes() if name else ())
+    called = [one for one in every if re.search(short, one.title) or plain in one.title_en.casefold()]
+    return f"did you mean {' or '.join(f'{one.id!r} ({one.title})' for one in called)}?" if called else ""
 
 
 def _land_class(row: Mapping) -> LandClass:

@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from qpgis.catalogue import text
 from qpgis.errors import OutputError, SourceError
 
 try:
@@ -36,6 +37,11 @@ class Grade(StrEnum):
     def must_be_said(self) -> bool:
         """True for grades that a map, table or report has to spell out."""
         return self in (Grade.MODELLED, Grade.SCHEMATIC, Grade.SYNTHETIC)
+
+
+def grade_words() -> str:
+    """The grades, each with what outputs call it in Chinese: ``official (官方), ...``."""
+    return ", ".join(f"{grade} ({text(f'grade_{grade}')})" for grade in Grade)
 
 
 _RANK = {grade: rank for rank, grade in enumerate(Grade)}

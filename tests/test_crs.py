@@ -152,9 +152,23 @@ def test_what_numbers_look_like(bounds: crs.Bounds, kind: str, first: str | None
     assert judged.words("zh")
     assert judged.words("en")
     assert not judged.contradicts
-    assert bool(judged.remedy) == bool(first)
+    assert bool(judged.remedy()) == bool(first)
     assert bool(judged.told("zh")) == bool(judged.hint) == (kind != "none")
-    assert judged.remedy in judged.hint
+    assert judged.remedy("en") in judged.hint
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_candidate_says_where_the_file_would_lie(swapped: bool) -> None:
+    lon, lat = 120.675, 31.27
+    x, y = Transformer.from_crs(4490, 4549, always_xy=True).transform(lon, lat)
+    box = (y, x, y, x) if swapped else (x, y, x, y)
+    judged = crs.judge_magnitudes(box)
+    assert judged.remedy("zh") == 'crs = "EPSG:4549"（中心位于 120.6750 31.2700）', "no 6-degree zone beside one of 3"
+    assert judged.remedy("en") == 'crs = "EPSG:4549" (its middle at 120.6750 31.2700)'
+    both = crs.judge_magnitudes((294_000, 3_424_000, 339_000, 3_465_000)).remedy("zh")
+    assert " 或 " in both
+    assert " or " not in both
+    assert crs.judge_magnitudes((120.9, 31.0, 121.3, 31.3)).remedy("zh") == 'crs = "EPSG:4490" 或 crs = "EPSG:4326"'
 
 
 @pytest.mark.parametrize("meridian", range(75, 136, 3))

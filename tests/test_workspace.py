@@ -53,7 +53,7 @@ def test_every_mistake_is_listed_with_line_and_remedy(tmp_path: Path) -> None:
         "'period' is missing",
         "line 2: unknown key 'perod'; did you mean 'period'?",
         "line 4: unknown key 'fil' in [zones]; did you mean 'file'?",
-        "line 5: grade = 'offical' in [zones] is not known; use 'official'",
+        "line 5: grade = 'offical' in [zones] is not known; use official (官方)",
         "line 6: unknown layer 'watr'; did you mean 'water'?",
         "line 6: layers.watr: grade is missing; add grade = one of official",
         "line 11: layers.roads.extent",

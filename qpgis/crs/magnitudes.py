@@ -38,7 +38,6 @@ GARBAGE = 1e10
 FAR_DEG = 6
 """A declared system is contradicted where its coordinates fall this far outside the area that it is for."""
 MERCATOR_M = 20_037_508.342789244
-SHOWN_HINTS = 3
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,8 @@ class Magnitudes:
         The declared system that can't be true, empty where there is none.
     example : str
         The box of the coordinates.
+    middle : tuple of float
+        The middle of the box, east first.
     """
 
     kind: Kind
@@ -66,22 +67,29 @@ class Magnitudes:
     swapped: bool = False
     contradicts: str = ""
     example: str = ""
+    middle: tuple[float, float] = (np.nan, np.nan)
 
     def words(self, lang: Lang = "zh") -> str:
         """What the numbers look like, in a planner's words."""
         words = text(f"numbers_{self.kind}", lang)
         return words + text("numbers_swapped", lang) if self.swapped and self.kind != "degrees_swapped" else words
 
-    @property
-    def remedy(self) -> str:
-        """What to write into ``qpgis.toml``, empty where numbers can't tell: ``crs = "EPSG:4528"``."""
-        return " or ".join(f'crs = "{code}"' for code in self.codes[:SHOWN_HINTS])
+    def remedy(self, lang: Lang = "zh") -> str:
+        """What to write into ``qpgis.toml``, and where the file would then lie; empty where numbers can't tell."""
+        return text("candidate_or", lang).join(self._candidate(code, lang) for code in self.codes)
+
+    def _candidate(self, code: str, lang: Lang) -> str:
+        crs = CRS.from_user_input(code)
+        if crs.is_geographic:
+            return f'crs = "{code}"'
+        lon, lat = _lonlat(crs.to_wkt(), self.middle)
+        return text("candidate", lang, code=code, lon=f"{lon:.4f}", lat=f"{lat:.4f}")
 
     def told(self, lang: Lang = "zh") -> str:
         """The judgement as a clause, with what to write into ``qpgis.toml``; empty where there are no coordinates."""
         if self.kind == "none":
             return ""
-        remedy = text("numbers_remedy", lang, remedy=self.remedy) if self.remedy else ""
+        remedy = text("numbers_remedy", lang, remedy=self.remedy(lang)) if self.codes else ""
         return text("numbers_told", lang, box=self.example, words=self.words(lang)) + remedy
 
     @property
@@ -101,9 +109,11 @@ def judge_magnitudes(bounds: Bounds, crs: CRS | None = None) -> Magnitudes:
         The declared system.
     """
     kind, codes, swapped = _judge(bounds)
-    example = "{:.10g} to {:.10g}, {:.10g} to {:.10g}".format(*(bounds[n] for n in (0, 2, 1, 3)))
+    example = "{:.10g} ~ {:.10g}, {:.10g} ~ {:.10g}".format(*(bounds[n] for n in (0, 2, 1, 3)))
+    x, y = _middle(bounds)
     contradicts = crs is not None and kind != "none" and _is_contradicted(bounds, kind, crs)
-    return Magnitudes(kind, codes, swapped, crs.name if crs is not None and contradicts else "", example)
+    contradicted = crs.name if crs is not None and contradicts else ""
+    return Magnitudes(kind, codes, swapped, contradicted, example, (y, x) if swapped else (x, y))
 
 
 def _judge(bounds: Bounds) -> tuple[Kind, tuple[str, ...], bool]:
@@ -136,7 +146,7 @@ def _plane(bounds: Bounds) -> tuple[Kind, tuple[str, ...]]:
         return "prefixed", prefixed
     codes = tuple(_zones(bounds, prefix=False))
     near = bool(codes) and _reaches(bounds, _table()["plane"]["reach_3_m"])
-    return "gauss_krueger_3" if near else "gauss_krueger_6", codes
+    return ("gauss_krueger_3", codes[:1]) if near else ("gauss_krueger_6", codes)
 
 
 def _other(bounds: Bounds) -> Kind:
@@ -204,7 +214,7 @@ def _is_contradicted(bounds: Bounds, kind: Kind, crs: CRS) -> bool:
     if crs.is_geographic:
         scale = 180 / np.pi * crs.axis_info[0].unit_conversion_factor
         return bool((np.abs(bounds) * scale > np.array([180, 90, 180, 90]) + 1e-9).any())
-    x, y = _middle(crs.to_wkt(), bounds)
+    x, y = _lonlat(crs.to_wkt(), _middle(bounds))
     if x is None or y is None:
         return False
     looks_like_degrees = kind in ("degrees", "degrees_swapped")
@@ -226,12 +236,16 @@ def _area_of_use(crs: CRS) -> Bounds | None:
     return None if area is None else area.bounds
 
 
-def _middle(wkt: str, bounds: Bounds) -> tuple[float, float] | tuple[None, None]:
-    """The middle of a box in degrees of its own datum; none where the system isn't tied to the Earth."""
+def _middle(bounds: Bounds) -> tuple[float, float]:
+    return (bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2
+
+
+def _lonlat(wkt: str, xy: tuple[float, float]) -> tuple[float, float] | tuple[None, None]:
+    """A place in degrees of its own datum; none where the system isn't tied to the Earth."""
     to_degrees = _to_degrees(wkt)
     if to_degrees is None:
         return None, None
-    x, y = to_degrees.transform((bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2)
+    x, y = to_degrees.transform(*xy)
     return float(x), float(y)
 
 

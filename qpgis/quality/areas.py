@@ -22,7 +22,7 @@ from qpgis.findings import Findings, Severity
 from qpgis.measures.areas import area_contributions, overlaid_areas
 from qpgis.measures.contributions import MICRO
 from qpgis.quality.geometry import Subject
-from qpgis.sources.csvtable import Row, is_number, named_rows
+from qpgis.sources.csvtable import Row, is_number, named_rows, with_ids
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,15 +165,17 @@ def _report_differences(
 # ------------------------------------------------------------------------------------------------------- control areas
 
 
-def read_control_areas(path: Path, zones: Collection[str]) -> dict[str, ControlArea]:
+def read_control_areas(path: Path, zones: Mapping[str, str]) -> dict[str, ControlArea]:
     """Rows ``zone_id, area, unit, source`` of a CSV file by zone; ``unit`` is m2, ha, 亩, 万亩 or km2.
+
+    ``zone_id`` is the id of a zone, or its name where no other is called so; ``zones`` maps ids to names.
 
     Raises
     ------
     SourceError, ConfigError
         If the file can't be read; with every wrong cell and its line.
     """
-    rows = named_rows(path, ("zone_id", "area", "unit", "source"))
+    rows = with_ids(named_rows(path, ("zone_id", "area", "unit", "source")), "zone_id", zones)
     found: dict[str, ControlArea] = {}
     mistakes: list[str] = []
     for line, row in enumerate(rows, 2):

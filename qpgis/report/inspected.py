@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from qpgis.catalogue import Lang, text
 from qpgis.findings import Finding
 from qpgis.inspection import FieldView, Inspection, LayerView
 from qpgis.sources.raster import BandInfo
 
+ALIKE = 20
+"""How many findings of one rule in one layer are printed."""
 CLASSES = 12
 """How many classes of a band are listed."""
 WIDTH = 18
@@ -26,7 +29,7 @@ def inspection_lines(inspection: Inspection, lang: Lang) -> Iterator[str]:
         yield text("inspect_more", lang)
     yield ""
     if inspection.findings or not inspection.refused:
-        yield from finding_lines(inspection.findings, lang)
+        yield from finding_lines(inspection.findings, lang, listed=False)
     for layer in inspection.layers:
         if layer.toml:
             yield ""
@@ -34,14 +37,30 @@ def inspection_lines(inspection: Inspection, lang: Lang) -> Iterator[str]:
             yield from layer.toml.splitlines()
 
 
-def finding_lines(findings: Iterable[Finding], lang: Lang) -> Iterator[str]:
-    """Findings, one a line, worst first."""
+def finding_lines(findings: Iterable[Finding], lang: Lang, *, listed: bool = True) -> Iterator[str]:
+    """Findings, one a line, worst first; of very many alike the first, and how many more.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        Ordered, see :func:`qpgis.findings.ordered`.
+    lang : "zh" or "en"
+    listed : bool
+        Whether ``findings.csv`` has them all.
+    """
     found = list(findings)
     yield text("inspect_problems", lang, count=len(found)) if found else text("inspect_no_problems", lang)
-    for f in found:
-        place = " ".join(part for part in (f.layer, f.file, f.feature_id, f.location) if part)
-        where = f"{place}: " if place else ""
-        yield f"{f.severity:8}{f.rule}: {where}{f.message}; {f.action}"
+    for _, alike in groupby(found, key=lambda f: (f.severity, f.rule, f.layer, f.file)):
+        every = list(alike)
+        yield from map(_finding_line, every[:ALIKE])
+        if len(every) > ALIKE:
+            yield text("inspect_alike_listed" if listed else "inspect_alike", lang, count=len(every) - ALIKE)
+
+
+def _finding_line(f: Finding) -> str:
+    place = " ".join(part for part in (f.layer, f.file, f.feature_id, f.location) if part)
+    where = f"{place}: " if place else ""
+    return f"{f.severity:8}{f.rule}: {where}{f.message}; {f.action}"
 
 
 def _layer_lines(layer: LayerView, lang: Lang) -> Iterator[str]:

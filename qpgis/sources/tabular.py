@@ -98,7 +98,9 @@ def _features(request: Request, table: Table, *, driver: str, layer: str, encodi
     made = gpd.GeoDataFrame(frame, geometry=geometry, crs=located.crs if located is not None else None)
     if not len(made):
         request.note(Severity.WARNING, "table_without_rows")
-    return RawFeatures(made, request.name, driver, layer=layer, encoding=encoding, spatial=located is not None)
+    about = {"layer": layer, "encoding": encoding, "spatial": located is not None}
+    assumed = located is not None and not located.replaced  # by what the columns are called
+    return RawFeatures(made, request.name, driver, **about, default_crs=assumed)  # type: ignore[arg-type]
 
 
 def _without_clashes(request: Request, columns: dict[str, pd.Series]) -> dict[str, pd.Series]:

@@ -18,7 +18,7 @@ from qpgis.indicators import registry
 from qpgis.landuse import crosswalk, scheme
 from qpgis.layers import LAYERS
 from qpgis.periods import last_day
-from qpgis.provenance import Grade
+from qpgis.provenance import Grade, grade_words
 from qpgis.sources import regular_file
 from qpgis.styles import layer_styles
 
@@ -34,7 +34,14 @@ def _not_grid(level: str) -> str:
     return level
 
 
+def _no_escape(path: str) -> str:
+    if not path.isprintable():
+        raise ValueError("a backslash means something else in TOML (\\t is a tab): write / in paths")
+    return path
+
+
 Level = Annotated[str, AfterValidator(_not_grid)]
+FilePath = Annotated[str, AfterValidator(_no_escape)]
 
 
 class _Table(BaseModel):
@@ -54,7 +61,7 @@ class JoinTable(_Table):
         The table's field with the same values; by default called as ``on``.
     """
 
-    file: str
+    file: FilePath
     on: str
     key: str = ""
     layer: str | None = None
@@ -138,7 +145,7 @@ class ReadTable(_Table):
     wkt_field: str | None = None
     join: JoinTable | None = None
     datum: Datum | None = None
-    control_points: str | None = None
+    control_points: FilePath | None = None
     parameters: ParametersTable | None = None
     source: str = ""
     licence: str = ""
@@ -173,7 +180,7 @@ class FileTable(ReadTable):
         How good it is; mandatory.
     """
 
-    file: str
+    file: FilePath
     grade: Grade
 
 
@@ -246,7 +253,7 @@ class LayerTable(ReadTable):
         The file's words for the direction of traffic to forward, backward, both.
     """
 
-    file: str | None = None
+    file: FilePath | None = None
     grade: Grade | None = None
     from_: str | None = Field(None, alias="from")
     classes: list[str] | None = None
@@ -371,10 +378,10 @@ class SynthTable(_Table):
     parcels: Annotated[int, Field(ge=1)] = 5000
     digits: Literal[6, 7] = 7
     calibration: str = "generic"
-    water: str | None = None
-    forest: str | None = None
-    roads: str | None = None
-    seats: str | None = None
+    water: FilePath | None = None
+    forest: FilePath | None = None
+    roads: FilePath | None = None
+    seats: FilePath | None = None
 
 
 class StateTable(_Table):
@@ -399,10 +406,10 @@ class DatabaseTable(_Table):
 class TablesTable(_Table):
     """``[tables]``: CSV files with values that aren't computed from layers."""
 
-    statistics: str | None = None
-    baselines: str | None = None
-    targets: str | None = None
-    control_areas: str | None = None
+    statistics: FilePath | None = None
+    baselines: FilePath | None = None
+    targets: FilePath | None = None
+    control_areas: FilePath | None = None
 
 
 class ThresholdsTable(_Table):
@@ -620,7 +627,7 @@ def _explain(error: Any, table: Mapping[str, Any], lines: Mapping[tuple[str, ...
             remedy = f"one of {', '.join(Grade)}" if key == "grade" else "..."
             return f"{at}{key!r} is missing{inside}; add {key} = {remedy}"
         case "enum" | "literal_error":
-            expected = error["ctx"]["expected"]
+            expected = grade_words() if key == "grade" else error["ctx"]["expected"]
             return f"{at}{key} = {error['input']!r}{inside} is not known; use {expected}"
     message = error["msg"].removeprefix("Value error, ")
     given = "" if isinstance(error["input"], dict) else f" = {error['input']!r}"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from qpgis.errors import ConfigError, did_you_mean
 from qpgis.periods import year_of
 from qpgis.plans import OPERATORS, Baseline, Target, target_mistakes
-from qpgis.provenance import Grade
-from qpgis.sources.csvtable import Row, is_number, named_rows
+from qpgis.provenance import Grade, grade_words
+from qpgis.sources.csvtable import Row, is_number, named_rows, with_ids
 from qpgis.workspace import Statistic
 
 
-def read_statistics(path: Path, zones: Iterable[str]) -> tuple[Statistic, ...]:
+def read_statistics(path: Path, zones: Mapping[str, str]) -> tuple[Statistic, ...]:
     """Rows ``indicator, zone, period, value, grade, source``; grade and source are mandatory.
+
+    In this table and the others, ``zone`` is the id of a zone, or its name where no other is called so; ``zones`` maps
+    ids to names.
 
     Raises
     ------
@@ -28,13 +31,13 @@ def read_statistics(path: Path, zones: Iterable[str]) -> tuple[Statistic, ...]:
     )
 
 
-def read_baselines(path: Path, zones: Iterable[str]) -> dict[tuple[str, str], Baseline]:
+def read_baselines(path: Path, zones: Mapping[str, str]) -> dict[tuple[str, str], Baseline]:
     """Rows ``indicator, zone, period, value, source`` by indicator and zone."""
     rows = _rows(path, ("indicator", "zone", "period", "value", "source"), zones)
     return {(r["indicator"], r["zone"]): Baseline(float(r["value"]), year_of(r["period"]), r["source"]) for r in rows}
 
 
-def read_targets(path: Path, zones: Iterable[str]) -> tuple[Target, ...]:
+def read_targets(path: Path, zones: Mapping[str, str]) -> tuple[Target, ...]:
     """Rows ``indicator, zone, year, operator, value, text, property, kind, direction, document`` (分解目标).
 
     ``document`` is mandatory: a target that no document sets is none. ``operator`` is ge, gt, le, lt or about; ``kind``
@@ -73,12 +76,11 @@ _SIGNS = {"≥": "ge", ">=": "ge", ">": "gt", "≤": "le", "<=": "le", "<": "lt"
 """How planners write an operator."""
 
 
-def _rows(path: Path, columns: tuple[str, ...], zones: Iterable[str]) -> list[Row]:
+def _rows(path: Path, columns: tuple[str, ...], zones: Mapping[str, str]) -> list[Row]:
     """The rows of a CSV file, every cell checked."""
-    rows = named_rows(path, columns)
-    known = set(zones)
+    rows = with_ids(named_rows(path, columns), "zone", zones)
     rows = [row | {"operator": _SIGNS.get(row.get("operator", ""), row.get("operator", ""))} for row in rows]
-    mistakes = [f"line {n}: {m}" for n, row in enumerate(rows, 2) for m in _mistakes(row, columns, known)]
+    mistakes = [f"line {n}: {m}" for n, row in enumerate(rows, 2) for m in _mistakes(row, columns, zones)]
     first: dict[tuple[str, ...], int] = {}
     for n, row in enumerate(rows, 2):
         line = first.setdefault(tuple(row[key] for key in _KEYS if key in columns), n)
@@ -92,7 +94,7 @@ def _rows(path: Path, columns: tuple[str, ...], zones: Iterable[str]) -> list[Ro
 def _mistakes(row: Row, columns: tuple[str, ...], zones: Collection[str]) -> Iterator[str]:
     yield from (f"{column} is empty" for column in columns if not row[column] and column not in _MAY_BE_EMPTY)
     if row["zone"] and row["zone"] not in zones:
-        yield f"zone {row['zone']!r} is no zone; write its id; {did_you_mean(row['zone'], zones)}"
+        yield f"zone {row['zone']!r} is no zone; write its id or name; {did_you_mean(row['zone'], zones)}"
     if row["value"] and not is_number(row["value"]):
         yield f"value {row['value']!r} is no number (write 68500 or 60, not 68,500 or 60%)"
     for column in ("period", "year"):
@@ -101,6 +103,7 @@ def _mistakes(row: Row, columns: tuple[str, ...], zones: Collection[str]) -> Ite
                 year_of(row[column])
             except ConfigError as error:
                 yield f"{column} {error}"
-    for column, known in (("grade", tuple(Grade)), ("operator", OPERATORS)):
-        if column in columns and row[column] and row[column] not in known:
-            yield f"{column} {row[column]!r} is not known; {did_you_mean(row[column], known)}"
+    if "grade" in columns and row["grade"] and row["grade"] not in tuple(Grade):
+        yield f"grade {row['grade']!r} is not known; use {grade_words()}"
+    if "operator" in columns and row["operator"] and row["operator"] not in OPERATORS:
+        yield f"operator {row['operator']!r} is not known; {did_you_mean(row['operator'], OPERATORS)}"
