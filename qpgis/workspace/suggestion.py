@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import shapely
 
 from qpgis.catalogue import Lang, read_toml, text
-from qpgis.crs import judge_magnitudes
+from qpgis.crs import finite_bounds, judge_magnitudes
 from qpgis.landuse import class_words, plan_status_of, scheme, scheme_shares
 from qpgis.layers import LAYERS, as_text
 from qpgis.naming import field_for, folded, meaning_of
 from qpgis.provenance import Grade
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from qpgis.sources import RawFeatures
 
 MOSTLY = 0.9
@@ -24,6 +26,8 @@ MOSTLY = 0.9
 CODE_LENGTH = 4
 """Shorter numbers are taken for numbers: every scheme has codes such as 10."""
 SHOWN_SCHEMES = 3
+MOST_VALUES = 1000
+"""So many values of a field tell what it holds; a scheme has fewer codes."""
 UNKNOWN = "?"
 _GEOMETRIES = ("point", "line", "polygon")
 _AREA_FIELDS = {"area": "area_field", "net_area": "net_area_field", "deduction": "deduction_field"}
@@ -103,8 +107,7 @@ def _scheme_line(shares: Collection[tuple[str, float]]) -> str:
 
 def _crs_line(raw: RawFeatures) -> str:
     """The system is never guessed; what the numbers fit stands beside it."""
-    west, south, east, north = shapely.total_bounds(raw.frame.geometry.to_numpy()).tolist()
-    codes = judge_magnitudes((west, south, east, north)).codes
+    codes = judge_magnitudes(finite_bounds(raw.frame.geometry.to_numpy())).codes
     return f'crs = "?"  # {", ".join(codes)}' if codes else 'crs = "?"'
 
 
@@ -145,13 +148,17 @@ def _geometry(raw: RawFeatures) -> str:
     return _GEOMETRIES[max((0, 1, 2), key=lambda d: int((dimensions == d).sum()))]
 
 
+def _sample(words: pd.Series) -> list[str]:
+    return [word for word in words.unique()[:MOST_VALUES] if word]
+
+
 class _Fields:
     """Which field of some features plays which role: by the databases' specification, its name, or its values."""
 
     def __init__(self, raw: RawFeatures) -> None:
         self._raw = raw
         self._names = [str(c) for c in raw.frame.columns if c not in (raw.frame.geometry.name, "feature_id")]
-        self._values = {name: [value for value in as_text(raw.frame[name]).unique() if value] for name in self._names}
+        self._values = {name: _sample(as_text(raw.frame[name])) for name in self._names}
         self.codes = self.role("class") or next(self._coded(), None)
         self.name = self.role("name") or self.called("name")
         self.status = self._where(lambda value: plan_status_of(value) is not None)
@@ -169,7 +176,7 @@ class _Fields:
         return self._where(words.__contains__) if words else self.called("class")
 
     def values(self, name: str) -> list[str]:
-        """What a field holds, each value once."""
+        """What a field holds, each value once; of very many the first."""
         return self._values[name]
 
     def role(self, role: str) -> str | None:
