@@ -187,7 +187,7 @@ class FileTable(ReadTable):
 class ZonesTable(FileTable):
     """``[zones]``: the zones that are measured; everything else is a sum of them.
 
-    ``show`` names further attributes, of the file or of what is joined to it, that map and GeoPackage show of each zone.
+    ``show`` names further attributes, of the file or of what is joined to it, that map and GeoPackage show of a zone.
     """
 
     id_field: str = "zone_id"
