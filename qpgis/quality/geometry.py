@@ -192,12 +192,15 @@ def _mendings(subject: Subject, rows: Ints) -> list[str]:
 
 
 def _report_doubled(subject: Subject) -> None:
-    """Name the features that have the same shape."""
+    """Name the features that have the same shape, most of a kind first; points may well (a station of each line)."""
     there = np.flatnonzero(~(shapely.is_missing(subject.raw) | shapely.is_empty(subject.raw)))
-    for same in equal_rows(subject.raw[there]):
-        rows = there[same]
+    groups = sorted((there[same] for same in equal_rows(subject.raw[there])), key=lambda rows: (-len(rows), rows[0]))
+    for rows in groups[:NAMED]:
         about = {"feature_id": ids_text(subject.ids[rows]), "at": subject.shapes[rows[0]], "value": str(len(rows))}
-        subject.note(Severity.WARNING, "duplicate_geometry", **about)
+        points = shapely.get_dimensions(subject.raw[rows[0]]) == 0
+        subject.note(Severity.INFO if points else Severity.WARNING, "duplicate_geometry", **about)
+    if len(groups) > NAMED:
+        subject.note(Severity.INFO, "more_of_a_rule", value=str(len(groups) - NAMED), rule_name="duplicate_geometry")
 
 
 def _report_rings_by_name(subject: Subject) -> None:

@@ -172,5 +172,5 @@ def test_why_a_polygon_is_broken_is_said_in_the_planners_language(lang: Lang, wo
 def test_a_shape_that_stands_often_is_one_finding_with_all_who_have_it() -> None:
     stop, other = Point(EAST, NORTH), Point(EAST + 5, NORTH)
     (double,) = checked(stop, other, stop, square(0, 0), stop)["duplicate_geometry"]
-    assert (double.feature_id, double.value) == ("p0; p2; p4", "3")
+    assert (double.feature_id, double.value, double.severity.value) == ("p0; p2; p4", "3", "info")
     assert double.location.startswith("121.0")
