@@ -368,13 +368,16 @@ def test_classes_and_the_unclassified_are_the_whole(parcels: gpd.GeoDataFrame, b
         workspace = opened(Path(name), toml_of({"landuse": "landuse.parquet"}, landuse=declared))
     table = workspace.land_areas
     assert table is not None
-    of_a_town = dict(zip(workspace.area.base.ids, shapely.area(workspace.area.base.geometry), strict=True))
+    area = workspace.area
+    ground = dict(zip(area.base.ids, shapely.area(area.base.geometry), strict=True))
+    ground |= {group.id: sum(ground[member] for member in group.members) for group in area.groups}
+    assert set(table["zone_id"]) == set(ground)
     for zone, rows in table.groupby("zone_id"):
         total = rows[rows["class"] == ""]
         assert len(total) == 1
         for column in ("geometry_m2", "field_m2"):
             whole = total[column].iloc[0]
-            assert whole == pytest.approx(of_a_town[zone], rel=1e-6)
+            assert whole == pytest.approx(ground[zone], rel=1e-6)
             assert rows[rows["class"] != ""][column].sum() == pytest.approx(whole, rel=1e-9)
     assert ("unclassified" in set(table["class"])) == bool(blank)
 

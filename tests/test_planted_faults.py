@@ -387,7 +387,7 @@ def test_a_wrong_column_is_named(fault: str, tmp_path: Path) -> None:
     assert said.names("landuse"), said
 
 
-@pytest.mark.parametrize("zone", ["A", "A ", "甲", "e", "310118", "a.0"])
+@pytest.mark.parametrize("zone", ["A", "A ", "e", "310118", "a.0"])
 def test_a_zone_that_is_typed_otherwise_is_named(zone: str, tmp_path: Path) -> None:
     said = said_of(written(tmp_path, sound(), statistics=STATISTICS.replace(",a,", f",{zone},")))
     assert f"{zone.strip()!r} is no zone" in said.refusal
