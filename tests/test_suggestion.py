@@ -168,6 +168,13 @@ def test_a_system_that_nobody_knows_is_asked_for(tmp_path: Path, capsys: pytest.
     assert 'crs = "?"  # EPSG:4549' in lines(capsys, str(path))
 
 
+def test_of_no_features_nothing_is_guessed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame([], crs=None).to_parquet(tmp_path / "x.parquet")
+    told = lines(capsys, str(tmp_path / "x.parquet"))
+    assert told[0] == "[layers.?]"
+    assert 'crs = "?"' in told
+
+
 def test_a_relative_path_is_as_it_was_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
