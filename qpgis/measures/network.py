@@ -1,0 +1,242 @@
+"""Networks of lines to walk on: joined where lines share a vertex, reached from points that snap to edges, not nodes.
+
+Distances run along the lines, and include the way from a point to the nearest line. Lengths are geodesic. A line that
+crosses another without a common vertex passes over or under it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from qpgis.crs import Floats, Geometries, Plane
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Ints = NDArray[np.int64]
+JOIN_WITHIN_M = 0.01
+"""Vertices that lie this close are one."""
+NOWHERE = -1
+"""The node of a point that is too far from every line, or parted from all that are near."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """Nodes, and straight edges between them.
+
+    Attributes
+    ----------
+    xy : float array, nodes x 2
+        In the plane, metres.
+    start, end : int array, one an edge
+        Its nodes.
+    length_m : float array
+        Geodesic.
+    line : int array
+        The line that the edge is a piece of; -1 for the way from a point to its line.
+    """
+
+    xy: Floats
+    start: Ints
+    end: Ints
+    length_m: Floats
+    line: Ints
+
+    @classmethod
+    def of(cls, lines: Geometries, plane: Plane, *, join_within_m: float = JOIN_WITHIN_M) -> Network:
+        """The network of lines of a plane; what is missing or empty has no edge.
+
+        Parameters
+        ----------
+        lines : array of lines
+            In the plane.
+        plane : Plane
+            For geodesic lengths.
+        join_within_m : float
+            Vertices of different lines that lie this close are one node; so is the end of a line that lies this close
+            to another line's edge.
+        """
+        parts, owner = shapely.get_parts(lines, return_index=True)
+        xy, part = shapely.get_coordinates(parts, return_index=True)
+        _, first, node = np.unique(np.rint(xy / join_within_m), axis=0, return_index=True, return_inverse=True)
+        node = node.ravel()
+        along = (part[:-1] == part[1:]) & (node[:-1] != node[1:])
+        segments = shapely.linestrings(np.stack([xy[:-1][along], xy[1:][along]], axis=1))
+        joined = cls(
+            xy[first], node[:-1][along], node[1:][along], plane.lengths(segments), owner[part[:-1][along]].astype(int)
+        )
+        return joined._without_doubles()._with_ends_joined(join_within_m)._without_doubles()
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    @cached_property
+    def edges(self) -> Geometries:
+        """Each edge as a line of the plane."""
+        return shapely.linestrings(np.stack([self.xy[self.start], self.xy[self.end]], axis=1))
+
+    @cached_property
+    def _tree(self) -> shapely.STRtree:
+        return shapely.STRtree(self.edges)
+
+    def _without_doubles(self) -> Network:
+        """The network with one edge between two nodes: edges are straight, so further ones lie on it."""
+        pairs = np.sort(np.column_stack([self.start, self.end]), axis=1)
+        _, first = np.unique(pairs, axis=0, return_index=True)
+        kept = np.sort(first)
+        return Network(self.xy, self.start[kept], self.end[kept], self.length_m[kept], self.line[kept])
+
+    def _with_ends_joined(self, within_m: float) -> Network:
+        """The network with ends of lines that touch the middle of an edge joined to it."""
+        ends = np.flatnonzero(np.bincount(np.concatenate([self.start, self.end]), minlength=len(self)) == 1)
+        point, edge = self._tree.query(shapely.points(self.xy[ends]), predicate="dwithin", distance=within_m)
+        node = ends[point]
+        foreign = (self.start[edge] != node) & (self.end[edge] != node)
+        node, first = np.unique(node[foreign], return_index=True)
+        return self._split(edge[foreign][first], shapely.points(self.xy[node]), node)
+
+    def _split(self, edge: Ints, points: Geometries, node: Ints) -> Network:
+        """The network with edges cut where points lie on them; the cuts are existing nodes."""
+        if not len(edge):
+            return self
+        share = shapely.line_locate_point(self.edges[edge], points, normalized=True)
+        order = np.lexsort((share, edge))
+        edge, share, node = edge[order], share[order], node[order]
+        cut, first, count = np.unique(edge, return_index=True, return_counts=True)
+        last = first + count - 1
+        # of each cut edge: from its start to the first point, from point to point, from the last point to its end
+        pieces = np.concatenate([cut, edge])
+        begin = np.concatenate([self.start[cut], node])
+        inner = np.append(node[1:], -1)
+        inner[last] = self.end[cut]
+        finish = np.concatenate([node[first], inner])
+        upto = np.append(share[1:], 1.0)
+        upto[last] = 1.0
+        part = np.concatenate([share[first], upto - share])
+        whole = np.ones(len(self.start), dtype=bool)
+        whole[cut] = False
+        return Network(
+            self.xy,
+            np.concatenate([self.start[whole], begin]),
+            np.concatenate([self.end[whole], finish]),
+            np.concatenate([self.length_m[whole], self.length_m[pieces] * part]),
+            np.concatenate([self.line[whole], self.line[pieces]]),
+        )
+
+    def with_points(
+        self, points: Geometries, *, snap_within_m: float, barriers: Geometries | None = None
+    ) -> tuple[Network, Ints]:
+        """The network with a node for each point, tied to the nearest edge by the straight way there.
+
+        Parameters
+        ----------
+        points : array of points
+            In the plane.
+        snap_within_m : float
+            Points further from every edge are on no line.
+        barriers : array of lines or polygons, optional
+            The way to an edge may not cross them: the nearest edge on the same side is taken.
+
+        Returns
+        -------
+        Network, int array
+            And the node of each point, :data:`NOWHERE` where it is on no line.
+        """
+        edge = self._nearest(points, snap_within_m, barriers)
+        tied = np.flatnonzero(edge >= 0)
+        node = np.full(len(points), NOWHERE, dtype=np.int64)
+        if not len(tied):
+            return self, node
+        at = shapely.line_interpolate_point(
+            self.edges[edge[tied]], shapely.line_locate_point(self.edges[edge[tied]], points[tied])
+        )
+        foot = len(self) + np.arange(len(tied))
+        node[tied] = foot + len(tied)
+        grown = Network(
+            np.vstack([self.xy, shapely.get_coordinates(at), shapely.get_coordinates(points[tied])]),
+            self.start,
+            self.end,
+            self.length_m,
+            self.line,
+        )._split(edge[tied], at, foot)
+        access = shapely.distance(points[tied], at)
+        return (
+            Network(
+                grown.xy,
+                np.concatenate([grown.start, foot]),
+                np.concatenate([grown.end, node[tied]]),
+                np.concatenate([grown.length_m, access]),
+                np.concatenate([grown.line, np.full(len(tied), -1)]),
+            ),
+            node,
+        )
+
+    def _nearest(self, points: Geometries, within_m: float, barriers: Geometries | None) -> Ints:
+        """The nearest edge of each point that no barrier parts it from; -1 where there is none."""
+        found = np.full(len(points), -1, dtype=np.int64)
+        point, edge = self._tree.query_nearest(points, max_distance=within_m, all_matches=False)
+        found[point] = edge
+        if barriers is None or not len(barriers):
+            return found
+        tree = shapely.STRtree(barriers)
+        parted = point[_crosses(tree, shapely.shortest_line(points[point], self.edges[edge]))]
+        found[parted] = -1
+        point, edge = self._tree.query(points[parted], predicate="dwithin", distance=within_m)
+        point = parted[point]
+        ways = shapely.shortest_line(points[point], self.edges[edge])
+        free = ~_crosses(tree, ways)
+        point, edge, away = point[free], edge[free], shapely.length(ways[free])
+        order = np.lexsort((edge, away, point))
+        point, first = np.unique(point[order], return_index=True)
+        found[point] = edge[order][first]
+        return found
+
+    @cached_property
+    def graph(self) -> csr_array:
+        """The lengths as a sparse symmetric matrix."""
+        from scipy.sparse import csr_array
+
+        ends = np.concatenate([self.start, self.end]), np.concatenate([self.end, self.start])
+        return csr_array((np.concatenate([self.length_m, self.length_m]), ends), shape=(len(self), len(self)))
+
+    def distances(self, sources: Ints, *, limit_m: float) -> Floats:
+        """How far each node is from the nearest source, along the edges; infinite beyond the limit.
+
+        Parameters
+        ----------
+        sources : int array
+            Nodes; :data:`NOWHERE` is passed over.
+        limit_m : float
+            How far is looked.
+
+        Returns
+        -------
+        float array
+            One a node, and a last one, infinite, for :data:`NOWHERE`.
+        """
+        from scipy.sparse.csgraph import dijkstra
+
+        start = np.unique(sources[sources != NOWHERE])
+        if not len(start):
+            return np.full(len(self) + 1, np.inf)
+        return np.append(dijkstra(self.graph, indices=start, min_only=True, limit=limit_m), np.inf)
+
+    def components(self) -> Ints:
+        """Which connected piece of the network each node is in."""
+        from scipy.sparse.csgraph import connected_components
+
+        return np.asarray(connected_components(self.graph, directed=False)[1], dtype=np.int64)
+
+
+def _crosses(barriers: shapely.STRtree, ways: Geometries) -> NDArray[np.bool_]:
+    """Which ways meet a barrier in more than their end."""
+    crossed = np.zeros(len(ways), dtype=bool)
+    way, _ = barriers.query(ways, predicate="crosses")
+    crossed[way] = True
+    return crossed
