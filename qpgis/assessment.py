@@ -8,16 +8,17 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from qpgis.amounts import Amount, value_of
 from qpgis.area import ZoneSet
 from qpgis.catalogue import Lang, text
 from qpgis.engine import Engine
-from qpgis.errors import ConfigError, MissingLayer, NotComputable, did_you_mean
+from qpgis.errors import ConfigError, MissingAmounts, MissingClasses, MissingLayer, NotComputable, did_you_mean
 from qpgis.findings import Finding, Findings, Severity, ids_text, ordered
 from qpgis.indicators import registry
-from qpgis.indicators.declaration import UNITS, Definition, Indicator
+from qpgis.indicators.declaration import Definition, Indicator
 from qpgis.judging import Judging, joined
 from qpgis.layers import LAYERS, AbsentLayer, Layer
-from qpgis.parts import Ratio
+from qpgis.parts import Quotient
 from qpgis.plans import Status
 from qpgis.provenance import Grade, worst
 from qpgis.rows import CSV_COLUMNS, STATISTICS, Row, Zone, record, zones_of
@@ -26,6 +27,12 @@ from qpgis.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
+_LACKS: Mapping[type[NotComputable], str] = {
+    MissingLayer: "note_missing_layer",
+    MissingClasses: "note_missing_classes",
+    MissingAmounts: "note_missing_amounts",
+}
+"""What is said of each reason why a value can't be computed."""
 _SURVEYED_WHOLLY = 1 - 1e-6
 NO_AREA = 10**7
 """A denominator under the ten-millionth part of its zone is what rounding leaves of nothing."""
@@ -169,18 +176,17 @@ def _chosen(
 
 @dataclass
 class _Sums:
-    """One indicator's sums for some zones: millionths, and the survey of each layer."""
+    """One indicator's sums for some zones: millionths, and the survey of each layer; totals have no denominator."""
 
     numerator: int
-    denominator: int
+    denominator: int | None
     area: int
     inside: dict[str, int]
 
     def __add__(self, other: _Sums) -> _Sums:
         inside = {kind: self.inside[kind] + other.inside[kind] for kind in self.inside}
-        return _Sums(
-            self.numerator + other.numerator, self.denominator + other.denominator, self.area + other.area, inside
-        )
+        below = None if self.denominator is None else self.denominator + (other.denominator or 0)
+        return _Sums(self.numerator + other.numerator, below, self.area + other.area, inside)
 
     @property
     def surveyed(self) -> float:
@@ -220,7 +226,7 @@ class _Run:
             source="; ".join(dict.fromkeys(str(layer.source) for layer in layers)),
         )
         zones = zones_of(self.workspace)
-        return [self._filled(self._at(row, zone), sums[zone], layers) for zone in zones]
+        return [self._filled(self._at(row, zone), sums[zone], ratio) for zone in zones]
 
     def _at(self, row: Row, zone: Zone) -> Row:
         """The row for one zone; its grade is never better than that of the zone's border."""
@@ -238,8 +244,7 @@ class _Run:
         lacking: dict[str, list[str]] = {}
         reason: NotComputable | None = first
         while reason is not None:
-            key = "note_missing_layer" if isinstance(reason, MissingLayer) else "note_missing_classes"
-            lacking.setdefault(key, []).append(reason.layer)
+            lacking.setdefault(_LACKS[type(reason)], []).append(reason.layer)
             layers[reason.layer] = Layer.empty(reason.layer, self.workspace.area.base.source)
             reason = None
             try:
@@ -254,7 +259,7 @@ class _Run:
         if areal and "landuse" in self.workspace.layers:
             yield text("note_from_landuse", self.lang, kind=areal[0])
 
-    def _sums(self, ratio: Ratio) -> dict[Zone, _Sums]:
+    def _sums(self, ratio: Quotient) -> dict[Zone, _Sums]:
         area = self.workspace.area
         found: dict[Zone, _Sums] = {}
         for zones in area.zone_sets:
@@ -267,9 +272,11 @@ class _Run:
             found[Zone(group.id, group.name, group.level)] = first
         return found
 
-    def _zone_set_sums(self, ratio: Ratio, zones: ZoneSet) -> dict[Zone, _Sums]:
+    def _zone_set_sums(self, ratio: Quotient, zones: ZoneSet) -> dict[Zone, _Sums]:
         numerator = self.engine.values(ratio.numerator, zones)
-        denominator = self.engine.values(ratio.denominator, zones)
+        denominator: list[int] | list[None] = [None] * len(zones)
+        if ratio.denominator is not None:
+            denominator = self.engine.values(ratio.denominator, zones)
         areas = self.engine.zone_areas(zones)
         stated = [layer for layer in ratio.layers() if layer.extent is not None]
         inside = {layer.key: self.engine.surveyed_areas(layer, zones) for layer in stated}
@@ -291,15 +298,18 @@ class _Run:
                 words = {"layer": layer.kind, "file": layer.source.file, "feature_id": zone}
                 self.findings.add(Severity.WARNING, "partly_surveyed", **words, value=f"{part / whole:.2%}")
 
-    def _filled(self, row: Row, sums: _Sums, layers: tuple[Layer, ...]) -> Row:
+    def _filled(self, row: Row, sums: _Sums, ratio: Quotient) -> Row:
         """The row of one zone with its value, or with the reason why it has none."""
         if sums.surveyed <= 1 - _SURVEYED_WHOLLY:
-            names = [text(f"layer_{layer.kind}", self.lang) for layer in layers if sums.outside(layer)]
+            names = [text(f"layer_{layer.kind}", self.lang) for layer in ratio.layers() if sums.outside(layer)]
             return self._missing(row, text("note_outside_extent", self.lang, layers=", ".join(dict.fromkeys(names))))
-        if sums.denominator <= sums.area // NO_AREA:
-            return self._missing(row, text("note_zero_denominator", self.lang))
-        value = float(Fraction(sums.numerator * UNITS[row.unit][2], sums.denominator))
-        row = replace(row, value=value, numerator=sums.numerator, denominator=sums.denominator)
+        above = Amount(sums.numerator, ratio.numerator.unit)
+        below = None
+        if ratio.denominator is not None and sums.denominator is not None:
+            below = Amount(sums.denominator, ratio.denominator.unit)
+            if below.micro <= (sums.area // NO_AREA if below.unit == "m2" else 0):
+                return self._missing(row, text("note_zero_denominator", self.lang))
+        row = replace(row, value=value_of(row.unit, above, below), numerator=above, denominator=below)
         if sums.surveyed < _SURVEYED_WHOLLY:
             note = text("note_surveyed", self.lang, share=f"{sums.surveyed:.2%}")
             row = replace(row, note=joined(row.note, note))

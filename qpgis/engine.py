@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
+from qpgis.access import Access
 from qpgis.area import StudyArea, ZoneSet
 from qpgis.crs import Plane
 from qpgis.layers import Layer
@@ -14,7 +16,7 @@ from qpgis.measures.areas import area_contributions, polygon_areas
 from qpgis.measures.centrelines import split_dual_carriageways
 from qpgis.measures.contributions import Contributions
 from qpgis.measures.lengths import length_contributions
-from qpgis.measures.points import count_contributions
+from qpgis.measures.points import amount_contributions, count_contributions
 from qpgis.parts import Expression, Part
 
 Kernel = Callable[[ZoneSet, Part, Plane], Contributions]
@@ -43,6 +45,12 @@ def _centreline_length(zones: ZoneSet, part: Part, plane: Plane) -> Contribution
     return Contributions(source[pieces.feature], pieces.zone, pieces.micro, pieces.zones)
 
 
+def _amount(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
+    (layer,) = part.layers
+    amounts = layer.frame["amount"].to_numpy(dtype=float) if len(layer) else np.empty(0)
+    return amount_contributions(zones.geometry, layer.geometry, amounts, overlapping=zones.overlapping)
+
+
 def _count(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
     return count_contributions(zones.geometry, part.layers[0].geometry, overlapping=zones.overlapping)
 
@@ -54,6 +62,7 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
         "length": _length,
         "centreline_length": _centreline_length,
         "count": _count,
+        "amount": _amount,
     }
 )
 
@@ -71,19 +80,27 @@ class Engine:
         self.area = area
         self._sums: dict[tuple[int, Part], list[int]] = {}
         self._surveyed: dict[tuple[int, int], list[int]] = {}
+        self._access = Access(area.plane)
         self.redone: dict[Layer, list[str]] = {}
 
     def sums(self, part: Part, zones: ZoneSet) -> list[int]:
         """The part's sum for each zone of a zone set, in millionths of its unit."""
         key = (id(zones), part)
         if key not in self._sums:
-            found = KERNELS[part.kernel](zones, part, self.area.plane)
+            found = KERNELS[part.kernel](zones, self._resolved(part), self.area.plane)
             self._note_redone(part, found)
             sums = found.per_zone()
             if part.kernel == "area":  # rounded contributions may add up to a hair more than the zone
                 sums = [min(total, whole) for total, whole in zip(sums, self.zone_areas(zones), strict=True)]
             self._sums[key] = sums
         return self._sums[key]
+
+    def _resolved(self, part: Part) -> Part:
+        """The part with only those features that its rule holds for."""
+        if part.where is None:
+            return part
+        rule = part.where
+        return replace(part, layers=tuple(self._access.chosen(layer, rule) for layer in part.layers), where=None)
 
     def _note_redone(self, part: Part, found: Contributions) -> None:
         """Remember the features whose overlay had to be done again."""

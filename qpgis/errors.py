@@ -76,6 +76,13 @@ class MissingClasses(NotComputable):
         super().__init__(layer, f"no feature of layer {layer!r} has a class; name its class_field")
 
 
+class MissingAmounts(NotComputable):
+    """An indicator sums what features stand for, but the workspace doesn't say which field holds it."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(layer, f"layer {layer!r} has no amounts; name its amount_field")
+
+
 class FetchError(QpgisError, OSError):
     """A download failed, or what arrived isn't what was wanted; nothing was put in its place."""
 

@@ -57,7 +57,19 @@ _DIMENSION = {"point": 0, "line": 1, "polygon": 2}
 _PARTS = {"point": {0, 4}, "line": {1, 5}, "polygon": {3, 6}}
 SHOW = "show_"
 """Begins the names of columns that maps show and nothing else reads."""
-COLUMNS = ("feature_id", "name", "class_", "plan_status", "opened", "oneway", "ref", "area", "net_area", "deduction")
+COLUMNS = (
+    "feature_id",
+    "name",
+    "class_",
+    "plan_status",
+    "opened",
+    "oneway",
+    "ref",
+    "area",
+    "net_area",
+    "deduction",
+    "amount",
+)
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,7 @@ class Fields:
     area: str | None = None
     net_area: str | None = None
     deduction: str | None = None
+    amount: str | None = None
     show: tuple[str, ...] = ()
 
     def given(self) -> dict[str, str]:
@@ -190,9 +203,10 @@ class Layer:
         unknown = int((self.frame["class_"] == "").sum())
         if unknown and unknown == len(self):
             raise MissingClasses(self.kind)
-        return self._select(mask, f"class in {'+'.join(sorted(wanted))}", unclassified=self.unclassified + unknown)
+        return self.select(mask, f"class in {'+'.join(sorted(wanted))}", unclassified=self.unclassified + unknown)
 
-    def _select(self, mask: np.ndarray, why: str, **changes: Any) -> Layer:
+    def select(self, mask: np.ndarray, why: str, **changes: Any) -> Layer:
+        """Some of the features; ``why`` tells them from others of the layer."""
         return replace(
             self,
             frame=self.frame[mask].reset_index(drop=True),
@@ -287,6 +301,8 @@ def prepare(
     table, geometry = table[once].reset_index(drop=True), geometry[once]
     ledger.dropped += int((~once).sum())
     _name_classes(table, class_map or {}, report)
+    if "amount" in table:
+        table["amount"] = _amounts(table, report)
     projected = plane.project(geometry, system, what=what)
     projected = still_valid(projected) if LAYERS[kind] == "polygon" else projected
     ledger.used = len(table)
@@ -317,6 +333,20 @@ def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.
     for column in table.columns.difference(["opened"]):
         table[column] = as_text(table[column])
     return table
+
+
+def _amounts(table: pd.DataFrame, report: _Report) -> pd.Series:
+    """What features stand for as numbers; NaN, and named, where that isn't known or less than nothing."""
+    import pandas as pd
+
+    found = pd.to_numeric(table["amount"].replace("", None), errors="coerce").astype(float)
+    bad = (found < 0) | np.isinf(found)
+    if bad.any():
+        _count(report, Severity.ERROR, "amount_impossible", table[bad], f"{found[bad].iloc[0]:g}")
+    missing = found.isna()
+    if missing.any():
+        _count(report, Severity.WARNING, "amount_missing", table[missing], str(int(missing.sum())))
+    return found.mask(bad)
 
 
 def require_fields(frame: gpd.GeoDataFrame, wanted: Iterable[str], what: str) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qpgis.errors import ConfigError, MissingLayer
+from qpgis.errors import ConfigError, MissingAmounts, MissingLayer
 from qpgis.layers import AbsentLayer, Layer
 
 AnyLayer = Layer | AbsentLayer
@@ -18,21 +18,79 @@ class Zones:
 
 
 @dataclass(frozen=True)
+class Walk:
+    """Holds for what lies within a walk of the nearest target, along lines, the way from and to the lines included.
+
+    Attributes
+    ----------
+    targets : Layer
+        Points.
+    lines : tuple of Layer
+        What is walked on.
+    limit_m : float
+        The longest walk.
+    snap_within_m : float
+        What is further than this from every line isn't reached.
+    barriers : tuple of Layer
+        What the way to the lines doesn't cross: water, motorways.
+    """
+
+    targets: Layer
+    lines: tuple[Layer, ...]
+    limit_m: float
+    snap_within_m: float
+    barriers: tuple[Layer, ...] = ()
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer that the rule reads."""
+        return (self.targets, *self.lines, *self.barriers)
+
+
+@dataclass(frozen=True)
+class Near:
+    """Holds for what lies within a straight line of the nearest target; measured in the plane."""
+
+    targets: Layer
+    limit_m: float
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The layer that the rule reads."""
+        return (self.targets,)
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """Holds for what so many of several rules hold for."""
+
+    number: int
+    rules: tuple[Walk | Near, ...]
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer that the rules read."""
+        return tuple(layer for rule in self.rules for layer in rule.layers())
+
+
+Rule = Walk | Near | AtLeast
+
+
+@dataclass(frozen=True)
 class Part:
     """One sum per zone.
 
     Attributes
     ----------
     kernel : str
-        Which measure evaluates it: ``zone_area``, ``area``, ``length``, ``centreline_length``, ``count``.
+        Which measure evaluates it: ``zone_area``, ``area``, ``length``, ``centreline_length``, ``count``, ``amount``.
     unit : str
-        ``m2``, ``m`` or ``count``.
+        ``m2``, ``m``, ``people`` or ``count``.
     layers, outside : tuple of Layer
         What is measured, and what is left out of it.
     settings : tuple of (str, float)
         Settings of the kernel.
     context_m : float
         How far outside its zone it looks.
+    where : rule, optional
+        Only the features that it holds for are measured, polygons by a point inside; targets beyond the zone count.
     """
 
     kernel: str
@@ -41,6 +99,11 @@ class Part:
     outside: tuple[Layer, ...] = ()
     settings: tuple[tuple[str, float], ...] = ()
     context_m: float = 0.0
+    where: Rule | None = None
+
+    def read(self) -> tuple[Layer, ...]:
+        """Every layer that it depends on."""
+        return (*self.layers, *self.outside, *(self.where.layers() if self.where else ()))
 
     def terms(self) -> Iterator[tuple[int, Part]]:
         """The part itself, counted once."""
@@ -81,6 +144,22 @@ Expression = Part | Sum
 
 
 @dataclass(frozen=True)
+class Total:
+    """A sum that is the value itself; it adds up over zones."""
+
+    numerator: Expression
+    denominator: None = None
+
+    def parts(self) -> tuple[Part, ...]:
+        """Every part that the total needs."""
+        return tuple(part for _, part in self.numerator.terms())
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer that the total reads, each once."""
+        return tuple(dict.fromkeys(layer for part in self.parts() for layer in part.read()))
+
+
+@dataclass(frozen=True)
 class Ratio:
     """A quotient of two sums; both add up over zones, so groups and districts are exact."""
 
@@ -93,8 +172,34 @@ class Ratio:
 
     def layers(self) -> tuple[Layer, ...]:
         """Every layer that the ratio reads, each once."""
-        found = [layer for part in self.parts() for layer in (*part.layers, *part.outside)]
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(layer for part in self.parts() for layer in part.read()))
+
+
+Quotient = Ratio | Total
+
+
+def walk(
+    targets: AnyLayer,
+    *,
+    lines: tuple[AnyLayer, ...],
+    limit_m: float,
+    snap_within_m: float,
+    barriers: tuple[AnyLayer, ...] = (),
+) -> Walk:
+    """Within a walk of the nearest target; see :class:`Walk`.
+
+    Raises
+    ------
+    MissingLayer
+        If the workspace lacks one of the layers.
+    """
+    (present,) = _present((targets,))
+    return Walk(present, _present(lines), limit_m, snap_within_m, _present(barriers))
+
+
+def near(targets: AnyLayer, *, limit_m: float) -> Near:
+    """Within a straight line of the nearest target; see :class:`Near`."""
+    return Near(_present((targets,))[0], limit_m)
 
 
 def _present(layers: tuple[AnyLayer, ...]) -> tuple[Layer, ...]:
@@ -104,7 +209,7 @@ def _present(layers: tuple[AnyLayer, ...]) -> tuple[Layer, ...]:
     return layers  # type: ignore[return-value]
 
 
-def area(*what: AnyLayer | Zones, outside: AnyLayer | tuple[AnyLayer, ...] = ()) -> Part:
+def area(*what: AnyLayer | Zones, outside: AnyLayer | tuple[AnyLayer, ...] = (), where: Rule | None = None) -> Part:
     """Area within each zone (m2): of the zones themselves, or of layers dissolved together.
 
     Parameters
@@ -113,6 +218,8 @@ def area(*what: AnyLayer | Zones, outside: AnyLayer | tuple[AnyLayer, ...] = ())
         ``area(zones)``, or one or more layers; where they overlap the ground counts once.
     outside : layer or tuple of layers
         What they cover is left out.
+    where : rule, optional
+        Only the features that it holds for.
 
     Raises
     ------
@@ -125,7 +232,7 @@ def area(*what: AnyLayer | Zones, outside: AnyLayer | tuple[AnyLayer, ...] = ())
         if layers or left_out:
             raise ValueError("zones are measured by themselves: area(zones), without layers")
         return Part("zone_area", "m2")
-    return Part("area", "m2", _present(layers), _present(left_out))
+    return Part("area", "m2", _present(layers), _present(left_out), where=where)
 
 
 def length(lines: AnyLayer) -> Part:
@@ -144,6 +251,22 @@ def centreline_length(roads: AnyLayer, *, opposite_within_m: float) -> Part:
     return Part("centreline_length", "m", _present((roads,)), settings=settings, context_m=opposite_within_m)
 
 
-def count(points: AnyLayer) -> Part:
+def count(points: AnyLayer, *, where: Rule | None = None) -> Part:
     """Number of points within each zone; one on a shared border goes to the lowest zone id."""
-    return Part("count", "count", _present((points,)))
+    return Part("count", "count", _present((points,)), where=where)
+
+
+def people(residents: AnyLayer, *, where: Rule | None = None) -> Part:
+    """Sum of the people that a layer's features stand for (its ``amount_field``) within each zone.
+
+    Polygons that a zone cuts are prorated by their area.
+
+    Raises
+    ------
+    MissingLayer, MissingAmounts
+        If the workspace lacks the layer, or doesn't say which of its fields holds the number of people.
+    """
+    layers = _present((residents,))
+    if len(layers[0]) and "amount" not in layers[0].frame:
+        raise MissingAmounts(layers[0].kind)
+    return Part("amount", "people", layers, where=where)

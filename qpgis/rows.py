@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
-from qpgis.indicators.declaration import UNITS
+from qpgis.amounts import Amount
 from qpgis.plans import Baseline, Status, Target
 from qpgis.provenance import Grade
 from qpgis.workspace import Workspace
@@ -61,8 +60,8 @@ class Row:
     zone : Zone
     value : float or None
         ``None`` is missing, with the reason in ``note``.
-    numerator, denominator : int or None
-        Whole millionths of square metres or metres; sums of groups are exact.
+    numerator, denominator : Amount or None
+        In whole millionths, so sums of groups are exact; a total has no denominator.
     target : Target or None
         Only in the zone that the target is for.
     baseline : Baseline or None
@@ -78,8 +77,8 @@ class Row:
     unit: str
     zone: Zone
     value: float | None
-    numerator: int | None = None
-    denominator: int | None = None
+    numerator: Amount | None = None
+    denominator: Amount | None = None
     target: Target | None = None
     baseline: Baseline | None = None
     progress: float | None = None
@@ -91,8 +90,7 @@ class Row:
 
 def record(row: Row, workspace: Workspace) -> dict[str, object]:
     """A row with the columns of ``indicators.csv``; numerator and denominator in the units that they are shown in."""
-    units = UNITS[row.unit][:2] if row.numerator is not None else ("", "")
-    target = row.target
+    above, below, target = row.numerator, row.denominator, row.target
     return {
         "indicator": row.indicator,
         "definition": row.definition,
@@ -102,10 +100,10 @@ def record(row: Row, workspace: Workspace) -> dict[str, object]:
         "period": workspace.period,
         "value": row.value,
         "unit": row.unit,
-        "numerator": shown(row.numerator, units[0]),
-        "numerator_unit": units[0],
-        "denominator": shown(row.denominator, units[1]),
-        "denominator_unit": units[1],
+        "numerator": above.shown if above else None,
+        "numerator_unit": above.shown_unit if above else "",
+        "denominator": below.shown if below else None,
+        "denominator_unit": below.shown_unit if below else "",
         "target": target.value if target else None,
         "operator": target.operator if target else "",
         "target_text": target.text if target else "",
@@ -120,19 +118,6 @@ def record(row: Row, workspace: Workspace) -> dict[str, object]:
         "value_high": None,
         "source": row.source,
     }
-
-
-PER_MILLIONTH = {"km2": 12, "km": 9}
-"""Decimals of a unit that one millionth of a square metre or metre takes."""
-
-
-def shown(micro: int | None, unit: str) -> float | None:
-    """A sum in millionths in its shown unit.
-
-    >>> shown(19_700_000_000_000, "km2")
-    19.7
-    """
-    return None if micro is None else float(Fraction(micro, 10 ** PER_MILLIONTH[unit]))
 
 
 def zones_of(workspace: Workspace) -> list[Zone]:

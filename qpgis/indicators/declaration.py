@@ -6,18 +6,16 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
+from qpgis.amounts import RATES, TOTALS
 from qpgis.catalogue import Lang
 from qpgis.errors import ConfigError, did_you_mean
 from qpgis.layers import LAYERS, Layer
-from qpgis.parts import AnyLayer, Ratio, Zones
+from qpgis.parts import AnyLayer, Quotient, Zones
 from qpgis.provenance import Grade, Source
 
 Settings = Mapping[str, Any]
-UNITS: Mapping[str, tuple[str, str, int]] = MappingProxyType({"%": ("km2", "km2", 100), "km/km2": ("km", "km2", 1000)})
-"""Unit of a ratio: the units that its sums are shown in, and the factor from a quotient in m and m2 to the value."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +53,14 @@ class Definition:
 
 @dataclass(frozen=True)
 class Indicator:
-    """A planning indicator: a function from layers and settings to a ratio, and its names.
+    """A planning indicator: a function from layers and settings to a ratio or total, and its names.
 
     Attributes
     ----------
     id : str
         The function's name.
     unit : str
-        A key of :data:`UNITS`.
+        A key of :data:`qpgis.amounts.RATES` or :data:`qpgis.amounts.TOTALS`.
     zh, en, theme : str
         What planners call it, and where it belongs.
     function : callable
@@ -76,7 +74,7 @@ class Indicator:
     zh: str
     en: str
     theme: str
-    function: Callable[..., Ratio]
+    function: Callable[..., Quotient]
     definitions: tuple[Definition, ...]
 
     def title(self, lang: Lang) -> str:
@@ -147,8 +145,8 @@ class Indicator:
         except ValueError as error:
             raise ConfigError(f"{self.id}: {name} = {value!r} is no {type(default).__name__}") from error
 
-    def __call__(self, layers: Mapping[str, AnyLayer], definition: Definition) -> Ratio:
-        """The ratio for a definition, from the layers of a workspace.
+    def __call__(self, layers: Mapping[str, AnyLayer], definition: Definition) -> Quotient:
+        """The ratio or total for a definition, from the layers of a workspace.
 
         Raises
         ------
@@ -168,23 +166,23 @@ def _as_text(value: Any) -> str:
 
 def indicator(
     *, unit: str, zh: str, en: str, theme: str, definitions: tuple[Definition, ...]
-) -> Callable[[Callable[..., Ratio]], Indicator]:
+) -> Callable[[Callable[..., Quotient]], Indicator]:
     """Declare a function to be an indicator; it only attaches metadata.
 
     Parameters
     ----------
     unit : str
-        A key of :data:`UNITS`.
+        A key of :data:`qpgis.amounts.RATES` or :data:`qpgis.amounts.TOTALS`.
     zh, en, theme : str
         Names, and the theme it belongs to.
     definitions : tuple of Definition
         At least one; the first is the default.
     """
 
-    def declare(function: Callable[..., Ratio]) -> Indicator:
+    def declare(function: Callable[..., Quotient]) -> Indicator:
         declared = Indicator(function.__name__, unit, zh, en, theme, function, definitions)
         unknown = [kind for kind in declared.layers if kind not in LAYERS]
-        if unit not in UNITS or unknown or not definitions:
+        if unit not in {*RATES, *TOTALS} or unknown or not definitions:
             raise ConfigError(
                 f"indicator {declared.id!r}: unknown unit {unit!r}, unknown layers {unknown}, or no definition"
             )

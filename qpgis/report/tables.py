@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from qpgis.assessment import Assessment
 from qpgis.catalogue import keys, text
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
-from qpgis.indicators.declaration import UNITS
 from qpgis.landuse import scheme
 from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, worst
 from qpgis.quality.areas import TOTAL, WITHOUT_CODE
-from qpgis.rows import CSV_COLUMNS, PER_MILLIONTH, STATISTICS, Row, record, shown, zones_of
+from qpgis.rows import CSV_COLUMNS, STATISTICS, Row, record, zones_of
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -34,20 +33,6 @@ def number_text(value: object) -> str:
     if value is None or value != value:
         return ""
     return f"{value:.12g}"
-
-
-def exact_text(micro: int | None, unit: str) -> str:
-    """A sum in millionths as an exact decimal in its shown unit.
-
-    >>> exact_text(19_709_696_123_456, "km2")
-    '19.709696123456'
-    """
-    if micro is None:
-        return ""
-    places = PER_MILLIONTH[unit]
-    digits = f"{abs(micro):0{places + 1}d}"
-    decimal = f"{digits[:-places]}.{digits[-places:]}".rstrip("0").rstrip(".")
-    return f"-{decimal}" if micro < 0 else decimal
 
 
 def safe_text(value: object) -> str:
@@ -73,10 +58,8 @@ def csv_record(row: Row, assessment: Assessment) -> list[str]:
     texts = {
         name: number_text(v) if isinstance(v, int | float) or v is None else safe_text(v) for name, v in cells.items()
     }
-    if row.numerator is not None:
-        units = UNITS[row.unit]
-        texts["numerator"] = exact_text(row.numerator, units[0])
-        texts["denominator"] = exact_text(row.denominator, units[1])
+    for name, amount in (("numerator", row.numerator), ("denominator", row.denominator)):
+        texts[name] = amount.exact if amount else ""
     return [texts[column] for column in CSV_COLUMNS]
 
 
@@ -183,7 +166,6 @@ def _sheets(a: Assessment) -> Iterator[Sheet]:
 
 
 def _value_row(a: Assessment, row: Row) -> list[Any]:
-    units = UNITS[row.unit][:2] if row.numerator is not None else ("", "")
     return [
         a.title(row.indicator),
         row.zone.name,
@@ -196,8 +178,8 @@ def _value_row(a: Assessment, row: Row) -> list[Any]:
         row.progress,
         text(f"status_{row.status}", a.lang),
         row.definition,
-        shown(row.numerator, units[0]),
-        shown(row.denominator, units[1]),
+        row.numerator.shown if row.numerator else None,
+        row.denominator.shown if row.denominator else None,
         text(f"grade_{row.grade}", a.lang) if row.grade else None,
         row.note,
         row.source,

@@ -234,6 +234,8 @@ class LayerTable(ReadTable):
     *_field : str
         Which attribute holds what. ``area_field`` is the stated area (TBMJ), ``net_area_field`` that without ridges
         (TBDLMJ), ``deduction_field`` the coefficient between them (KCXS).
+    amount_field : str
+        The field that holds what each feature stands for: how many people, jobs, or square metres.
     area_basis : "geometry" or "field"
         Whether sums of land use, and what remains to control areas, go by drawn or by stated areas.
     show : list of str
@@ -264,15 +266,17 @@ class LayerTable(ReadTable):
     area_field: str | None = None
     net_area_field: str | None = None
     deduction_field: str | None = None
+    amount_field: str | None = None
     area_basis: Literal["geometry", "field"] = "geometry"
     show: list[str] = []
     shown: bool | None = None
     class_map: dict[str, str] = {}
     oneway_map: dict[str, Literal["forward", "backward", "both"]] = {}
 
-    def area_fields(self) -> list[str]:
-        """The fields that hold areas and coefficients, those that are named."""
-        return [name for name in (self.area_field, self.net_area_field, self.deduction_field) if name]
+    def measured_fields(self) -> list[str]:
+        """The fields that hold numbers, those that are named."""
+        fields = (self.area_field, self.net_area_field, self.deduction_field, self.amount_field)
+        return [name for name in fields if name]
 
     @model_validator(mode="after")
     def _one_origin(self) -> LayerTable:

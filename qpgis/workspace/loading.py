@@ -458,6 +458,7 @@ def prepare_layer(
         area=table.area_field,
         net_area=table.net_area_field,
         deduction=table.deduction_field,
+        amount=table.amount_field,
         show=tuple(table.show),
     )
     layer, ledger = prepare(
@@ -476,7 +477,7 @@ def prepare_layer(
     )
     if not from_osm:
         named = {"id_field": fields.id, "class_field": fields.class_}
-        check_fields(raw, findings, role=kind, **named, measured=table.area_fields())
+        check_fields(raw, findings, role=kind, **named, measured=table.measured_fields())
     if not ledger.read and not from_osm:
         findings.add(Severity.WARNING, "empty_layer", layer=kind, file=raw.file)
     layer = _within(layer, ledger, area, findings)

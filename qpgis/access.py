@@ -1,0 +1,92 @@
+"""Which features the rules of parts hold for: within a walk along lines, or a straight line, of the nearest target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from qpgis.crs import Floats, Geometries, Plane
+from qpgis.layers import Layer
+from qpgis.measures.network import Network
+from qpgis.parts import Near, Rule, Walk
+
+Mask = NDArray[np.bool_]
+
+
+class Access:
+    """Evaluates rules in one plane, each once for a layer.
+
+    Parameters
+    ----------
+    plane : Plane
+        The study area's.
+    """
+
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane
+        self._networks: dict[tuple[Layer, ...], Network] = {}
+        self._walked: dict[tuple[Layer, Walk], Floats] = {}
+        self._chosen: dict[tuple[Layer, Rule], Layer] = {}
+
+    def chosen(self, layer: Layer, rule: Rule) -> Layer:
+        """The features of a layer that a rule holds for; polygons count by a point inside."""
+        if (layer, rule) not in self._chosen:
+            self._chosen[layer, rule] = layer.select(self.holds(layer, rule), f"where {rule}")
+        return self._chosen[layer, rule]
+
+    def holds(self, layer: Layer, rule: Rule) -> Mask:
+        """For which features of a layer a rule holds."""
+        if isinstance(rule, Near):
+            return self._is_near(layer, rule)
+        rules = (rule,) if isinstance(rule, Walk) else rule.rules
+        self._walk(layer, [one for one in rules if isinstance(one, Walk)])
+        if isinstance(rule, Walk):
+            return self._walked[layer, rule] <= rule.limit_m
+        return np.sum([self.holds(layer, one) for one in rules], axis=0, dtype=int) >= rule.number
+
+    def metres(self, layer: Layer, rule: Walk) -> Floats:
+        """How far each feature of a layer has to walk; infinite beyond the rule's limit."""
+        self._walk(layer, [rule])
+        return self._walked[layer, rule]
+
+    def _is_near(self, layer: Layer, rule: Near) -> Mask:
+        near = np.zeros(len(layer), dtype=bool)
+        tree = shapely.STRtree(rule.targets.geometry)
+        near[tree.query(_spots(layer), predicate="dwithin", distance=rule.limit_m)[0]] = True
+        return near
+
+    def _walk(self, layer: Layer, rules: Sequence[Walk]) -> None:
+        """Measure the walks of a layer that aren't measured yet; those on the same lines are tied to them at once."""
+        open_ = [rule for rule in dict.fromkeys(rules) if (layer, rule) not in self._walked]
+        for first in {_way(rule): rule for rule in open_}.values():
+            alike = [rule for rule in open_ if _way(rule) == _way(first)]
+            targets = [_spots(rule.targets) for rule in alike]
+            network, nodes = self._network(first.lines).with_points(
+                np.concatenate([_spots(layer), *targets]),
+                snap_within_m=first.snap_within_m,
+                barriers=np.concatenate([one.geometry for one in first.barriers]) if first.barriers else None,
+            )
+            ends = np.cumsum([len(layer), *map(len, targets)])
+            for rule, begin, end in zip(alike, ends[:-1], ends[1:], strict=True):
+                metres = network.distances(nodes[begin:end], limit_m=rule.limit_m)
+                self._walked[layer, rule] = metres[nodes[: len(layer)]]
+
+    def _network(self, lines: tuple[Layer, ...]) -> Network:
+        if lines not in self._networks:
+            self._networks[lines] = Network.of(np.concatenate([one.geometry for one in lines]), self._plane)
+        return self._networks[lines]
+
+
+def _way(rule: Walk) -> tuple[tuple[Layer, ...], tuple[Layer, ...], float]:
+    """What walks are on: rules with the same are measured together."""
+    return rule.lines, rule.barriers, rule.snap_within_m
+
+
+def _spots(layer: Layer) -> Geometries:
+    """Where features are reached: points where they are, others at a point on them."""
+    if not len(layer) or (shapely.get_type_id(layer.geometry) == shapely.GeometryType.POINT).all():
+        return layer.geometry
+    return np.asarray(shapely.point_on_surface(layer.geometry), dtype=object)

@@ -1,0 +1,85 @@
+"""Sums in whole millionths of a unit, how they are shown, and what their quotients are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+
+SHOWN: Mapping[str, tuple[str, int]] = MappingProxyType(
+    {"m2": ("km2", 12), "m": ("km", 9), "count": ("count", 6), "people": ("people", 6)}
+)
+"""Of each unit of sums the unit that it is shown in, and how many decimals a millionth of it then takes."""
+RATES: Mapping[str, Mapping[tuple[str, str], int]] = MappingProxyType(
+    {
+        "%": {(unit, unit): 100 for unit in SHOWN},
+        "km/km2": {("m", "m2"): 1000},
+        "m2/person": {("m2", "people"): 1},
+    }
+)
+"""Units of quotients: which units may be divided, and by what the quotient is multiplied."""
+TOTALS: Mapping[str, tuple[str, Fraction]] = MappingProxyType(
+    {
+        "km2": ("m2", Fraction(1, 1_000_000)),
+        "km": ("m", Fraction(1, 1000)),
+        "count": ("count", Fraction(1)),
+        "people": ("people", Fraction(1)),
+    }
+)
+"""Units of totals: the unit that is summed, and by what the sum is multiplied."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A sum in whole millionths of its unit.
+
+    >>> amount = Amount(19_709_696_123_456, "m2")
+    >>> amount.shown_unit, amount.shown, amount.exact
+    ('km2', 19.709696123456, '19.709696123456')
+    """
+
+    micro: int
+    unit: str
+
+    @property
+    def shown_unit(self) -> str:
+        """The unit that outputs show it in."""
+        return SHOWN[self.unit][0]
+
+    @property
+    def shown(self) -> float:
+        """The amount in its shown unit."""
+        return float(Fraction(self.micro, 10 ** SHOWN[self.unit][1]))
+
+    @property
+    def exact(self) -> str:
+        """The amount in its shown unit as an exact decimal."""
+        places = SHOWN[self.unit][1]
+        digits = f"{abs(self.micro):0{places + 1}d}"
+        decimal = f"{digits[:-places]}.{digits[-places:]}".rstrip("0").rstrip(".")
+        return f"-{decimal}" if self.micro < 0 else decimal
+
+
+def value_of(unit: str, numerator: Amount, denominator: Amount | None) -> float:
+    """What a quotient, or without a denominator a total, is in the unit of its indicator.
+
+    >>> value_of("%", Amount(1, "people"), Amount(4, "people"))
+    25.0
+    >>> value_of("km", Amount(2_500_000_000, "m"), None)
+    2.5
+
+    Raises
+    ------
+    ValueError
+        If amounts of these units don't make up that unit.
+    """
+    if denominator is None:
+        summed, factor = TOTALS.get(unit, ("", Fraction(0)))
+        if summed != numerator.unit:
+            raise ValueError(f"a total of {numerator.unit} isn't given in {unit}")
+        return float(Fraction(numerator.micro, 1_000_000) * factor)
+    rate = RATES.get(unit, {}).get((numerator.unit, denominator.unit))
+    if rate is None:
+        raise ValueError(f"{numerator.unit} over {denominator.unit} isn't given in {unit}")
+    return float(Fraction(numerator.micro * rate, denominator.micro))
