@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import shapely
@@ -12,8 +13,12 @@ from qpgis.crs import Floats, Geometries, Plane
 from qpgis.layers import Layer
 from qpgis.measures.network import Network
 from qpgis.parts import Near, Rule, Walk
+from qpgis.shapes import polygonal
 
 Mask = NDArray[np.bool_]
+AREAL = 2
+QUAD_SEGS = 128
+"""Corners of a quarter circle: its area is right to 3e-5."""
 
 
 class Access:
@@ -32,9 +37,15 @@ class Access:
         self._chosen: dict[tuple[Layer, Rule], Layer] = {}
 
     def chosen(self, layer: Layer, rule: Rule) -> Layer:
-        """The features of a layer that a rule holds for; polygons count by a point inside."""
+        """The features of a layer that a rule holds for.
+
+        Of polygons near a target only the ground that is; by walks they count whole, reached at a point inside.
+        """
         if (layer, rule) not in self._chosen:
-            self._chosen[layer, rule] = layer.select(self.holds(layer, rule), f"where {rule}")
+            if isinstance(rule, Near) and (shapely.get_dimensions(layer.geometry) == AREAL).any():
+                self._chosen[layer, rule] = _clipped(layer, rule)
+            else:
+                self._chosen[layer, rule] = layer.select(self.holds(layer, rule), f"where {rule}")
         return self._chosen[layer, rule]
 
     def holds(self, layer: Layer, rule: Rule) -> Mask:
@@ -78,6 +89,15 @@ class Access:
         if lines not in self._networks:
             self._networks[lines] = Network.of(np.concatenate([one.geometry for one in lines]), self._plane)
         return self._networks[lines]
+
+
+def _clipped(layer: Layer, rule: Near) -> Layer:
+    """The ground of polygons that lies within a straight line of a target."""
+    around = shapely.union_all(shapely.buffer(rule.targets.geometry, rule.limit_m, quad_segs=QUAD_SEGS))
+    clipped = shapely.intersection(layer.geometry, around)
+    there = shapely.get_dimensions(clipped) == AREAL
+    ground = np.array([polygonal(one) for one in clipped[there]], dtype=object)
+    return replace(layer.select(there, f"within {rule}"), geometry=ground)
 
 
 def _way(rule: Walk) -> tuple[tuple[Layer, ...], tuple[Layer, ...], float]:

@@ -533,10 +533,17 @@ def class_words(kind: str) -> MappingProxyType[str, str]:
     >>> class_words("roads")["高速公路"], class_words("water")["湖泊"], len(class_words("rail"))
     ('motorway', 'lake', 0)
     """
-    if kind not in ("optional", "roads", "water"):
+    if kind not in ("facilities", "optional", "roads", "water"):
         return MappingProxyType({})
     table = read_toml("schemes", f"{kind}.toml")["classes"]
     return MappingProxyType({word: name for name, words in table.items() for word in (name, *words)})
+
+
+@cache
+def services() -> Mapping[str, tuple[str, ...]]:
+    """The services of a living circle and the classes of facilities that offer each: ``facilities.toml``."""
+    table = read_toml("schemes", "facilities.toml")["services"]
+    return MappingProxyType({service: tuple(classes) for service, classes in table.items()})
 
 
 @cache

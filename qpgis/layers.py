@@ -38,6 +38,7 @@ LAYERS: Mapping[str, GeometryType] = {
     "park": "polygon",
     "landuse": "polygon",
     "construction": "polygon",
+    "residential": "polygon",
     "optional": "polygon",
     "corridors": "polygon",
     "roads": "line",

@@ -90,7 +90,8 @@ class Part:
     context_m : float
         How far outside its zone it looks.
     where : rule, optional
-        Only the features that it holds for are measured, polygons by a point inside; targets beyond the zone count.
+        Only what it holds for is measured: of polygons near a target that ground, by walks the polygons that are
+        reached at a point inside. Targets beyond the zone count.
     """
 
     kernel: str

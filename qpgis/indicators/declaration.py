@@ -11,7 +11,7 @@ from typing import Any
 from qpgis.amounts import RATES, TOTALS
 from qpgis.catalogue import Lang
 from qpgis.errors import ConfigError, did_you_mean
-from qpgis.layers import LAYERS, Layer
+from qpgis.layers import LAYERS, AbsentLayer, Layer
 from qpgis.parts import AnyLayer, Quotient, Zones
 from qpgis.provenance import Grade, Source
 
@@ -87,6 +87,11 @@ class Indicator:
         return tuple(p.name for p in self._parameters() if p.kind is p.POSITIONAL_OR_KEYWORD)[1:]
 
     @property
+    def optional(self) -> frozenset[str]:
+        """The kinds of layer that the function does without: its parameters with the default ``None``."""
+        return frozenset(p.name for p in self._parameters() if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is None)
+
+    @property
     def settings(self) -> Settings:
         """Every setting with its default."""
         return {p.name: p.default for p in self._parameters() if p.kind is p.KEYWORD_ONLY}
@@ -155,7 +160,11 @@ class Indicator:
         ConfigError
             If a setting has a value that the indicator doesn't know.
         """
-        return self.function(Zones(), *(layers[kind] for kind in self.layers), **definition.settings)
+        given = (
+            None if kind in self.optional and isinstance(layers[kind], AbsentLayer) else layers[kind]
+            for kind in self.layers
+        )
+        return self.function(Zones(), *given, **definition.settings)
 
 
 def _as_text(value: Any) -> str:

@@ -15,13 +15,14 @@ from qpgis.indicators import registry
 from qpgis.landuse import Scheme, scheme
 from qpgis.layers import SHOW, Layer
 from qpgis.maps import Scene, SceneLayer
+from qpgis.maps.thematic import pretty_unit
 from qpgis.provenance import Grade, Source
 from qpgis.rows import Row
 from qpgis.styles import layer_style
 from qpgis.workspace import Workspace
 from qpgis.workspace.reference import Reference
 
-MAP_DECIMALS = {"%": 2, "km/km2": 3}
+MAP_DECIMALS = {"%": 2, "km/km2": 3, "count": 0, "people": 0}
 """Decimals of a value on the map, by unit."""
 
 
@@ -59,8 +60,8 @@ def _value(assessment: Assessment, row: Row) -> dict[str, object]:
         "zone_id": row.zone.id,
         "level": row.zone.level,
         "value": float("nan") if row.value is None else round(row.value, _decimals(row)),
-        "value_text": value_text(row),
-        "unit": row.unit,
+        "value_text": value_text(row, lang),
+        "unit": unit_text(row.unit, lang),
         "theme": registry()[row.indicator].theme,
         "status": str(row.status),
         "status_text": text(f"status_{row.status}", lang),
@@ -71,12 +72,16 @@ def _value(assessment: Assessment, row: Row) -> dict[str, object]:
     }
 
 
-def value_text(row: Row) -> str:
+def value_text(row: Row, lang: Lang) -> str:
     """A value with its unit as a map shows it; empty where it is missing."""
     if row.value is None:
         return ""
-    unit = {"%": " %", "km/km2": " km/km²"}.get(row.unit, f" {row.unit}")
-    return f"{row.value:.{_decimals(row)}f}{unit}"
+    return f"{row.value:.{_decimals(row)}f} {unit_text(row.unit, lang)}".rstrip()
+
+
+def unit_text(unit: str, lang: Lang) -> str:
+    """A unit as planners read it."""
+    return text(f"unit_{unit}", lang) if f"unit_{unit}" in keys() else pretty_unit(unit)
 
 
 def _decimals(row: Row) -> int:
