@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 import numpy as np
 import shapely
@@ -42,11 +43,16 @@ class Access:
         Of polygons near a target only the ground that is; by walks they count whole, reached at a point inside.
         """
         if (layer, rule) not in self._chosen:
-            if isinstance(rule, Near) and (shapely.get_dimensions(layer.geometry) == AREAL).any():
+            if _by_ground(rule, layer):
                 self._chosen[layer, rule] = _clipped(layer, rule)
             else:
                 self._chosen[layer, rule] = layer.select(self.holds(layer, rule), f"where {rule}")
         return self._chosen[layer, rule]
+
+    def missed(self, layer: Layer, rule: Rule) -> Layer:
+        """The features of a layer that a rule doesn't hold for; none where it goes by the ground."""
+        mask = np.zeros(len(layer), dtype=bool) if _by_ground(rule, layer) else ~self.holds(layer, rule)
+        return layer.select(mask, f"not where {rule}")
 
     def holds(self, layer: Layer, rule: Rule) -> Mask:
         """For which features of a layer a rule holds."""
@@ -89,6 +95,11 @@ class Access:
         if lines not in self._networks:
             self._networks[lines] = Network.of(np.concatenate([one.geometry for one in lines]), self._plane)
         return self._networks[lines]
+
+
+def _by_ground(rule: Rule, layer: Layer) -> TypeGuard[Near]:
+    """True if a rule takes the ground of polygons, not whole features."""
+    return isinstance(rule, Near) and bool((shapely.get_dimensions(layer.geometry) == AREAL).any())
 
 
 def _clipped(layer: Layer, rule: Near) -> Layer:

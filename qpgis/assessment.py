@@ -8,9 +8,12 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import shapely
+
 from qpgis.amounts import Amount, value_of
 from qpgis.area import ZoneSet
 from qpgis.catalogue import Lang, text
+from qpgis.crs import LONLAT
 from qpgis.engine import Engine
 from qpgis.errors import ConfigError, MissingAmounts, MissingClasses, MissingLayer, NotComputable, did_you_mean
 from qpgis.findings import Finding, Findings, Severity, ids_text, ordered
@@ -25,6 +28,7 @@ from qpgis.rows import CSV_COLUMNS, STATISTICS, Row, Zone, record, zones_of
 from qpgis.workspace import Workspace
 
 if TYPE_CHECKING:
+    import geopandas as gpd
     import pandas as pd
 
 _LACKS: Mapping[type[NotComputable], str] = {
@@ -52,6 +56,8 @@ class Assessment:
         Of the data and of the computation, worst first.
     definitions : mapping of (indicator, definition name) to Definition
         Every definition that was used.
+    missed : mapping of (indicator, definition name) to tuple of Layer
+        The features that an indicator of coverage leaves out: people who aren't reached.
     lang : "zh" or "en"
     """
 
@@ -59,6 +65,7 @@ class Assessment:
     rows: tuple[Row, ...] = field(repr=False)
     findings: tuple[Finding, ...] = field(repr=False)
     definitions: Mapping[tuple[str, str], Definition] = field(repr=False)
+    missed: Mapping[tuple[str, str], tuple[Layer, ...]] = field(repr=False)
     lang: Lang = "zh"
 
     def __repr__(self) -> str:
@@ -89,6 +96,19 @@ class Assessment:
         if not len(found):
             raise KeyError(f"no indicator {indicator!r}; {did_you_mean(indicator, set(self.table['indicator']))}")
         return found
+
+    def missed_features(self, indicator: str, definition: str) -> gpd.GeoDataFrame:
+        """Whom an indicator of coverage leaves out, as points in degrees: ``layer, feature_id, name, amount``."""
+        import geopandas as gpd
+        import pandas as pd
+
+        frames = []
+        for layer in self.missed[indicator, definition]:
+            frame = layer.frame.reindex(columns=["feature_id", "name", "amount"])
+            frame.insert(0, "layer", layer.kind)
+            spots = self.workspace.area.plane.unproject(shapely.point_on_surface(layer.geometry))
+            frames.append(gpd.GeoDataFrame(frame, geometry=spots, crs=LONLAT))
+        return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=LONLAT)
 
     @property
     def heading(self) -> str:
@@ -154,7 +174,7 @@ def assess(
     rows += judging.statistic_rows()
     kept = tuple(row for row in rows if level in (None, row.zone.level))
     everything = ordered([*workspace.findings, *findings])
-    return Assessment(workspace, kept, everything, used, lang)
+    return Assessment(workspace, kept, everything, used, run.missed, lang)
 
 
 def _chosen(
@@ -207,6 +227,7 @@ class _Run:
     judging: Judging
     findings: Findings
     lang: Lang
+    missed: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
 
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
         """The rows of one indicator and definition, for every zone of every level."""
@@ -217,6 +238,8 @@ class _Run:
             blank = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None, note=note)
             return [self.judging.judged(replace(blank, zone=zone)) for zone in zones_of(self.workspace)]
         sums = self._sums(ratio)
+        if missed := self.engine.missed(ratio.numerator):
+            self.missed[indicator.id, definition.name] = missed
         layers = ratio.layers()
         row = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None)
         row = replace(

@@ -102,6 +102,11 @@ class Engine:
         rule = part.where
         return replace(part, layers=tuple(self._access.chosen(layer, rule) for layer in part.layers), where=None)
 
+    def missed(self, expression: Expression) -> tuple[Layer, ...]:
+        """The features that the rules of an expression's parts don't hold for: people that aren't reached."""
+        ruled = [part for _, part in expression.terms() if part.where is not None]
+        return tuple(self._access.missed(layer, part.where) for part in ruled for layer in part.layers if part.where)
+
     def _note_redone(self, part: Part, found: Contributions) -> None:
         """Remember the features whose overlay had to be done again."""
         if not found.redone:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shapely import LineString, Point
 
 import qpgis as qp
+from qpgis.cli import main
 from tests.conftest import EAST, HEAD, NORTH, Maker, four_towns, frame, layer, square, write
 
 # Towns a (west) and b (east) are squares of 1000 m; the street runs through both, 500 m from their southern border.
@@ -69,6 +70,21 @@ def test_who_is_within_a_walk(workspace: Maker) -> None:
         "people",
         107,
     )
+
+
+def test_whoever_is_not_reached_is_listed_and_drawn(workspace: Maker, tmp_path: Path) -> None:
+    folder = workspace(
+        TABLES,
+        residents=homes((100, 500, 60), (100, 900, 40)),
+        facilities=services(*((150, 500, name) for name in (*FOUR, "体育场"))),
+        roads=streets(STREET),
+    )
+    assert main(["run", str(folder), "--out", str(tmp_path / "out")]) == 0
+    missed = gpd.read_file(tmp_path / "out" / "indicators.gpkg", layer="missed")
+    (row,) = missed[missed["indicator"] == "living_circle_15min"].itertuples()
+    assert (row.definition, row.layer, row.feature_id, row.amount) == ("people_all", "residents", "2", 40)
+    assert row.geometry.distance(gpd.GeoSeries([at(100, 900)], crs=4549).to_crs(4326)[0]) < 1e-9
+    assert "未覆盖：社区15分钟生活圈覆盖率" in (tmp_path / "out" / "map.html").read_text("utf-8")
 
 
 def test_each_and_all_and_some_of_the_services(workspace: Maker) -> None:

@@ -16,7 +16,7 @@ from qpgis.landuse import Scheme, scheme
 from qpgis.layers import SHOW, Layer
 from qpgis.maps import Scene, SceneLayer
 from qpgis.maps.thematic import pretty_unit
-from qpgis.provenance import Grade, Source
+from qpgis.provenance import Grade, Source, worst
 from qpgis.rows import Row
 from qpgis.styles import layer_style
 from qpgis.workspace import Workspace
@@ -36,6 +36,7 @@ def scene_of(assessment: Assessment) -> Scene:
         values=pd.DataFrame([_value(assessment, row) for row in _mapped(assessment)]),
         layers=(
             *(_scene_layer(layer, workspace.area.plane, assessment) for layer in _drawn(workspace)),
+            *(_scene_missed(key, layers, assessment) for key, layers in assessment.missed.items()),
             *(_scene_reference(one, assessment.lang) for one in workspace.references),
         ),
         footer=tuple(_footer(assessment)),
@@ -107,6 +108,17 @@ def _scene_layer(layer: Layer, plane: Plane, assessment: Assessment) -> SceneLay
     shown = assessment.workspace.shown.get(layer.kind)
     drawn = SceneLayer(layer.kind, title, frame, *_graded(layer.source, assessment.lang), show, shown, legend)
     return _worded(drawn, assessment.lang)
+
+
+def _scene_missed(key: tuple[str, str], layers: tuple[Layer, ...], assessment: Assessment) -> SceneLayer:
+    """Whom an indicator of coverage leaves out; hidden until it is asked for."""
+    frame = assessment.missed_features(*key).rename(columns={"amount": f"{SHOW}amount"})
+    grade = worst(layer.source.grade for layer in layers)
+    named = assessment.title(key[0])
+    several = sum(indicator == key[0] for indicator, _ in assessment.missed) > 1
+    title = text("layer_missed", assessment.lang, name=f"{named} {key[1]}" if several else named)
+    said = text(f"grade_{grade}", assessment.lang)
+    return SceneLayer("missed", title, frame, str(grade), said, ("amount",), False)
 
 
 def _coloured(frame: gpd.GeoDataFrame, table: Scheme) -> tuple[tuple[str, str], ...]:

@@ -18,6 +18,7 @@ from qpgis.quality.areas import TOTAL, WITHOUT_CODE
 from qpgis.rows import CSV_COLUMNS, STATISTICS, Row, record, zones_of
 
 if TYPE_CHECKING:
+    import geopandas as gpd
     from xlsxwriter import Workbook
     from xlsxwriter.format import Format
 
@@ -293,11 +294,12 @@ def _display_width(value: Any) -> int:
 
 
 def write_gpkg(assessment: Assessment, path: Path) -> None:
-    """``indicators.gpkg``: layer ``zones`` with a column per value, and table ``indicators`` with every row.
+    """``indicators.gpkg``: layers ``zones`` with a column per value and ``missed``, table ``indicators`` with every row.
 
     A column is named after its indicator; further definitions of the same indicator are named ``indicator:definition``.
     ``grade`` is the worst grade of any value of the zone; attributes that zones show are named ``show_<name>``. GDAL
-    takes ``!`` in a path for an archive, so it is written elsewhere first.
+    takes ``!`` in a path for an archive, so it is written elsewhere first. ``missed`` are those whom an indicator of
+    coverage leaves out.
     """
     import pyogrio
 
@@ -321,6 +323,23 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
         pyogrio.write_dataframe(assessment.table, plain, layer="indicators", driver="GPKG", append=True)
         require_rows(plain, "zones", len(zones))
         require_rows(plain, "indicators", len(assessment.table))
+        if assessment.missed:
+            missed = _missed(assessment)
+            pyogrio.write_dataframe(missed, plain, layer="missed", driver="GPKG", geometry_type="Point", append=True)
+            require_rows(plain, "missed", len(missed))
+
+
+def _missed(assessment: Assessment) -> gpd.GeoDataFrame:
+    """Whom the indicators of coverage leave out, one row for each of these."""
+    import pandas as pd
+
+    frames = []
+    for indicator, definition in assessment.missed:
+        frame = assessment.missed_features(indicator, definition)
+        frame.insert(0, "indicator", indicator)
+        frame.insert(1, "definition", definition)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
 
 
 def _worst_grades(assessment: Assessment) -> dict[str, Grade]:
