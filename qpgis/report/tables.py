@@ -294,7 +294,7 @@ def _display_width(value: Any) -> int:
 
 
 def write_gpkg(assessment: Assessment, path: Path) -> None:
-    """``indicators.gpkg``: layers ``zones`` with a column per value and ``missed``, table ``indicators`` with every row.
+    """``indicators.gpkg``: layers ``zones`` with a column per value and ``missed``; table ``indicators`` of all rows.
 
     A column is named after its indicator; further definitions of the same indicator are named ``indicator:definition``.
     ``grade`` is the worst grade of any value of the zone; attributes that zones show are named ``show_<name>``. GDAL
