@@ -1,0 +1,313 @@
+"""Continuity of greenways and of shores: connected pieces, gaps between them, and the share of a shore that is open.
+
+A shore is open (岸线贯通) where an accessible path is near and no closed ground lies behind it. Distances are exact, no
+buffers; lengths are geodesic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from qpgis.crs import Floats, Geometries, Plane
+from qpgis.measures.spans import HAIR_M, Chainage, Ints, Spans, require_lines
+
+TOLERANCE_M = 1.0
+"""Lines that come this close are connected."""
+GAPS_WITHIN_M = 1000.0
+"""Pieces further apart than this have no gap between them, they are different things."""
+FIRST_ROUND_M = 4.0
+"""Gaps are looked for within this at first."""
+NEAR_M = 30.0
+"""A path this near to a shore opens it."""
+OVER_WATER_M = 5.0
+"""A path this far out on the water belongs to the shore: a boardwalk, or a shore drawn roughly."""
+BEHIND_M = 1.0
+"""A shore is closed where the ground this far behind it is."""
+ASHORE_M = 0.05
+"""This far outside a body of water there is land, or else its border is no shore."""
+
+
+# ------------------------------------------------------------------------------------------------------------ pieces
+
+
+@dataclass(frozen=True)
+class Continuity:
+    """Connected pieces of lines, the longest first, and the gaps between them.
+
+    Attributes
+    ----------
+    piece_m : float array
+        Geodesic length of each piece.
+    pieces : array of lines
+    gaps : array of lines
+        The shortest ways that would join the pieces, each once, the shortest first: as many as are needed.
+    gap_m : float array
+        Their geodesic length.
+    between : int array, gaps x 2
+        The pieces at both ends.
+    """
+
+    piece_m: Floats
+    pieces: Geometries
+    gaps: Geometries
+    gap_m: Floats
+    between: Ints
+
+    @property
+    def length_m(self) -> float:
+        """Geodesic length of all lines; where they lie on each other, once."""
+        return float(self.piece_m.sum())
+
+    @property
+    def largest_share(self) -> float:
+        """Length of the longest piece by that of all; NaN where there is none."""
+        return float(self.piece_m[0] / self.length_m) if self.length_m > 0 else float("nan")
+
+
+def continuity(
+    lines: Geometries, plane: Plane, *, tolerance_m: float = TOLERANCE_M, gaps_within_m: float = GAPS_WITHIN_M
+) -> Continuity:
+    """Connected pieces of lines such as greenways, and the gaps between them.
+
+    Parameters
+    ----------
+    lines : array of lines
+        In the plane. Those that cross are connected, bridges too; where they lie on each other they count once.
+    plane : Plane
+        For geodesic lengths.
+    tolerance_m : float
+        Lines that come this close, anywhere along them, are connected.
+    gaps_within_m : float
+        Longer gaps aren't given.
+
+    Raises
+    ------
+    ValueError
+        If there are points or polygons among the lines.
+    """
+    require_lines(lines, "lines")
+    parts = shapely.get_parts(shapely.union_all(lines))
+    parts = parts[shapely.length(parts) > 0]
+    piece = _components(*_close(parts, tolerance_m), len(parts))
+    metres = plane.lengths(parts)
+    number = np.arange(piece.max(initial=-1) + 1)
+    total = np.bincount(piece, metres, minlength=len(number)).astype(float)
+    order = np.lexsort((number, -total))
+    rank = np.empty(len(number), dtype=np.int64)
+    rank[order] = number
+    gaps, between = _gaps(parts, rank[piece], max(gaps_within_m, tolerance_m))
+    return Continuity(total[order], _gathered(parts, rank[piece], len(number)), gaps, plane.lengths(gaps), between)
+
+
+def _close(parts: Geometries, within_m: float) -> tuple[Ints, Ints]:
+    """The pairs of lines that come this close, each once."""
+    one, other = shapely.STRtree(parts).query(parts, predicate="dwithin", distance=within_m)
+    return one[one < other], other[one < other]
+
+
+def _components(one: Ints, other: Ints, count: int) -> Ints:
+    """Which connected piece each of some things is in, if some pairs are connected; numbered as they come."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
+def _gaps(parts: Geometries, piece: Ints, within_m: float) -> tuple[Geometries, Ints]:
+    """The shortest lines that join the pieces, the shortest first: the edges of their minimum spanning forest.
+
+    Looked for in ever wider rounds, and each time only around what isn't part of the largest group yet.
+    """
+    tree = shapely.STRtree(parts)
+    group, reach_m = piece, 0.0
+    one = other = np.empty(0, dtype=np.int64)
+    while reach_m < within_m and group.any():
+        reach_m = min(2 * reach_m + FIRST_ROUND_M, within_m)
+        new = _shortest_joins(parts, tree, group, reach_m)
+        one, other = np.append(one, new[0]), np.append(other, new[1])
+        group = _components(group[new[0]], group[new[1]], group.max() + 1)[group]
+    return shapely.shortest_line(parts[one], parts[other]), np.sort(np.column_stack([piece[one], piece[other]]), axis=1)
+
+
+def _shortest_joins(parts: Geometries, tree: shapely.STRtree, group: Ints, reach_m: float) -> tuple[Ints, Ints]:
+    """The pairs of lines whose joining makes the groups within reach of each other one, at the least length."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
+    small = np.flatnonzero(group != np.bincount(group).argmax())
+    one, other = tree.query(parts[small], predicate="dwithin", distance=reach_m)
+    one = small[one]
+    apart = group[one] != group[other]
+    one, other = one[apart], other[apart]
+    low, high = np.minimum(group[one], group[other]), np.maximum(group[one], group[other])
+    away = shapely.distance(parts[one], parts[other])
+    order = np.lexsort((away, high, low))
+    new = np.append(True, (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0))[: len(order)]
+    nearest = order[new]
+    nearest = nearest[np.lexsort((high[nearest], low[nearest], away[nearest]))]
+    count = group.max() + 1
+    rank = np.arange(1, len(nearest) + 1)
+    links = coo_array((rank, (low[nearest], high[nearest])), shape=(count, count))
+    chosen = nearest[np.sort(minimum_spanning_tree(links.tocsr()).data.astype(np.int64)) - 1]
+    return one[chosen], other[chosen]
+
+
+def _gathered(parts: Geometries, group: Ints, count: int, *, directed: bool = False) -> Geometries:
+    """Lines gathered to one shape a group, joined where they meet; an empty line for a group without any."""
+    order = np.argsort(group, kind="stable")
+    shapes = np.full(count, shapely.LineString(), dtype=object)
+    present = np.unique(group)
+    if len(present):
+        shapes[present] = shapely.line_merge(
+            shapely.multilinestrings(parts[order], indices=np.searchsorted(present, group[order])), directed=directed
+        )
+    return shapes
+
+
+# ------------------------------------------------------------------------------------------------------------ shores
+
+
+@dataclass(frozen=True)
+class OpenShore:
+    """How open the shore of each body of water is.
+
+    Attributes
+    ----------
+    length_m, open_m : float arrays
+        Geodesic length of the shore of each body, and how much of it is open.
+    longest_m : float array
+        The longest open stretch.
+    body : int array
+        The body of each open stretch.
+    stretch_m : float array
+        Its geodesic length; in the order of the bodies, the longest first.
+    stretches : array of lines
+        With the water to their left if the shores have it so.
+    """
+
+    length_m: Floats
+    open_m: Floats
+    longest_m: Floats
+    body: Ints
+    stretch_m: Floats
+    stretches: Geometries
+
+    @property
+    def share(self) -> Floats:
+        """``open_m / length_m``; NaN for a body without a shore."""
+        nothing = np.full(len(self.length_m), np.nan)
+        return np.divide(self.open_m, self.length_m, out=nothing, where=self.length_m > 0)
+
+
+def shorelines(waters: Geometries, *, least_island_m2: float = 0.0, ashore_m: float = ASHORE_M) -> Geometries:
+    """The shore of each body of water, with the water to its left.
+
+    The boundary of its polygons, without what they share with other water: a river is often cut into pieces.
+
+    Parameters
+    ----------
+    waters : array of valid polygons
+        In the plane, one a body (a MultiPolygon where it has several). Give all bodies at once.
+    least_island_m2 : float
+        Islands smaller than this have no shore.
+    ashore_m : float
+        Where there is other water this far outside a boundary, it is no shore.
+
+    Returns
+    -------
+    array of lines
+        Empty for a body that is missing or empty.
+    """
+    parts, body = shapely.get_parts(shapely.orient_polygons(shapely.force_2d(waters)), return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    island = np.append(False, part[1:] == part[:-1])[: len(rings)]
+    kept = ~island | (shapely.area(shapely.polygons(rings)) >= least_island_m2)
+    rings, body = rings[kept], body[part[kept]]
+    course = Chainage.of(rings)
+    shore = course.whole - course.inside(waters, right_m=ashore_m)
+    return _gathered(course.lines(shore), body[shore.line], len(waters), directed=True)
+
+
+def open_shore(
+    shores: Geometries,
+    paths: Geometries,
+    plane: Plane,
+    *,
+    within_m: float = NEAR_M,
+    closed: Geometries | None = None,
+    water_left: bool = True,
+    over_water_m: float = OVER_WATER_M,
+    behind_m: float = BEHIND_M,
+) -> OpenShore:
+    """Which share of each shore has an accessible path near it and no closed ground behind it (岸线贯通).
+
+    ``share = length of the shore with a path within a distance, without what is closed / length of the shore``. More
+    paths never lower it, more closed ground never raises it.
+
+    Parameters
+    ----------
+    shores : array of lines
+        In the plane, one a body of water: what :func:`shorelines` gives, or bank lines.
+    paths : array of lines
+        Those that people may use. What runs through closed ground isn't used.
+    plane : Plane
+        For geodesic lengths.
+    within_m : float
+        How near a path has to be, in a straight line.
+    closed : array of valid polygons, optional
+        Private or fenced ground.
+    water_left : bool
+        Whether the shores run with the water to their left. Then a path on the opposite bank doesn't count, and closed
+        ground is looked for behind the shore. False for bank lines drawn either way: all around them counts.
+    over_water_m : float
+        How far out on the water a path may be (with ``water_left``).
+    behind_m : float
+        How far behind the shore closed ground is looked for (with ``water_left``).
+
+    Raises
+    ------
+    ValueError
+        If there are points or polygons among the shores or the paths.
+    """
+    require_lines(shores, "shores")
+    require_lines(paths, "paths")
+    parts, body = shapely.get_parts(shapely.line_merge(shores, directed=water_left), return_index=True)
+    course = Chainage.of(parts, plane)
+    walked = Chainage.of(shapely.get_parts(paths), plane)
+    shut = closed if closed is not None else np.empty(0, dtype=object)
+    usable = shapely.get_parts(walked.lines(walked.whole - walked.inside(shut)))
+    near = course.near(Chainage.of(usable, plane), within_m, left_m=over_water_m if water_left else None)
+    free = near - course.inside(shut, right_m=behind_m if water_left else 0.0)
+    stretch, count = _joined_round(course, free)
+    of = np.empty(count, dtype=np.int64)
+    of[stretch] = body[free.line]
+    metres = np.bincount(stretch, course.lengths(free), minlength=count).astype(float)
+    order = np.lexsort((-metres, of))
+    longest = np.zeros(len(shores))
+    np.maximum.at(longest, of, metres)
+    return OpenShore(
+        np.bincount(body[course.whole.line], course.lengths(course.whole), minlength=len(shores)).astype(float),
+        np.bincount(of, metres, minlength=len(shores)).astype(float),
+        longest,
+        of[order],
+        metres[order],
+        _gathered(course.lines(free), stretch, count, directed=True)[order],
+    )
+
+
+def _joined_round(course: Chainage, free: Spans) -> tuple[Ints, int]:
+    """The stretch that each span belongs to, and how many there are: around a ring the last runs on as the first."""
+    ring = course.whole[course.rings]
+    at_start = np.searchsorted(free.low, ring.low - HAIR_M)
+    at_end = np.searchsorted(free.high, ring.high + HAIR_M, side="right") - 1
+    some = (at_start <= at_end) & (at_end >= 0)
+    ring, at_start, at_end = ring[some], at_start[some], at_end[some]
+    round_ = (free.low[at_start] <= ring.low + HAIR_M) & (free.high[at_end] >= ring.high - HAIR_M)
+    stretch = np.arange(len(free))
+    stretch[at_end[round_]] = at_start[round_]
+    names, number = np.unique(stretch, return_inverse=True)
+    return number.ravel(), len(names)
