@@ -15,7 +15,15 @@ from qpgis.area import ZoneSet
 from qpgis.catalogue import Lang, text
 from qpgis.crs import LONLAT
 from qpgis.engine import Engine
-from qpgis.errors import ConfigError, MissingAmounts, MissingClasses, MissingLayer, NotComputable, did_you_mean
+from qpgis.errors import (
+    ConfigError,
+    MissingAmounts,
+    MissingClasses,
+    MissingLayer,
+    MissingServices,
+    NotComputable,
+    did_you_mean,
+)
 from qpgis.findings import Finding, Findings, Severity, ids_text, ordered
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import Definition, Indicator
@@ -264,10 +272,15 @@ class _Run:
     def _reasons(self, indicator: Indicator, definition: Definition, first: NotComputable) -> Iterator[str]:
         """Everything that the definition lacks, not only what it met first."""
         layers = self._layers(indicator)
+        separator = "、" if self.lang == "zh" else ", "
         lacking: dict[str, list[str]] = {}
         reason: NotComputable | None = first
         while reason is not None:
-            lacking.setdefault(_LACKS[type(reason)], []).append(reason.layer)
+            if isinstance(reason, MissingServices):
+                named = (text(f"service_{name}", self.lang) for name in reason.services)
+                yield text("note_missing_services", self.lang, services=separator.join(named))
+            else:
+                lacking.setdefault(_LACKS[type(reason)], []).append(reason.layer)
             layers[reason.layer] = Layer.empty(reason.layer, self.workspace.area.base.source)
             reason = None
             try:
@@ -276,7 +289,6 @@ class _Run:
                 reason = another
         for key, kinds in lacking.items():
             names = (text(f"layer_{kind}", self.lang) for kind in kinds)
-            separator = "、" if self.lang == "zh" else ", "
             yield text(key, self.lang, layers=separator.join(names), kinds=", ".join(kinds))
         areal = [kind for kind in lacking.get("note_missing_layer", ()) if LAYERS[kind] == "polygon"]
         if areal and "landuse" in self.workspace.layers:

@@ -76,6 +76,14 @@ class MissingClasses(NotComputable):
         super().__init__(layer, f"no feature of layer {layer!r} has a class; name its class_field")
 
 
+class MissingServices(NotComputable):
+    """A service that an indicator asks for has no facility at all: that it wasn't surveyed is likelier than none."""
+
+    def __init__(self, layer: str, services: Iterable[str]) -> None:
+        self.services = tuple(services)
+        super().__init__(layer, f"layer {layer!r} holds no facility for {', '.join(self.services)}")
+
+
 class MissingAmounts(NotComputable):
     """An indicator sums what features stand for, but the workspace doesn't say which field holds it."""
 

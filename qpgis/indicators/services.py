@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qpgis import parts
-from qpgis.errors import ConfigError
+from qpgis.errors import ConfigError, MissingServices
 from qpgis.indicators.declaration import Definition, choose, indicator
 from qpgis.landuse import services
+from qpgis.layers import Layer
 from qpgis.parts import AnyLayer, AtLeast, Near, Part, Ratio, Rule, Walk, Zones
 
 _UNCONFIRMED = "没有唯一的公式（按人口、住宅用地、面积等各有做法）；未经主管部门确认"
@@ -111,7 +112,7 @@ def living_circle_15min(
     100. A walk goes from the home straight to the nearest edge of a street, along streets, paths and tracks, and
     straight to the facility; the way to the street crosses neither water nor motorways, the streets cross them on
     bridges. Facilities beyond the zone's border count. Who is further than ``snap_within_m`` from every street isn't
-    reached.
+    reached. Missing where the layer holds no facility at all of a required service.
 
     Parameters
     ----------
@@ -136,6 +137,8 @@ def living_circle_15min(
     no source settles.
     """
     offered = [facilities.where(choose(name, services(), setting="required")) for name in required]
+    if lacking := [name for name, one in zip(required, offered, strict=True) if _has_none(one, facilities)]:
+        raise MissingServices("facilities", lacking)
     if at_least > len(offered):
         raise ConfigError(f"at_least = {at_least}, but only {len(offered)} services are required")
     limit_m = minutes * 60 * speed_m_s
@@ -158,3 +161,8 @@ def living_circle_15min(
     measure = choose(measured, {"people": people, "land": land}, setting="measured")
     reached = AtLeast(at_least or len(offered), tuple(rule(targets) for targets in offered))
     return Ratio(measure(reached), measure(None))
+
+
+def _has_none(chosen: AnyLayer, layer: AnyLayer) -> bool:
+    """True if a layer has features, but none of those that were chosen."""
+    return isinstance(chosen, Layer) and isinstance(layer, Layer) and bool(len(layer)) and not len(chosen)

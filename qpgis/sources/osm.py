@@ -163,7 +163,7 @@ def read_osm(path: Path, *, name: str, findings: Findings) -> OsmExtract:
     _report_broken_relations(relations, name, table, rows, findings)
     _drop_rings_of_relations(relations, name, rows, findings)
     _report_open_ways(relations, name, rows, findings)
-    layers = {layer: RawFeatures(_frame(found), name, "OSM", header.bounds) for layer, found in rows.features.items()}
+    layers = {rule.layer: _layer(rule, rows.features[rule.layer], name, header.bounds) for rule in table}
     return OsmExtract(layers, _frame(rows.boundaries), header.bounds, header.date or rows.newest[:10])
 
 
@@ -278,16 +278,16 @@ def _read_objects(path: Path, name: str, table: tuple[OsmRule, ...], rows: _Rows
     factory = osmium.geom.WKBFactory()
     objects: Iterator[Any] = iter(osmium.FileProcessor(str(path)).with_areas(wanted).with_filter(wanted))
     for obj in objects:
-        if obj.is_node() or obj.is_relation():
+        if obj.is_relation():
             continue
         tags = dict(obj.tags)
         found = set(tags.items())
         fitting = [rule for rule in table if rule.takes(found)]
-        matching = [rule for rule in fitting if (rule.geometry == "polygon") == obj.is_area()]
+        matching = [rule for rule in fitting if rule.geometry in _drawn_as(obj)]
         boundary = obj.is_area() and tags.get("boundary") == "administrative" and bool(tags.get("admin_level"))
         if obj.is_area():
             (rows.way_areas if obj.from_way() else rows.assembled).add(obj.orig_id())
-        elif tags.get("area") != "no":
+        elif obj.is_way() and tags.get("area") != "no":
             rows.open_ways.update((obj.id, rule.layer) for rule in fitting if rule.geometry == "polygon")
         if not (matching or boundary):
             continue
@@ -305,11 +305,18 @@ def _read_objects(path: Path, name: str, table: tuple[OsmRule, ...], rows: _Rows
             )
 
 
+def _drawn_as(obj: Any) -> tuple[str, ...]:
+    """The geometries of layers that an object may belong to; an area may stand for a point in it."""
+    return ("polygon", "point") if obj.is_area() else ("point",) if obj.is_node() else ("line",)
+
+
 def _wkb(obj: Any, factory: osmium.geom.WKBFactory, name: str, findings: Findings) -> str | None:
     """The geometry as hexadecimal WKB; ``None``, with a finding, where nodes are missing."""
     import osmium
 
     try:
+        if obj.is_node():
+            return factory.create_point(obj)
         return factory.create_multipolygon(obj) if obj.is_area() else factory.create_linestring(obj)
     except (osmium.InvalidLocationError, RuntimeError) as error:
         findings.add(Severity.WARNING, "osm_no_geometry", file=name, feature_id=_osm_id(obj), reason=str(error))
@@ -319,7 +326,7 @@ def _wkb(obj: Any, factory: osmium.geom.WKBFactory, name: str, findings: Finding
 def _osm_id(obj: Any) -> str:
     if obj.is_area():
         return f"{'way' if obj.from_way() else 'relation'}/{obj.orig_id()}"
-    return f"{'way' if obj.is_way() else 'relation'}/{obj.id}"
+    return f"{'node' if obj.is_node() else 'way' if obj.is_way() else 'relation'}/{obj.id}"
 
 
 def _feature(obj: Any, tags: dict[str, str], rule: OsmRule, wkb: str) -> dict[str, Any]:
@@ -332,6 +339,16 @@ def _feature(obj: Any, tags: dict[str, str], rule: OsmRule, wkb: str) -> dict[st
     if rule.one_way:
         row |= {"ref": tags.get("ref", ""), "oneway": rule.direction_of(set(tags.items()))}
     return row
+
+
+def _layer(rule: OsmRule, rows: list[dict[str, Any]], name: str, bounds: Bounds | None) -> RawFeatures:
+    """The features of a layer; areas of a layer of points at a point inside."""
+    import shapely
+
+    frame = _frame(rows)
+    if rule.geometry == "point":
+        frame = frame.set_geometry(shapely.point_on_surface(frame.geometry.to_numpy()), crs=frame.crs)
+    return RawFeatures(frame, name, "OSM", bounds)
 
 
 def _frame(rows: list[dict[str, Any]]) -> gpd.GeoDataFrame:

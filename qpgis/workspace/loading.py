@@ -253,7 +253,7 @@ def _definitions(config: Config) -> dict[str, tuple[str, ...]]:
     water = config.layers.get("water")
     by_default: dict[str, str] = {}
     if water is not None and water.file and is_osm(Path(water.file)):
-        by_default = read_toml("schemes", "osm.toml")["scheme"]["definitions"]
+        by_default = read_toml("schemes", "osm.toml")["scheme"]["water_definitions"]
     asked = {name: tuple(chosen) for name, chosen in config.definitions.items()}
     return {**{name: (chosen,) for name, chosen in by_default.items()}, **asked}
 

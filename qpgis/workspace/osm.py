@@ -84,7 +84,9 @@ def osm_workspace(
         area=area,
         layers=layers,
         state=state,
-        definitions={indicator: (name,) for indicator, name in head["definitions"].items()},
+        definitions={
+            indicator: (name,) for indicator, name in (head["water_definitions"] | head["land_definitions"]).items()
+        },
         inputs=tuple(reader.inputs.values()),
         ledgers=ledgers,
         findings=tuple(findings),
