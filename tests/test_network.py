@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import geopandas as gpd
 import networkx as nx
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from shapely import LineString, Point, box
 
 from qpgis.crs import Plane
+from qpgis.measures import reach
 from qpgis.measures.network import NOWHERE, Network
 
 PLANE = Plane(121, 31)
@@ -132,6 +134,21 @@ def test_equal_to_networkx(streets: list, sources: list, people: list) -> None:
     reached = nx.multi_source_dijkstra_path_length(graph, {("source", *spot) for spot in sources})
     expected = [reached.get(("person", *spot), np.inf) for spot in people]
     assert walked(roads, *moved) == pytest.approx(expected, rel=1e-4, abs=1e-3)
+
+
+def test_reach_gives_the_metres_of_every_node() -> None:
+    roads = gpd.GeoSeries(PLANE.unproject(lines([(0, 0), (500, 0), (1000, 0)], [(500, 0), (500, 300)])), crs=4326)
+    source = gpd.GeoSeries(PLANE.unproject(points((200, 40))), crs=4326)
+    found = reach(roads, source, 700)
+    away = {tuple(xy): metres for xy, metres in zip(metres_of(found), found["distance_m"], strict=True)}
+    assert away[0, 0] == pytest.approx(240, abs=0.01)  # a straight line of degrees is none of the plane
+    assert away[500, 300] == pytest.approx(640, abs=0.01)
+    assert away[1000, 0] == np.inf  # 840 m
+
+
+def metres_of(nodes: gpd.GeoDataFrame) -> list[tuple[int, int]]:
+    xy = PLANE.forward(shapely.get_coordinates(nodes.geometry.to_numpy()))
+    return [(round(x), round(y)) for x, y in xy]
 
 
 def test_components_are_told_apart() -> None:

@@ -17,6 +17,7 @@ from qpgis.measures.areas import area_contributions
 from qpgis.measures.contributions import MICRO, Contributions
 from qpgis.measures.coverage import GAP_WIDTH_M, SLIVER_WIDTH_M, TOLERANCE_M, faults
 from qpgis.measures.lengths import length_contributions
+from qpgis.measures.network import Network
 from qpgis.measures.points import count_contributions
 from qpgis.shapes import repaired, still_valid
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     Frame: TypeAlias = gpd.GeoDataFrame | gpd.GeoSeries | str | Path
 
-__all__ = ["area_within", "class_areas_within", "count_within", "coverage_faults", "length_within"]
+__all__ = ["area_within", "class_areas_within", "count_within", "coverage_faults", "length_within", "reach"]
 
 
 def area_within(zones: Frame, *features: Frame, outside: Frame | None = None) -> pd.Series:
@@ -116,6 +117,42 @@ def count_within(zones: Frame, points: Frame) -> pd.Series:
     """
     frame, plane, shapes = _zones(zones)
     return _series(frame, count_contributions(shapes, _projected(points, plane, "features")))
+
+
+def reach(network: Frame, sources: Frame, limit_m: float, *, snap_within_m: float = 300.0) -> gpd.GeoDataFrame:
+    """How far each node of a network of lines is from the nearest source, in m along the lines.
+
+    Parameters
+    ----------
+    network : GeoDataFrame, GeoSeries or path
+        Lines; they meet where they share a vertex, or where one ends on another.
+    sources : GeoDataFrame, GeoSeries or path
+        Points, or other shapes at a point on them. Each is tied to the nearest line, not to a node; the way there
+        counts.
+    limit_m : float
+        How far is looked.
+    snap_within_m : float
+        Sources further from every line are on none.
+
+    Returns
+    -------
+    GeoDataFrame
+        The nodes as points in longitude and latitude with ``distance_m``; infinite beyond the limit.
+
+    Raises
+    ------
+    CRSError
+        If a frame has no coordinate reference system.
+    """
+    import geopandas as gpd
+
+    frame = _read(network)
+    plane = Plane.around(lonlat(frame.geometry.to_numpy(), parse(frame.crs, what="network"), what="network"))
+    lines = Network.of(_projected(frame, plane, "network"), plane)
+    spots = shapely.point_on_surface(_projected(sources, plane, "sources"))
+    tied, node = lines.with_points(spots[~shapely.is_missing(spots)], snap_within_m=snap_within_m)
+    metres = tied.distances(node, limit_m=limit_m)[: len(lines)]
+    return gpd.GeoDataFrame({"distance_m": metres}, geometry=plane.unproject(shapely.points(lines.xy)), crs=LONLAT)
 
 
 def coverage_faults(
