@@ -390,8 +390,6 @@ def test_built_land_near_bus_stops_equals_buffers_in_another_plane(
     near = shapely.union_all(shapely.buffer(shapely.points(stops), 500, quad_segs=64))
     built = shapely.union_all(oracle.shapes["construction"])
     built = shapely.transform(built, lambda xy: np.column_stack(to_utm(*xy.T)))
-        shapely.union_all(oracle.shapes["construction"]), lambda xy: np.column_stack(to_utm(*xy.T))
-    )
     for zone, polygon in oracle.zones.items():
         ground = shapely.intersection(built, shapely.transform(polygon, lambda xy: np.column_stack(to_utm(*xy.T))))
         (row,) = (r for r in rows if r["zone_id"] == zone and r["definition"] == "construction_500m")
