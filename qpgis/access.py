@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qpgis.crs import Floats, Geometries, Plane
 from qpgis.layers import Layer
 from qpgis.measures.network import Network
-from qpgis.parts import Near, Rule, Walk
+from qpgis.parts import AtLeast, Near, Rule, Walk
 from qpgis.shapes import polygonal
 
 Mask = NDArray[np.bool_]
@@ -97,15 +97,22 @@ class Access:
         return self._networks[lines]
 
 
-def _by_ground(rule: Rule, layer: Layer) -> TypeGuard[Near]:
-    """True if a rule takes the ground of polygons, not whole features."""
-    return isinstance(rule, Near) and bool((shapely.get_dimensions(layer.geometry) == AREAL).any())
+def _by_ground(rule: Rule, layer: Layer) -> bool:
+    """True if a rule takes the ground of polygons, not whole features: where any of some straight lines will do."""
+    near = isinstance(rule, Near) or (isinstance(rule, AtLeast) and rule.number == 1 and _are_near(rule.rules))
+    return near and bool((shapely.get_dimensions(layer.geometry) == AREAL).any())
 
 
-def _clipped(layer: Layer, rule: Near) -> Layer:
-    """The ground of polygons that lies within a straight line of a target."""
-    around = shapely.union_all(shapely.buffer(rule.targets.geometry, rule.limit_m, quad_segs=QUAD_SEGS))
-    clipped = shapely.intersection(layer.geometry, around)
+def _are_near(rules: tuple[Walk | Near, ...]) -> TypeGuard[tuple[Near, ...]]:
+    return all(isinstance(rule, Near) for rule in rules)
+
+
+def _clipped(layer: Layer, rule: Rule) -> Layer:
+    """The ground of polygons that lies within a straight line of a target of any of the rules."""
+    rules = rule.rules if isinstance(rule, AtLeast) else (rule,)
+    assert _are_near(rules)
+    around = [shapely.buffer(one.targets.geometry, one.limit_m, quad_segs=QUAD_SEGS) for one in rules]
+    clipped = shapely.intersection(layer.geometry, shapely.union_all(np.concatenate(around)))
     there = shapely.get_dimensions(clipped) == AREAL
     ground = np.array([polygonal(one) for one in clipped[there]], dtype=object)
     return replace(layer.select(there, f"within {rule}"), geometry=ground)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -206,6 +207,14 @@ class Layer:
             raise MissingClasses(self.kind)
         return self.select(mask, f"class in {'+'.join(sorted(wanted))}", unclassified=self.unclassified + unknown)
 
+    def of_size(self, least_m2: float, under_m2: float = math.inf) -> Layer:
+        """The polygons with an area of at least one figure and under another; those that touch are one."""
+        groups = shapely.get_parts(shapely.union_all(self.geometry)) if len(self) else np.empty(0, dtype=object)
+        whole = groups[(shapely.area(groups) >= least_m2) & (shapely.area(groups) < under_m2)]
+        mask = np.zeros(len(self), dtype=bool)
+        mask[shapely.STRtree(self.geometry).query(whole, predicate="intersects")[1]] = True
+        return self.select(mask, f"{least_m2:g} <= m2 < {under_m2:g}")
+
     def select(self, mask: np.ndarray, why: str, **changes: Any) -> Layer:
         """Some of the features; ``why`` tells them from others of the layer."""
         return replace(
@@ -224,6 +233,10 @@ class AbsentLayer:
     kind: str
 
     def where(self, classes: str | Iterable[str]) -> Layer:
+        """Raise: there is nothing to select from."""
+        raise MissingLayer(self.kind)
+
+    def of_size(self, least_m2: float, under_m2: float = math.inf) -> Layer:
         """Raise: there is nothing to select from."""
         raise MissingLayer(self.kind)
 

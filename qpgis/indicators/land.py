@@ -1,0 +1,136 @@
+"""Land by its use: development intensity, farmland, parks a head and parks within reach."""
+
+from __future__ import annotations
+
+from qpgis import parts
+from qpgis.indicators.declaration import Definition, indicator
+from qpgis.parts import AnyLayer, AtLeast, Ratio, Total, Zones
+
+_PARKS = "住房城乡建设部 2021 年城市体检指标：公园绿地服务半径覆盖率（5000 m² 以上按 500 m，2000–5000 m² 按 300 m）"
+_BY_LANDUSE = "建设用地按用地分类的归并，为本工具的解读"
+
+
+@indicator(
+    unit="%",
+    zh="开发强度",
+    en="Development intensity",
+    theme="land",
+    definitions=(
+        Definition(
+            "total_area",
+            "建设用地面积 ÷ 区域总面积（含水域）",
+            "Construction land ÷ total area including water",
+            standing=_BY_LANDUSE,
+        ),
+    ),
+)
+def development_intensity(zones: Zones, construction: AnyLayer) -> Ratio:
+    """Construction land over total area (开发强度), in %.
+
+    Formula: ``100 * area(construction) / area(zone)``. Range 0 to 100.
+    """
+    return Ratio(parts.area(construction), parts.area(zones))
+
+
+@indicator(
+    unit="km2",
+    zh="建设用地面积",
+    en="Construction land",
+    theme="land",
+    definitions=(
+        Definition(
+            "drawn",
+            "建设用地图斑的椭球面积（重叠只算一次）",
+            "Ellipsoidal area of construction land (overlaps once)",
+            standing=_BY_LANDUSE,
+        ),
+    ),
+)
+def construction_area(zones: Zones, construction: AnyLayer) -> Total:
+    """Construction land (建设用地面积), in km2: ``area(construction)``."""
+    return Total(parts.area(construction))
+
+
+@indicator(
+    unit="km2",
+    zh="耕地面积",
+    en="Farmland",
+    theme="land",
+    definitions=(
+        Definition(
+            "drawn",
+            "耕地图斑的椭球面积（含田坎，重叠只算一次）；与以 TBDLMJ 汇总的耕地保有量口径不同",
+            "Ellipsoidal area of farmland, ridges included (overlaps once); not the sum of TBDLMJ",
+            standing="图斑口径；耕地保有量以国土变更调查汇总为准",
+        ),
+    ),
+)
+def farmland_area(zones: Zones, farmland: AnyLayer) -> Total:
+    """Farmland (耕地面积), in km2: ``area(farmland)``."""
+    return Total(parts.area(farmland))
+
+
+@indicator(
+    unit="m2/person",
+    zh="人均公园绿地面积",
+    en="Park area a head",
+    theme="land",
+    definitions=(
+        Definition(
+            "residents",
+            "公园绿地面积 ÷ 常住人口",
+            "Park area ÷ residents (常住人口)",
+            standing="人口口径为常住人口；以户籍、实有或服务人口为分母时请换用相应的人口图层",
+        ),
+    ),
+)
+def park_area_per_person(zones: Zones, park: AnyLayer, residents: AnyLayer) -> Ratio:
+    """Park area a head (人均公园绿地面积), in m2 a person.
+
+    Formula: ``area(park) / people``. The people are those of the layer ``residents``: 常住人口 by default.
+    """
+    return Ratio(parts.area(park), parts.people(residents))
+
+
+@indicator(
+    unit="%",
+    zh="公园绿地服务半径覆盖率",
+    en="Park service radius",
+    theme="land",
+    definitions=(
+        Definition(
+            "residential_land",
+            "5000 m² 以上公园绿地 500 m 或 2000–5000 m² 公园绿地 300 m 半径内的住宅用地 ÷ 住宅用地",
+            "Residential land within 500 m of parks of 5000 m² or 300 m of parks of 2000-5000 m² ÷ residential land",
+            source=_PARKS,
+            standing="名称与半径有公开来源；以相接的公园绿地合计面积判断大小，为本工具的做法",
+        ),
+    ),
+)
+def park_service_radius(
+    zones: Zones,
+    park: AnyLayer,
+    residential: AnyLayer,
+    *,
+    large_m2: float = 5000.0,
+    large_radius_m: float = 500.0,
+    small_m2: float = 2000.0,
+    small_radius_m: float = 300.0,
+) -> Ratio:
+    """Residential land within the service radius of a park (公园绿地服务半径覆盖率), in %.
+
+    Formula: ``100 * area(residential land within the radius of a park of its size) / area(residential land)``. Range 0
+    to 100; as the crow flies, from the park's edge. Park polygons that touch are one park; those beyond the zone's
+    border count.
+
+    Parameters
+    ----------
+    large_m2, large_radius_m : float
+        From this size on a park serves this radius.
+    small_m2, small_radius_m : float
+        From this size on a smaller one.
+    """
+    large = parts.near(park.of_size(large_m2), limit_m=large_radius_m)
+    small = parts.near(park.of_size(small_m2, large_m2), limit_m=small_radius_m)
+    served = parts.area(residential, where=AtLeast(1, (large, small)))
+    return Ratio(served, parts.area(residential))
