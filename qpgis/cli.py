@@ -200,6 +200,7 @@ def _add_list(commands: Any) -> None:
     parser = _add_command(commands, "list", _list, "list what qpgis knows")
     topics = ("indicators", "layers", "plans", "schemes", "crosswalks", "styles")
     parser.add_argument("topic", nargs="?", choices=topics, default="indicators")
+    parser.add_argument("--long", action="store_true", help="of indicators: formula, layers, settings, sources too")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
     parser.add_argument("--json", action="store_true", help="print as JSON")
 
@@ -413,6 +414,14 @@ def _map(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
+    if options.long:
+        from qpgis.indicators import registry
+        from qpgis.report.definitions import definition_lines
+
+        if options.topic != "indicators" or options.json:
+            raise ConfigError("--long goes with indicators, and without --json")
+        _print(definition_lines(registry(), options.lang))
+        return GOOD
     rows = _topic(options.topic, options.lang)
     if options.json:
         sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")

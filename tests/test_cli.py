@@ -12,6 +12,7 @@ import pytest
 from shapely import LineString
 
 from qpgis.cli import main
+from qpgis.indicators import registry
 from tests.conftest import SHARED_DATA, Maker, four_towns, frame, layer, square
 
 OUTPUTS = {"map.html", "indicators.csv", "indicators.xlsx", "indicators.gpkg", "findings.csv", "manifest.json"}
@@ -146,6 +147,19 @@ def test_check_says_what_can_not_be_computed(workspace: Maker, capsys: pytest.Ca
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("不能计算")]
     assert any("：路网密度：" in line and "roads" in line for line in said)
     assert not any("：森林覆盖率：" in line for line in said)
+
+
+def test_the_page_about_indicators_is_what_list_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """`qpgis list --long --lang en > docs/indicators.md` writes it anew."""
+    assert main(["list", "--long", "--lang", "en"]) == 0
+    printed = capsys.readouterr().out
+    assert (Path(__file__).resolve().parents[1] / "docs" / "indicators.md").read_text("utf-8") == printed
+    for one in registry().values():
+        assert f"## {one.en} `{one.id}`" in printed
+        assert all(f"| `{definition.name}`" in printed for definition in one.definitions)
+    assert main(["list", "--long"]) == 0
+    assert "## 社区15分钟生活圈覆盖率" in capsys.readouterr().out
+    assert main(["list", "layers", "--long"]) == 2
 
 
 def test_run_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
