@@ -17,7 +17,8 @@ import pytest
 from shapely import Geometry, LineString, MultiLineString, MultiPolygon, Point, Polygon, affinity, box
 
 from qpgis.errors import CRSError, SourceError
-from qpgis.measures import area_within, count_within, length_within
+from qpgis.measures import area_within, connectivity, count_within, length_within
+from tests.conftest import square
 
 A, F = 6378137.0, 1 / 298.257222101
 E2 = F * (2 - F)
@@ -354,3 +355,16 @@ def test_metres_declared_as_degrees_are_an_error(zones: gpd.GeoDataFrame) -> Non
 def test_a_path_that_is_not_there_is_an_error(zones: gpd.GeoDataFrame, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"nowhere\.gpkg"):
         area_within(zones, tmp_path / "nowhere.gpkg")
+
+
+def test_connectivity_of_two_equal_patches() -> None:
+    """Areas a, 100 m apart: IIC is a2 + a2 + 2 a2 / 2 = 3 a2, PC with p = 0.5 there the same; one alone has a2."""
+    patches = frame(square(0, 0, 200, 200), square(300, 0, 200, 200), None, crs="EPSG:4549", index=["x", "y", "z"])
+    found = connectivity(patches, 100.5, probability=0.5)
+    assert found.index.tolist() == ["x", "y", "z"]
+    assert found.attrs["iic"] == pytest.approx(3 * 40_000**2, rel=1e-3)
+    assert found.attrs["pc"] == pytest.approx(3 * 40_000**2, rel=5e-3)
+    assert found.attrs["eca_iic_m2"] == pytest.approx(3**0.5 * 40_000, rel=1e-3)
+    assert found.loc["x", "diic"] == pytest.approx(100 * 2 / 3, rel=1e-3)
+    assert found.loc["x", ["diic_intra", "diic_flux", "diic_connector"]].sum() == pytest.approx(found.loc["x", "diic"])
+    assert found.loc["z"].drop("component").isna().all()

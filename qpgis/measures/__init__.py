@@ -14,6 +14,7 @@ import shapely
 
 from qpgis.crs import COINCIDENT_M, LONLAT, Geometries, Plane, lonlat, parse
 from qpgis.measures.areas import area_contributions
+from qpgis.measures.connectivity import patch_connectivity
 from qpgis.measures.contributions import MICRO, Contributions
 from qpgis.measures.coverage import GAP_WIDTH_M, SLIVER_WIDTH_M, TOLERANCE_M, faults
 from qpgis.measures.lengths import length_contributions
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
 
     Frame: TypeAlias = gpd.GeoDataFrame | gpd.GeoSeries | str | Path
 
-__all__ = ["area_within", "class_areas_within", "count_within", "coverage_faults", "length_within", "reach"]
+__all__ = [
+    "area_within",
+    "class_areas_within",
+    "connectivity",
+    "count_within",
+    "coverage_faults",
+    "length_within",
+    "reach",
+]
 
 
 def area_within(zones: Frame, *features: Frame, outside: Frame | None = None) -> pd.Series:
@@ -153,6 +162,45 @@ def reach(network: Frame, sources: Frame, limit_m: float, *, snap_within_m: floa
     tied, node = lines.with_points(spots[~shapely.is_missing(spots)], snap_within_m=snap_within_m)
     metres = tied.distances(node, limit_m=limit_m)[: len(lines)]
     return gpd.GeoDataFrame({"distance_m": metres}, geometry=plane.unproject(shapely.points(lines.xy)), crs=LONLAT)
+
+
+def connectivity(patches: Frame, distance_m: float, *, probability: float = 0.5) -> pd.DataFrame:
+    """How patches of habitat are connected, and what each is worth to that.
+
+    Parameters
+    ----------
+    patches : GeoDataFrame, GeoSeries or path
+        Polygons that don't overlap; those that touch are linked without a way between.
+    distance_m : float
+        IIC links patches at most this far apart, edge to edge; PC takes a link of this length to be as likely as
+        ``probability``.
+    probability : float
+        See ``distance_m``; 0.5 makes it the median dispersal distance.
+
+    Returns
+    -------
+    DataFrame
+        On the patches' index: ``area_m2``, ``component``, and for each of ``iic`` and ``pc`` what the index loses with
+        the patch, in %: ``d<index>`` and its parts ``d<index>_intra``, ``_flux``, ``_connector`` (Saura & Rubio 2010).
+        NaN for a patch without a geometry. In ``attrs``: ``iic`` and ``pc``, the sums in m4, and ``eca_iic_m2``,
+        ``eca_pc_m2``, the equivalent connected areas.
+
+    Raises
+    ------
+    CRSError, LayerError
+        If the frame has no coordinate reference system; if patches overlap.
+    """
+    import pandas as pd
+
+    frame, _, shapes = _zones(patches)
+    found = patch_connectivity(shapes, distance_m=distance_m, probability=probability)
+    table = pd.DataFrame({"area_m2": shapely.area(shapes), "component": found.component}, index=frame.index)
+    for name, index in (("iic", found.iic), ("pc", found.pc)):
+        table[f"d{name}"] = index.importance
+        for part in ("intra", "flux", "connector"):
+            table[f"d{name}_{part}"] = index.percent(getattr(index, part))
+        table.attrs |= {name: index.numerator, f"eca_{name}_m2": index.equivalent}
+    return table
 
 
 def coverage_faults(
