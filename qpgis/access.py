@@ -1,10 +1,9 @@
-"""Which features the rules of parts hold for: within a walk along lines, or a straight line, of the nearest target."""
+"""What the rules of parts hold for: within a walk or a straight line of a target, along a corridor wide enough."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeGuard
 
 import numpy as np
 import shapely
@@ -12,8 +11,9 @@ from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries, Plane
 from qpgis.layers import Layer
+from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
 from qpgis.measures.network import Network
-from qpgis.parts import AtLeast, Near, Rule, Walk
+from qpgis.parts import AtLeast, Near, Rule, Walk, Wide
 from qpgis.shapes import polygonal
 
 Mask = NDArray[np.bool_]
@@ -35,6 +35,7 @@ class Access:
         self._plane = plane
         self._networks: dict[tuple[Layer, ...], Network] = {}
         self._walked: dict[tuple[Layer, Walk], Floats] = {}
+        self._widths: dict[tuple[Layer, Wide], Corridors] = {}
         self._chosen: dict[tuple[Layer, Rule], Layer] = {}
 
     def chosen(self, layer: Layer, rule: Rule) -> Layer:
@@ -43,7 +44,10 @@ class Access:
         Of polygons near a target only the ground that is; by walks they count whole, reached at a point inside.
         """
         if (layer, rule) not in self._chosen:
-            if _by_ground(rule, layer):
+            if isinstance(rule, Wide):
+                found = self._corridors(layer, rule)
+                self._chosen[layer, rule] = _stretches(layer, found.met_axis, found.met, f"where {rule}")
+            elif _by_ground(rule, layer):
                 self._chosen[layer, rule] = _clipped(layer, rule)
             else:
                 self._chosen[layer, rule] = layer.select(self.holds(layer, rule), f"where {rule}")
@@ -51,6 +55,9 @@ class Access:
 
     def missed(self, layer: Layer, rule: Rule) -> Layer:
         """The features of a layer that a rule doesn't hold for; none where it goes by the ground."""
+        if isinstance(rule, Wide):
+            gaps = self._corridors(layer, rule).gaps
+            return _stretches(layer, gaps.axis, gaps.geometry, f"not where {rule}")
         mask = np.zeros(len(layer), dtype=bool) if _by_ground(rule, layer) else ~self.holds(layer, rule)
         return layer.select(mask, f"not where {rule}")
 
@@ -58,6 +65,8 @@ class Access:
         """For which features of a layer a rule holds."""
         if isinstance(rule, Near):
             return self._is_near(layer, rule)
+        if isinstance(rule, Wide):
+            raise TypeError("the width of a corridor holds for stretches of lines, not for whole features")
         rules = (rule,) if isinstance(rule, Walk) else rule.rules
         self._walk(layer, [one for one in rules if isinstance(one, Walk)])
         if isinstance(rule, Walk):
@@ -68,6 +77,22 @@ class Access:
         """How far each feature of a layer has to walk; infinite beyond the rule's limit."""
         self._walk(layer, [rule])
         return self._walked[layer, rule]
+
+    def _corridors(self, layer: Layer, rule: Wide) -> Corridors:
+        if (layer, rule) not in self._widths:
+            barriers = {"built": rule.built.geometry} if rule.built else {}
+            if rule.roads:
+                barriers["roads"] = bands(rule.roads.geometry, rule.road_width_m)
+            self._widths[layer, rule] = corridors(
+                layer.geometry,
+                np.concatenate([one.geometry for one in rule.matrix]),
+                self._plane,
+                barriers=barriers,
+                min_width_m=rule.min_width_m,
+                offset_m=rule.offset_m,
+                reach_m=max(REACH_M, rule.min_width_m + rule.offset_m),
+            )
+        return self._widths[layer, rule]
 
     def _is_near(self, layer: Layer, rule: Near) -> Mask:
         near = np.zeros(len(layer), dtype=bool)
@@ -97,21 +122,30 @@ class Access:
         return self._networks[lines]
 
 
+def _stretches(layer: Layer, axis: NDArray[np.int64], lines: Geometries, why: str) -> Layer:
+    """Stretches of a layer's lines as a layer, each with the attributes of its line."""
+    frame = layer.frame.iloc[axis].reset_index(drop=True)
+    return replace(layer, frame=frame, geometry=lines, key=f"{layer.key} | {why}")
+
+
+def _near(rule: Rule) -> tuple[Near, ...]:
+    """The straight lines of which any will do, where a rule asks for no more than that."""
+    if isinstance(rule, Near):
+        return (rule,)
+    if isinstance(rule, AtLeast) and rule.number == 1:
+        straight = tuple(one for one in rule.rules if isinstance(one, Near))
+        return straight if len(straight) == len(rule.rules) else ()
+    return ()
+
+
 def _by_ground(rule: Rule, layer: Layer) -> bool:
     """True if a rule takes the ground of polygons, not whole features: where any of some straight lines will do."""
-    near = isinstance(rule, Near) or (isinstance(rule, AtLeast) and rule.number == 1 and _are_near(rule.rules))
-    return near and bool((shapely.get_dimensions(layer.geometry) == AREAL).any())
-
-
-def _are_near(rules: tuple[Walk | Near, ...]) -> TypeGuard[tuple[Near, ...]]:
-    return all(isinstance(rule, Near) for rule in rules)
+    return bool(_near(rule)) and bool((shapely.get_dimensions(layer.geometry) == AREAL).any())
 
 
 def _clipped(layer: Layer, rule: Rule) -> Layer:
     """The ground of polygons that lies within a straight line of a target of any of the rules."""
-    rules = rule.rules if isinstance(rule, AtLeast) else (rule,)
-    assert _are_near(rules)
-    around = [shapely.buffer(one.targets.geometry, one.limit_m, quad_segs=QUAD_SEGS) for one in rules]
+    around = [shapely.buffer(one.targets.geometry, one.limit_m, quad_segs=QUAD_SEGS) for one in _near(rule)]
     clipped = shapely.intersection(layer.geometry, shapely.union_all(np.concatenate(around)))
     there = shapely.get_dimensions(clipped) == AREAL
     ground = np.array([polygonal(one) for one in clipped[there]], dtype=object)

@@ -42,6 +42,7 @@ LAYERS: Mapping[str, GeometryType] = {
     "residential": "polygon",
     "optional": "polygon",
     "corridors": "polygon",
+    "corridor_axes": "line",
     "roads": "line",
     "links": "line",
     "service": "line",

@@ -70,7 +70,36 @@ class AtLeast:
         return tuple(layer for rule in self.rules for layer in rule.layers())
 
 
-Rule = Walk | Near | AtLeast
+@dataclass(frozen=True)
+class Wide:
+    """Holds for stretches of axes along which a corridor is wide enough, net of barriers.
+
+    Attributes
+    ----------
+    matrix : tuple of Layer
+        Green and water.
+    built, roads : Layer or None
+        Barriers: polygons, and lines of ``road_width_m``.
+    min_width_m : float
+        The net width wanted.
+    road_width_m : float
+    offset_m : float
+        How far beside a sketched axis the corridor may run.
+    """
+
+    matrix: tuple[Layer, ...]
+    built: Layer | None
+    roads: Layer | None
+    min_width_m: float
+    road_width_m: float
+    offset_m: float = 0.0
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer that the rule reads."""
+        return (*self.matrix, *(one for one in (self.built, self.roads) if one is not None))
+
+
+Rule = Walk | Near | AtLeast | Wide
 
 
 @dataclass(frozen=True)
@@ -236,9 +265,23 @@ def area(*what: AnyLayer | Zones, outside: AnyLayer | tuple[AnyLayer, ...] = (),
     return Part("area", "m2", _present(layers), _present(left_out), where=where)
 
 
-def length(lines: AnyLayer) -> Part:
+def length(lines: AnyLayer, *, where: Rule | None = None) -> Part:
     """Geodesic length within each zone (m); a stretch on a shared border counts half to each side."""
-    return Part("length", "m", _present((lines,)))
+    return Part("length", "m", _present((lines,)), where=where)
+
+
+def wide(
+    matrix: tuple[AnyLayer, ...],
+    *,
+    built: AnyLayer | None,
+    roads: AnyLayer | None,
+    min_width_m: float,
+    road_width_m: float,
+    offset_m: float = 0.0,
+) -> Wide:
+    """Along a corridor that is wide enough; see :class:`Wide`."""
+    polygons, lines = (_present((one,))[0] if one is not None else None for one in (built, roads))
+    return Wide(_present(matrix), polygons, lines, min_width_m, road_width_m, offset_m)
 
 
 def centreline_length(roads: AnyLayer, *, opposite_within_m: float) -> Part:

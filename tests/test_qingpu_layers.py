@@ -20,7 +20,7 @@ LAYERS = tuple(sorted(path.stem for path in (ROOT / "data" / "layers").glob("*.g
 GEOD = Geod(ellps="GRS80")
 FIRST = ["id", "name", "name_en", "aliases", "class"]
 LAST = ["plan_status", "status_as_of", "opened", "document", "clause", "geometry_source", "accuracy_m", "grade"]
-LINES = {"rivers", "roads", "rail", "waterways"}
+LINES = {"corridor_axes", "rivers", "roads", "rail", "waterways"}
 AREAS = {"water", "corridors", "forests"}
 # Line 17 from east to west (name, lon, lat); phase 1 ends at 东方绿舟, the extension at 西岑.
 LINE_17 = [
@@ -203,7 +203,7 @@ def test_lanlu_is_four_things(layers: dict) -> None:
     named = {
         id_: properties["class"]
         for layer in layers
-        if layer != "rivers"
+        if layer not in ("rivers", "corridor_axes")
         for id_, (properties, _) in layers[layer].items()
         if "拦路港" in properties["name"]
     }
@@ -227,7 +227,7 @@ def test_ids_are_unique_and_say_their_layer(layers: dict) -> None:
     ids = [id_ for layer in layers.values() for id_ in layer]
     assert len(ids) == len(set(ids))
     prefixes = {layer: {id_.split("-")[0] for id_ in found} for layer, found in layers.items()}
-    same = {"water": "water", "rail": "rail", "industry": "industry", "facilities": "facility"}
+    same = {"water": "water", "rail": "rail", "industry": "industry", "facilities": "facility", "corridor_axes": "axis"}
     assert prefixes == {layer: {same.get(layer, layer.removesuffix("s"))} for layer in LAYERS}
 
 

@@ -50,7 +50,7 @@ def test_the_map_opens_alone(page_file: Path) -> None:
         before = page.screenshot()
         chooser = page.locator("select").first
         options = chooser.locator("option").all_inner_texts()
-        assert len(options) == 14
+        assert len(options) == 15
         chooser.select_option(label=next(o for o in options if "河湖水面率" in o))
         page.wait_for_timeout(400)
         assert page.screenshot() != before

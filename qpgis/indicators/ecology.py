@@ -186,3 +186,63 @@ def water_surface_share(zones: Zones, water: AnyLayer, *, water_classes: str = "
         ``all``, a group of ``data/schemes/water.toml``, or class names joined by ``+``.
     """
     return Ratio(parts.area(water.where(water_classes)), parts.area(zones))
+
+
+@indicator(
+    unit="%",
+    zh="生态廊道达标率",
+    en="Corridors of full width",
+    theme="ecology",
+    definitions=(
+        Definition(
+            "net_100m",
+            "净宽不小于 100 m 且不间断的廊道轴线长度 ÷ 廊道轴线长度（林水田湿等为廊道用地，建设用地、高速公路为阻断）",
+            "Corridor axes with 100 m of net width without a break ÷ length of axes (built land, motorways break it)",
+            source="住房城乡建设部城市体检指标：城市生态廊道达标率（净宽 100 m 以上、连续）",
+            standing="100 m 与连续的要求有公开来源；哪些用地算廊道、哪些算阻断未见规定；轴线由规划给出",
+        ),
+        Definition(
+            "net_50m",
+            "净宽不小于 50 m 且不间断的廊道轴线长度 ÷ 廊道轴线长度；作敏感性对照",
+            "Length of corridor axes with a net width of 50 m without a break ÷ their length; for comparison",
+            {"min_width_m": 50.0},
+        ),
+    ),
+)
+def corridor_full_width(
+    zones: Zones,
+    corridor_axes: AnyLayer,
+    forest: AnyLayer,
+    water: AnyLayer,
+    wetland: AnyLayer,
+    farmland: AnyLayer,
+    grass: AnyLayer,
+    orchard: AnyLayer,
+    park: AnyLayer,
+    construction: AnyLayer | None = None,
+    roads: AnyLayer | None = None,
+    *,
+    min_width_m: float = 100.0,
+    road_width_m: float = 40.0,
+    offset_m: float = 0.0,
+) -> Ratio:
+    """Length of corridors that have their width (生态廊道达标率), in %.
+
+    Formula: ``100 * length of the axes where green and water are min_width_m wide / length of the axes``. The width is
+    that of the section across the axis that runs through green and water without a break; built land and motorways
+    break it. Range 0 to 100; missing where no axis runs.
+
+    Parameters
+    ----------
+    min_width_m : float
+        The net width wanted.
+    road_width_m : float
+        How wide a motorway is, as a barrier.
+    offset_m : float
+        How far beside a sketched axis the corridor may run.
+    """
+    matrix = (forest, water, wetland, farmland, grass, orchard, park)
+    motorways = roads.where(("motorway",)) if roads is not None else None
+    widths = {"min_width_m": min_width_m, "road_width_m": road_width_m, "offset_m": offset_m}
+    enough = parts.wide(matrix, built=construction, roads=motorways, **widths)
+    return Ratio(parts.length(corridor_axes, where=enough), parts.length(corridor_axes))

@@ -108,6 +108,8 @@ class Corridors:
     sections : Sections
     gaps : Gaps
         Together as long as the axes without ``met_m``.
+    met : array of lines
+        The stretches that have the width, and in ``met_axis`` the axis of each.
     """
 
     length_m: Floats
@@ -116,6 +118,8 @@ class Corridors:
     narrowest_m: Floats
     sections: Sections
     gaps: Gaps
+    met: Geometries
+    met_axis: Ints
 
     @property
     def share(self) -> Floats:
@@ -192,7 +196,14 @@ def corridors(
     axis = course.axis_of[cells.line]
     sections = Sections(axis, course.metres(at, axis), width, wide, run)
     return Corridors(
-        course.sums(whole), course.sums(met), course.longest(met), course.least(sections, gaps), sections, gaps
+        course.sums(whole),
+        course.sums(met),
+        course.longest(met),
+        course.least(sections, gaps),
+        sections,
+        gaps,
+        course.chainage.lines(met),
+        course.axis_of[met.line],
     )
 
 

@@ -198,6 +198,8 @@ def layer_files(data: Path) -> dict[str, list[Feature]]:
     files = {layer: _features(drawn, layer, _geometries(drawn, layer)) for layer in drawn.layers}
     if "water" in drawn.layers:
         files["rivers"] = river_features(drawn)
+    if "corridors" in drawn.layers:
+        files["corridor_axes"] = axis_features(drawn)
     return files
 
 
@@ -248,10 +250,20 @@ def _properties(record: Record, extras: list[str], citation: Citation | None) ->
 def river_features(drawn: Drawn) -> list[Feature]:
     """The centre lines of the rivers, with their lengths in km."""
     rivers = [record for record in drawn.layers["water"] if "shape" not in record]
+    return _centre_lines(drawn, rivers, ("water-", "river-"))
+
+
+def axis_features(drawn: Drawn) -> list[Feature]:
+    """The axes of the corridors that are drawn as bands, with their lengths in km."""
+    bands = [record for record in drawn.layers["corridors"] if "width_m" in record]
+    return _centre_lines(drawn, bands, ("corridor-", "axis-"))
+
+
+def _centre_lines(drawn: Drawn, layered: list[Record], renamed: tuple[str, str]) -> list[Feature]:
     features = []
-    for record in rivers:
+    for record in layered:
         line = to_lonlat(drawn.line(record), GAUSS_KRUGER)
-        own = record | {"id": record["id"].replace("water-", "river-"), "length_km": length_km(rounded(line))}
+        own = record | {"id": record["id"].replace(*renamed), "length_km": length_km(rounded(line))}
         properties = _properties(own, ["width_m", "length_km"], drawn.cited.get(record["id"]))
         features.append(feature(line, **properties))
     return features
