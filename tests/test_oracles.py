@@ -346,6 +346,9 @@ def test_a_zone_split_in_two_has_their_weighted_mean(parcels: gpd.GeoDataFrame, 
         parts = [after[indicator, definition, half] for half in ("a", "a2")]
         there = [part for part in parts if not np.isnan(part[0])]
         assert sum(part[1] for part in there) == pytest.approx(above, rel=1e-9, abs=1e-9)
+        if np.isnan(below):  # a total
+            assert sum(part[0] for part in there) == pytest.approx(value, rel=1e-9, abs=1e-9)
+            continue
         assert sum(part[2] for part in there) == pytest.approx(below, rel=1e-9, abs=1e-9)
         mean = sum(part[0] * part[2] for part in there) / sum(part[2] for part in there)
         assert mean == pytest.approx(value, rel=1e-8, abs=1e-8)

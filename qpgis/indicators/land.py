@@ -47,7 +47,10 @@ def development_intensity(zones: Zones, construction: AnyLayer) -> Ratio:
     ),
 )
 def construction_area(zones: Zones, construction: AnyLayer) -> Total:
-    """Construction land (建设用地面积), in km2: ``area(construction)``."""
+    """Construction land (建设用地面积), in km2.
+
+    Formula: ``area(construction)``; it adds up over zones.
+    """
     return Total(parts.area(construction))
 
 
@@ -66,7 +69,10 @@ def construction_area(zones: Zones, construction: AnyLayer) -> Total:
     ),
 )
 def farmland_area(zones: Zones, farmland: AnyLayer) -> Total:
-    """Farmland (耕地面积), in km2: ``area(farmland)``."""
+    """Farmland (耕地面积), in km2.
+
+    Formula: ``area(farmland)``; it adds up over zones.
+    """
     return Total(parts.area(farmland))
 
 
