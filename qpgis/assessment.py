@@ -246,7 +246,7 @@ class _Run:
             blank = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None, note=note)
             return [self.judging.judged(replace(blank, zone=zone)) for zone in zones_of(self.workspace)]
         sums = self._sums(ratio)
-        if missed := self.engine.missed(ratio.numerator):
+        if missed := tuple(layer for layer in self.engine.missed(ratio.numerator) if len(layer)):
             self.missed[indicator.id, definition.name] = missed
         layers = ratio.layers()
         row = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None)
