@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from qpgis import parts
 from qpgis.errors import ConfigError, MissingServices
 from qpgis.indicators.declaration import Definition, choose, indicator
+from qpgis.indicators.reached import rule_to, share_reached
 from qpgis.landuse import services
 from qpgis.layers import Layer
-from qpgis.parts import AnyLayer, AtLeast, Near, Part, Ratio, Rule, Walk, Zones
+from qpgis.parts import AnyLayer, AtLeast, Ratio, Zones
 
 _UNCONFIRMED = "没有唯一的公式（按人口、住宅用地、面积等各有做法）；未经主管部门确认"
 _FIVE = "卫生、养老、教育、文化、体育五类"
 _SOURCE = "TD/T 1062-2021 社区生活圈规划技术指南（五类服务、15 分钟）；覆盖率公式未见规定"
 
-WALKED = (
-    "living_street",
-    "path",
-    "primary",
-    "residential",
-    "road",
-    "secondary",
-    "service",
-    "tertiary",
-    "track",
-    "trunk",
-    "unclassified",
-    "village_road",
-)
-"""Roads that are walked on: all but motorways and ramps."""
 SERVICES = ("culture", "education", "elderly", "medical", "sports")
 
 
@@ -141,26 +126,20 @@ def living_circle_15min(
         raise MissingServices("facilities", lacking)
     if at_least > len(offered):
         raise ConfigError(f"at_least = {at_least}, but only {len(offered)} services are required")
-    limit_m = minutes * 60 * speed_m_s
-
-    def walk(targets: AnyLayer) -> Walk:
-        walked = tuple(one for one in (roads.where(WALKED), path, track, service) if one is not None)
-        barriers = tuple(one for one in (roads.where(("motorway",)), water) if one is not None)
-        return parts.walk(targets, lines=walked, limit_m=limit_m, snap_within_m=snap_within_m, barriers=barriers)
-
-    def straight(targets: AnyLayer) -> Near:
-        return parts.near(targets, limit_m=limit_m / detour)
-
-    def people(where: Rule | None) -> Part:
-        return parts.people(residents, where=where)
-
-    def land(where: Rule | None) -> Part:
-        return parts.area(residential, where=where)
-
-    rule = choose(route, {"walk": walk, "straight": straight}, setting="route")
-    measure = choose(measured, {"people": people, "land": land}, setting="measured")
-    reached = AtLeast(at_least or len(offered), tuple(rule(targets) for targets in offered))
-    return Ratio(measure(reached), measure(None))
+    rules = tuple(
+        rule_to(
+            targets,
+            route=route,
+            limit_m=minutes * 60 * speed_m_s,
+            roads=roads,
+            others=(path, track, service),
+            water=water,
+            snap_within_m=snap_within_m,
+            detour=detour,
+        )
+        for targets in offered
+    )
+    return share_reached(AtLeast(at_least or len(rules), rules), measured, {"people": residents, "land": residential})
 
 
 def _has_none(chosen: AnyLayer, layer: AnyLayer) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qpgis import parts
-from qpgis.indicators.declaration import Definition, choose, indicator
-from qpgis.indicators.services import WALKED
-from qpgis.parts import AnyLayer, Near, Part, Ratio, Rule, Total, Walk, Zones
+from qpgis.indicators.declaration import Definition, indicator
+from qpgis.indicators.reached import rule_to, share_reached
+from qpgis.parts import AnyLayer, Ratio, Total, Zones
 
 _RAIL = "市级国土空间总体规划编制指南一类文件以 800 m 计，上海也用 600 m；未核对原文，距离为可改的设定"
 _BUS = "GB/T 51328 与公交都市考核以 500 m、300 m 计；未核对原文，距离为可改的设定"
@@ -15,38 +13,6 @@ _BUS = "GB/T 51328 与公交都市考核以 500 m、300 m 计；未核对原文�
 
 def _definition(name: str, zh: str, en: str, standing: str, **settings: object) -> Definition:
     return Definition(name, zh, en, settings, standing=standing)
-
-
-def _served(
-    stops: AnyLayer,
-    residents: AnyLayer,
-    construction: AnyLayer,
-    roads: AnyLayer,
-    path: AnyLayer | None,
-    *,
-    measured: str,
-    route: str,
-    limit_m: float,
-    snap_within_m: float,
-) -> Ratio:
-    """The share of people or land within a distance of a stop."""
-
-    def straight() -> Near:
-        return parts.near(stops, limit_m=limit_m)
-
-    def walk() -> Walk:
-        walked = tuple(one for one in (roads.where(WALKED), path) if one is not None)
-        return parts.walk(stops, lines=walked, limit_m=limit_m, snap_within_m=snap_within_m)
-
-    def people(where: Rule | None) -> Part:
-        return parts.people(residents, where=where)
-
-    def built(where: Rule | None) -> Part:
-        return parts.area(construction, where=where)
-
-    measure = choose(measured, {"people": people, "construction": built}, setting="measured")
-    rule = choose(route, {"straight": straight, "walk": walk}, setting="route")()
-    return Ratio(measure(rule), measure(None))
 
 
 @indicator(
@@ -122,6 +88,9 @@ def rail_station_coverage(
     construction: AnyLayer,
     roads: AnyLayer,
     path: AnyLayer | None = None,
+    track: AnyLayer | None = None,
+    service: AnyLayer | None = None,
+    water: AnyLayer | None = None,
     *,
     measured: str = "people",
     route: str = "straight",
@@ -139,15 +108,22 @@ def rail_station_coverage(
     measured : str
         ``people``, or ``construction``: 建设用地, the ground within the distance.
     route : str
-        ``straight``, in the plane; or ``walk``, along the streets.
+        ``straight``, in the plane; or ``walk``, along the streets, with water and motorways crossed on bridges only.
     limit_m : float
         The distance.
     snap_within_m : float
         For walks: how far a home or station may be from its street.
     """
-    settings: dict[str, Any] = {"measured": measured, "route": route}
-    settings |= {"limit_m": limit_m, "snap_within_m": snap_within_m}
-    return _served(stations, residents, construction, roads, path, **settings)
+    rule = rule_to(
+        stations,
+        route=route,
+        limit_m=limit_m,
+        roads=roads,
+        others=(path, track, service),
+        water=water,
+        snap_within_m=snap_within_m,
+    )
+    return share_reached(rule, measured, {"people": residents, "construction": construction})
 
 
 @indicator(
@@ -200,6 +176,9 @@ def bus_stop_coverage(
     construction: AnyLayer,
     roads: AnyLayer,
     path: AnyLayer | None = None,
+    track: AnyLayer | None = None,
+    service: AnyLayer | None = None,
+    water: AnyLayer | None = None,
     *,
     measured: str = "people",
     route: str = "straight",
@@ -216,12 +195,19 @@ def bus_stop_coverage(
     measured : str
         ``people``, or ``construction``: 建设用地, the ground within the distance.
     route : str
-        ``straight``, in the plane; or ``walk``, along the streets.
+        ``straight``, in the plane; or ``walk``, along the streets, with water and motorways crossed on bridges only.
     limit_m : float
         The distance.
     snap_within_m : float
         For walks: how far a home or stop may be from its street.
     """
-    settings: dict[str, Any] = {"measured": measured, "route": route}
-    settings |= {"limit_m": limit_m, "snap_within_m": snap_within_m}
-    return _served(facilities.where(("bus_stop",)), residents, construction, roads, path, **settings)
+    rule = rule_to(
+        facilities.where(("bus_stop",)),
+        route=route,
+        limit_m=limit_m,
+        roads=roads,
+        others=(path, track, service),
+        water=water,
+        snap_within_m=snap_within_m,
+    )
+    return share_reached(rule, measured, {"people": residents, "construction": construction})
