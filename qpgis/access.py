@@ -14,7 +14,7 @@ from qpgis.layers import Layer
 from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
 from qpgis.measures.network import Network
 from qpgis.parts import AtLeast, Near, Rule, Walk, Wide
-from qpgis.shapes import polygonal
+from qpgis.shapes import clipped
 
 Mask = NDArray[np.bool_]
 AREAL = 2
@@ -72,11 +72,6 @@ class Access:
         if isinstance(rule, Walk):
             return self._walked[layer, rule] <= rule.limit_m
         return np.sum([self.holds(layer, one) for one in rules], axis=0, dtype=int) >= rule.number
-
-    def metres(self, layer: Layer, rule: Walk) -> Floats:
-        """How far each feature of a layer has to walk; infinite beyond the rule's limit."""
-        self._walk(layer, [rule])
-        return self._walked[layer, rule]
 
     def _corridors(self, layer: Layer, rule: Wide) -> Corridors:
         if (layer, rule) not in self._widths:
@@ -146,10 +141,9 @@ def _by_ground(rule: Rule, layer: Layer) -> bool:
 def _clipped(layer: Layer, rule: Rule) -> Layer:
     """The ground of polygons that lies within a straight line of a target of any of the rules."""
     around = [shapely.buffer(one.targets.geometry, one.limit_m, quad_segs=QUAD_SEGS) for one in _near(rule)]
-    clipped = shapely.intersection(layer.geometry, shapely.union_all(np.concatenate(around)))
-    there = shapely.get_dimensions(clipped) == AREAL
-    ground = np.array([polygonal(one) for one in clipped[there]], dtype=object)
-    return replace(layer.select(there, f"within {rule}"), geometry=ground)
+    ground = clipped(layer.geometry, np.concatenate(around))
+    there = ~shapely.is_empty(ground)
+    return replace(layer.select(there, f"within {rule}"), geometry=ground[there])
 
 
 def _way(rule: Walk) -> tuple[tuple[Layer, ...], tuple[Layer, ...], float]:

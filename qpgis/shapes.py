@@ -98,3 +98,26 @@ def single_parts(shapes: Geometries) -> tuple[Geometries, NDArray[np.int64]]:
         parts, outer = shapely.get_parts(parts, return_index=True)
         owner = owner[outer]
     return parts, owner
+
+
+def clipped(shapes: Geometries, polygons: Geometries) -> Geometries:
+    """What lies of each of some polygons in one of others; missing ones stay missing.
+
+    Parameters
+    ----------
+    shapes, polygons : arrays of valid polygons
+        In one plane.
+    """
+    ground = shapely.get_parts(shapely.union_all(polygons))
+    shapely.prepare(shapes)
+    part, of = shapely.STRtree(shapes).query(ground, predicate="intersects")
+    pieces = ground[part]
+    crossing = ~shapely.covers(shapes[of], pieces)
+    pieces[crossing] = shapely.intersection(pieces[crossing], shapes[of[crossing]])
+    single, owner = single_parts(pieces)
+    areal = shapely.get_type_id(single) == POLYGON
+    single, of = single[areal], of[owner[areal]]
+    order = np.argsort(of, kind="stable")
+    out = np.where(shapely.is_missing(shapes), None, shapely.Polygon())
+    shapely.multipolygons(single[order], indices=of[order], out=out)
+    return np.asarray(out, dtype=object)

@@ -22,6 +22,7 @@ from qpgis.errors import CRSError, SourceError
 from qpgis.measures import area_within, class_areas_within
 from qpgis.sources import Request
 from qpgis.sources.raster import read
+from tests.gridcells import squares, star
 
 A, F = 6378137.0, 1 / 298.257222101
 E2 = F * (2 - F)
@@ -175,21 +176,9 @@ GRIDS = {
 HEIGHT, WIDTH = 40, 50
 
 
-def star(rng: np.random.Generator, place: Affine) -> Polygon:
-    """A polygon with as many corners as it likes, round a point of the grid."""
-    corners = int(rng.integers(3, 40))
-    middle = rng.uniform(0.2, 0.8, 2) * (WIDTH, HEIGHT)
-    angle, radius = np.sort(rng.uniform(0, 2 * np.pi, corners)), rng.uniform(0.5, 8, corners)
-    grid = middle + np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
-    return Polygon([place * (x, y) for x, y in grid]).buffer(0)
-
-
 def cells_as_squares(cells: np.ndarray, place: Affine, crs: str) -> gpd.GeoDataFrame:
     """Every cell as a polygon of its own."""
-    rows, columns = np.indices(cells.shape)
-    corners = [place * (columns + x, rows + y) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
-    rings = np.stack([np.column_stack([x.ravel(), y.ravel()]) for x, y in corners], axis=1)
-    return gpd.GeoDataFrame({"value": cells.ravel()}, geometry=shapely.polygons(rings), crs=crs)
+    return gpd.GeoDataFrame({"value": cells.ravel()}, geometry=squares(place, cells.shape), crs=crs)
 
 
 class TestAgainstVectors:
@@ -198,7 +187,7 @@ class TestAgainstVectors:
         crs, place = GRIDS[name]
         rng = np.random.default_rng(len(name))
         cells = rng.integers(1, 5, (HEIGHT, WIDTH)).astype("uint8")
-        shapes = zones(*[star(rng, place) for _ in range(6)], crs=crs)
+        shapes = zones(*[star(rng, place, (WIDTH, HEIGHT)) for _ in range(6)], crs=crs)
         table = class_areas_within(shapes, tif(tmp_path / "a.tif", cells, crs, place))
         squares = cells_as_squares(cells, place, crs)
         whole = area_within(shapes, shapes)
@@ -227,7 +216,7 @@ class TestAgainstVectors:
         rng = np.random.default_rng(12)
         cells = rng.integers(0, 4, (HEIGHT, WIDTH)).astype("uint8")
         path = tif(tmp_path / "a.tif", cells, crs, place, nodata=0)
-        shapes = zones(*[star(rng, place) for _ in range(6)], crs=crs)
+        shapes = zones(*[star(rng, place, (WIDTH, HEIGHT)) for _ in range(6)], crs=crs)
         table = class_areas_within(shapes, path)
         layer = read(Request(path, "a.tif")).frame
         assert table.columns.tolist() == [1, 2, 3]
@@ -250,7 +239,7 @@ class TestLaws:
             crs,
             place * Affine.translation(shift, shift),
         )
-        shape = shapely.affinity.scale(star(rng, place), scale, scale)
+        shape = shapely.affinity.scale(star(rng, place, (WIDTH, HEIGHT)), scale, scale)
         inside = Polygon(
             [place * point for point in ((1, 1), (WIDTH - 1, 1), (WIDTH - 1, HEIGHT - 1), (1, HEIGHT - 1))]
         )
@@ -272,7 +261,7 @@ class TestLaws:
         crs, place = GRIDS["Gauss-Krueger"]
         rng = np.random.default_rng(13)
         cells = rng.integers(0, 4, (HEIGHT, WIDTH)).astype("uint8")
-        shapes = zones(*[star(rng, place) for _ in range(5)], crs=crs)
+        shapes = zones(*[star(rng, place, (WIDTH, HEIGHT)) for _ in range(5)], crs=crs)
         first = class_areas_within(shapes, tif(tmp_path / "a.tif", cells, crs, place, nodata=0))
         south_up = place * Affine.translation(0, HEIGHT) * Affine.scale(1, -1)
         others = [
@@ -293,7 +282,7 @@ class TestLaws:
         crs, place = GRIDS["degrees"]
         rng = np.random.default_rng(14)
         path = tif(tmp_path / "a.tif", rng.integers(0, 4, (HEIGHT, WIDTH)).astype("uint8"), crs, place)
-        shape = star(rng, place)
+        shape = star(rng, place, (WIDTH, HEIGHT))
         ring = list(shape.exterior.coords)[:-1]
         table = class_areas_within(zones(shape, Polygon(ring[::-1]), Polygon(ring[3:] + ring[:3]), crs=crs), path)
         assert (table.max() - table.min()).max() <= 2 * MICRO_M2

@@ -17,8 +17,10 @@ from shapely import MultiPolygon, Polygon, box
 
 from qpgis.crs import Plane, parse
 from qpgis.errors import CRSError, SourceError
-from qpgis.measures.gridded import GriddedAmounts, clipped, gridded_amounts
+from qpgis.measures.gridded import GriddedAmounts, gridded_amounts
+from qpgis.shapes import clipped
 from qpgis.sources.geotiff import opened
+from tests.gridcells import squares, star
 
 PLANE = Plane(121, 31)
 SYSTEM = "EPSG:4549"
@@ -156,22 +158,6 @@ GRIDS = {
 HEIGHT, WIDTH = 30, 40
 
 
-def star(rng: np.random.Generator, place: Affine) -> Polygon:
-    """A polygon with as many corners as it likes, round a point of the grid, in its system."""
-    corners = int(rng.integers(3, 40))
-    middle = rng.uniform(0.2, 0.8, 2) * (WIDTH, HEIGHT)
-    angle, radius = np.sort(rng.uniform(0, 2 * np.pi, corners)), rng.uniform(0.5, 8, corners)
-    grid = middle + np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
-    return Polygon([place * (x, y) for x, y in grid]).buffer(0)
-
-
-def squares(place: Affine) -> np.ndarray:
-    """Every cell as a polygon of its own, in the grid's system."""
-    rows, columns = np.indices((HEIGHT, WIDTH))
-    corners = [place * (columns + x, rows + y) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
-    return shapely.polygons(np.stack([np.column_stack([x.ravel(), y.ravel()]) for x, y in corners], axis=1))
-
-
 class TestAgainstCellsAsSquares:
     @pytest.mark.parametrize("name", GRIDS)
     def test_any_zone_on_any_grid(self, name: str, tmp_path: Path) -> None:
@@ -180,8 +166,8 @@ class TestAgainstCellsAsSquares:
         cells = rng.uniform(0, 50, (HEIGHT, WIDTH))
         known = rng.random((HEIGHT, WIDTH)) < 0.9
         path = tif(tmp_path / "a.tif", np.where(known, cells, -1), crs, place, nodata=-1)
-        zones = in_plane(shapes(*[star(rng, place) for _ in range(8)]), crs)
-        ground = in_plane(squares(place), crs)
+        zones = in_plane(shapes(*[star(rng, place, (WIDTH, HEIGHT)) for _ in range(8)]), crs)
+        ground = in_plane(squares(place, (HEIGHT, WIDTH)), crs)
         shared = shapely.area(shapely.intersection(zones[:, None], ground)) * known.ravel()
         expected = shared @ (cells.ravel() / shapely.area(ground))
         found = amounts(path, *zones)
@@ -198,7 +184,7 @@ class TestAgainstExactextract:
         rng = np.random.default_rng(3)
         cells = np.where(rng.random((HEIGHT, WIDTH)) < 0.9, rng.uniform(0, 50, (HEIGHT, WIDTH)), -1)
         path = tif(tmp_path / "a.tif", cells, crs, place, nodata=-1)
-        zones = shapes(*[star(rng, place) for _ in range(30)])
+        zones = shapes(*[star(rng, place, (WIDTH, HEIGHT)) for _ in range(30)])
         frame = gpd.GeoDataFrame(geometry=zones, crs=crs)
         table = exactextract.exact_extract(str(path), frame, ["sum", "count"], output="pandas")
         found = amounts(path, *in_plane(zones, crs))
@@ -229,7 +215,7 @@ class TestLaws:
         rng = np.random.default_rng(seed)
         cells = rng.integers(0, 9, (HEIGHT, WIDTH)).astype("int32")
         path = tif(tmp_path_factory.mktemp("grid") / "a.tif", cells, crs, place)
-        zone, first, second = in_plane(shapes(*[star(rng, place) for _ in range(3)]), crs)
+        zone, first, second = in_plane(shapes(*[star(rng, place, (WIDTH, HEIGHT)) for _ in range(3)]), crs)
         reached, more = amounts(path, zone, within=shapes(first)), amounts(path, zone, within=shapes(first, second))
         whole, rest = amounts(path, zone, first), amounts(path, shapely.difference(zone, first))
         near = 1e-4 + 1e-6 * whole.amounts[0]
@@ -245,7 +231,7 @@ class TestLaws:
         cells = rng.uniform(0, 50, (HEIGHT, WIDTH))
         path = tif(tmp_path / "a.tif", cells, crs, place)
         tiled = tif(tmp_path / "b.tif", cells, crs, place, tiled=True, blockxsize=16, blockysize=16)
-        zones = in_plane(shapes(*[star(rng, place) for _ in range(5)]), crs)
+        zones = in_plane(shapes(*[star(rng, place, (WIDTH, HEIGHT)) for _ in range(5)]), crs)
         first = amounts(path, *zones)
         assert amounts(path, *zones[::-1]).amounts.tolist() == first.amounts[::-1].tolist()
         assert amounts(tiled, *zones).amounts.tolist() == first.amounts.tolist()

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from qpgis.crs import COINCIDENT_M, Floats, Geometries, Plane
 from qpgis.errors import SourceError
-from qpgis.measures import rasters
 from qpgis.measures.contributions import MICRO, Contributions
-from qpgis.shapes import POLYGON, single_parts
+from qpgis.measures.rasters import Grid, windows
+from qpgis.shapes import clipped
 from qpgis.sources.geotiff import VALID, Raster
 
 MOST_AMOUNT = 9e12
@@ -88,7 +88,7 @@ def gridded_amounts(
     """
     if band not in raster.bands:
         raise SourceError(f"{raster.what}: no band {band}; it has {', '.join(str(one) for one in raster.bands)}")
-    grid = rasters._Grid.of(raster, plane)
+    grid = Grid.of(raster, plane)
     ground = zones if within is None else clipped(zones, within)
     found = [(n, *one) for n, zone in enumerate(ground) if zone for one in _zone_amounts(grid, zone, raster, band)]
     zone = np.array([n for n, _, _ in found], dtype=np.int64)
@@ -102,69 +102,25 @@ def gridded_amounts(
     return GriddedAmounts(amount, surveyed, gone | unknown)
 
 
-def clipped(zones: Geometries, polygons: Geometries) -> Geometries:
-    """What lies of each zone in one of some polygons; missing zones stay missing.
-
-    Parameters
-    ----------
-    zones, polygons : arrays of valid polygons
-        In one plane.
-    """
-    ground = shapely.get_parts(shapely.union_all(polygons))
-    shapely.prepare(zones)
-    part, zone = shapely.STRtree(zones).query(ground, predicate="intersects")
-    pieces = ground[part]
-    crossing = ~shapely.covers(zones[zone], pieces)
-    pieces[crossing] = shapely.intersection(pieces[crossing], zones[zone[crossing]])
-    single, owner = single_parts(pieces)
-    areal = shapely.get_type_id(single) == POLYGON
-    single, zone = single[areal], zone[owner[areal]]
-    order = np.argsort(zone, kind="stable")
-    out = np.where(shapely.is_missing(zones), None, shapely.Polygon())
-    shapely.multipolygons(single[order], indices=zone[order], out=out)
-    return np.asarray(out, dtype=object)
-
-
-def _zone_amounts(
-    grid: rasters._Grid, zone: shapely.Geometry, raster: Raster, band: int
-) -> Iterator[tuple[float, float]]:
+def _zone_amounts(grid: Grid, zone: shapely.Geometry, raster: Raster, band: int) -> Iterator[tuple[float, float]]:
     """The amount within a zone, and the ground of its cells that have data, window by window of the raster."""
     scale, offset = raster.dataset.scales[band - 1], raster.dataset.offsets[band - 1]
-    for row, column, inside, whole in _cells(grid, zone, raster):
-        values, state = raster.cells(band, row, column, *inside.shape)
-        counts = (state == VALID) & (inside != 0)
+    for window in windows(grid, zone, raster.what):
+        values, state = raster.cells(band, window.row, window.column, *window.inside.shape)
+        counts = (state == VALID) & (window.inside != 0)
+        inside = window.inside[counts]
         amounts = values[counts].astype(float) * scale + offset
         if (amounts < 0).any():
             r, c = np.argwhere(counts)[np.argmax(amounts < 0)]
+            place = f"row {window.row + r + 1}, column {window.column + c + 1}"
             raise SourceError(
-                f"{raster.what}: band {band} holds negative amounts (row {row + r + 1}, column {column + c + 1}: "
-                f"{values[r, c]}); if that means no data, say so: gdal_edit.py -a_nodata {values[r, c]} FILE"
+                f"{raster.what}: band {band} holds negative amounts ({place}: {values[r, c]}); "
+                f"if that means no data, say so: gdal_edit.py -a_nodata {values[r, c]} FILE"
             )
-        amount = float((amounts * np.clip(inside[counts] / whole[counts], 0, 1)).sum())
+        amount = float((amounts * np.clip(inside / window.whole[counts], 0, 1)).sum())
         if amount > MOST_AMOUNT:
             raise SourceError(f"{raster.what}: amounts of {amount:g} are too large; state them in thousands, say")
-        yield amount, float(inside[counts].sum())
-
-
-def _cells(grid: rasters._Grid, zone: shapely.Geometry, raster: Raster) -> Iterator[tuple[int, int, Floats, Floats]]:
-    """First row and column of windows that hold a zone, and of their cells the area within it and in all (m2)."""
-    edges = rasters._edges(grid, zone, raster.what)
-    size = grid.width, grid.height
-    left, top = (int(v) for v in np.clip(np.floor(edges.min(axis=(0, 1))), 0, size))
-    right, bottom = (int(v) for v in np.clip(np.ceil(edges.max(axis=(0, 1))), 0, size))
-    if left >= right or top >= bottom:
-        return
-    density = rasters._Density.over(grid, (left, right), (top, bottom))
-    fine = density.division(max(right - left, bottom - top))
-    pieces = rasters._Pieces.of((edges - (left, top)) * fine, (bottom - top) * fine, (right - left) * fine)
-    step = max(1, rasters.CELLS_AT_ONCE // (fine * fine * (right - left)))
-    for row in range(top, bottom, step):
-        end = min(row + step, bottom)
-        share, along, across = pieces.moments((row - top) * fine, (end - top) * fine)
-        whole, change_along, change_across = density.cells((left, right), (row, end), fine)
-        inside = share * whole + along * change_along + across * change_across
-        by_cell = (end - row, fine, right - left, fine)
-        yield row, left, *(one.reshape(by_cell).sum(axis=(1, 3)) for one in (inside, whole))
+        yield amount, float(inside.sum())
 
 
 def _units(found: Contributions) -> Floats:

@@ -64,7 +64,7 @@ def class_contributions(zones: Geometries, plane: Plane, raster: Raster, band: i
     """
     if band not in raster.bands:
         raise SourceError(f"{raster.what}: no band {band}; it has {', '.join(str(one) for one in raster.bands)}")
-    grid = _Grid.of(raster, plane)
+    grid = Grid.of(raster, plane)
     found = [(n, *one) for n, zone in enumerate(zones) if zone for one in _zone_sums(grid, zone, raster, band)]
     zone = np.array([n for n, values, _ in found for _ in values], dtype=np.int64)
     value = np.concatenate([np.empty(0, dtype=np.int64), *(values for _, values, _ in found)])
@@ -76,7 +76,7 @@ def class_contributions(zones: Geometries, plane: Plane, raster: Raster, band: i
 
 
 @dataclass(frozen=True)
-class _Grid:
+class Grid:
     """A raster's columns and rows, and the plane.
 
     Attributes
@@ -92,7 +92,7 @@ class _Grid:
     width: int
 
     @classmethod
-    def of(cls, raster: Raster, plane: Plane) -> _Grid:
+    def of(cls, raster: Raster, plane: Plane) -> Grid:
         if raster.transform is None:
             raise SourceError(f"{raster.what}: it is a picture without a place; georeference it first")
         wkt = parse(raster.crs, what=raster.what).to_wkt()
@@ -111,9 +111,42 @@ class _Grid:
         )
 
 
-def _zone_sums(grid: _Grid, zone: shapely.Geometry, raster: Raster, band: int) -> Iterator[tuple[Ints, Floats]]:
+def _zone_sums(grid: Grid, zone: shapely.Geometry, raster: Raster, band: int) -> Iterator[tuple[Ints, Floats]]:
     """The classes of a zone and their areas, piece by piece of the raster."""
-    edges = _edges(grid, zone, raster.what)
+    for window in windows(grid, zone, raster.what):
+        values, state = whole_numbers(raster, band, window.row, window.column, *window.inside.shape)
+        counts = (state == VALID) & (window.inside != 0)
+        yield tallied(values[counts], window.inside[counts])
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some cells of a raster, and how much of them a zone has.
+
+    Attributes
+    ----------
+    row, column : int
+        The first of them.
+    inside : float array, rows x columns
+        The area of each cell within the zone (m2).
+    fine : float array, rows x division x columns x division
+        The areas of the parts that cells are measured by (m2).
+    """
+
+    row: int
+    column: int
+    inside: Floats
+    fine: Floats
+
+    @property
+    def whole(self) -> Floats:
+        """The area of each cell (m2): rows x columns."""
+        return np.asarray(self.fine.sum(axis=(1, 3)))
+
+
+def windows(grid: Grid, zone: shapely.Geometry, what: str) -> Iterator[Window]:
+    """The cells of a raster around a zone, some rows at a time; none where it lies beside the raster."""
+    edges = _edges(grid, zone, what)
     low, high = edges.min(axis=(0, 1)), edges.max(axis=(0, 1))
     left, top = (int(v) for v in np.clip(np.floor(low), 0, (grid.width, grid.height)))
     right, bottom = (int(v) for v in np.clip(np.ceil(high), 0, (grid.width, grid.height)))
@@ -125,16 +158,14 @@ def _zone_sums(grid: _Grid, zone: shapely.Geometry, raster: Raster, band: int) -
     step = max(1, CELLS_AT_ONCE // (fine * fine * (right - left)))
     for row in range(top, bottom, step):
         end = min(row + step, bottom)
-        values, state = whole_numbers(raster, band, row, left, end - row, right - left)
         share, along, across = pieces.moments((row - top) * fine, (end - top) * fine)
         whole, change_along, change_across = density.cells((left, right), (row, end), fine)
-        area = share * whole + along * change_along + across * change_across
-        area = area.reshape(end - row, fine, right - left, fine).sum(axis=(1, 3))
-        counts = (state == VALID) & (area != 0)
-        yield tallied(values[counts], area[counts])
+        inside = share * whole + along * change_along + across * change_across
+        by_cell = (end - row, fine, right - left, fine)
+        yield Window(row, left, inside.reshape(by_cell).sum(axis=(1, 3)), whole.reshape(by_cell))
 
 
-def _edges(grid: _Grid, zone: shapely.Geometry, what: str) -> Floats:
+def _edges(grid: Grid, zone: shapely.Geometry, what: str) -> Floats:
     """The edges of a zone in columns and rows: edge x (begin, end) x (column, row), the zone on their left."""
     polygons = shapely.orient_polygons(np.array([zone]))
     dense = densify(polygons, lambda xy: grid.to_grid(xy) * FINER)
@@ -246,7 +277,7 @@ class _Density:
     coefficients: Floats
 
     @classmethod
-    def over(cls, grid: _Grid, columns: tuple[int, int], rows: tuple[int, int]) -> _Density:
+    def over(cls, grid: Grid, columns: tuple[int, int], rows: tuple[int, int]) -> _Density:
         """From the plane's coordinates at the polynomials' nodes."""
         middle = np.array([[sum(columns) / 2, sum(rows) / 2]])
         corners = grid.to_plane(middle + np.array([(0, 0), (1, 0), (0, 1)]))
