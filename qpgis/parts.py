@@ -174,38 +174,40 @@ Expression = Part | Sum
 
 
 @dataclass(frozen=True)
-class Total:
-    """A sum that is the value itself; it adds up over zones."""
+class Quotient:
+    """What an indicator makes of parts; its sums add up over zones, so groups and districts are exact.
+
+    Attributes
+    ----------
+    numerator : Part or Sum
+    denominator : Part, Sum or None
+    """
 
     numerator: Expression
-    denominator: None = None
+    denominator: Expression | None
 
     def parts(self) -> tuple[Part, ...]:
-        """Every part that the total needs."""
-        return tuple(part for _, part in self.numerator.terms())
+        """Every part that it needs."""
+        sides = (self.numerator, self.denominator)
+        return tuple(part for side in sides if side is not None for _, part in side.terms())
 
     def layers(self) -> tuple[Layer, ...]:
-        """Every layer that the total reads, each once."""
+        """Every layer that it reads, each once."""
         return tuple(dict.fromkeys(layer for part in self.parts() for layer in part.read()))
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """A quotient of two sums; both add up over zones, so groups and districts are exact."""
+class Ratio(Quotient):
+    """A sum over another."""
 
-    numerator: Expression
     denominator: Expression
 
-    def parts(self) -> tuple[Part, ...]:
-        """Every part that the ratio needs."""
-        return tuple(part for side in (self.numerator, self.denominator) for _, part in side.terms())
 
-    def layers(self) -> tuple[Layer, ...]:
-        """Every layer that the ratio reads, each once."""
-        return tuple(dict.fromkeys(layer for part in self.parts() for layer in part.read()))
+@dataclass(frozen=True)
+class Total(Quotient):
+    """A sum that is the value itself."""
 
-
-Quotient = Ratio | Total
+    denominator: None = None
 
 
 def walk(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from qpgis import parts
 from qpgis.indicators.declaration import choose
@@ -27,34 +28,43 @@ ROUTES = {"straight": False, "walk": True}
 """The words for how a distance is measured; whether along the streets."""
 
 
-def rule_to(
-    targets: AnyLayer,
-    *,
-    route: str,
-    limit_m: float,
-    roads: AnyLayer,
-    others: tuple[AnyLayer | None, ...],
-    water: AnyLayer | None,
-    snap_within_m: float,
-    detour: float = 1.0,
-) -> Walk | Near:
+class Streets(NamedTuple):
+    """What is walked on, and how doors are joined to it.
+
+    Attributes
+    ----------
+    roads : Layer
+        Those of classes that are walked on; its motorways are barriers.
+    others : tuple of Layer or None
+        Paths, tracks and the like; they may be absent.
+    water : Layer or None
+        A barrier.
+    snap_within_m : float
+        How far a door may be from its street.
+    """
+
+    roads: AnyLayer
+    others: tuple[AnyLayer | None, ...]
+    water: AnyLayer | None
+    snap_within_m: float
+
+
+def rule_to(targets: AnyLayer, *, streets: Streets, route: str, limit_m: float, detour: float = 1.0) -> Walk | Near:
     """Within a distance of a target.
 
     Parameters
     ----------
     targets : Layer
+    streets : Streets
     route : str
-        ``walk``: along roads, without motorways, and ``others``; the way from a door to them crosses neither water nor
-        motorways. ``straight``: as the crow flies, and then ``limit_m / detour``.
+        ``walk``: along the streets; the way from a door to them crosses neither water nor motorways. ``straight``: as
+        the crow flies, and then ``limit_m / detour``.
     limit_m : float
         The longest walk.
-    roads, others, water
-        Layers; those of ``others`` and ``water`` may be absent.
-    snap_within_m : float
-        How far a door may be from its street.
     """
     if not choose(route, ROUTES, setting="route"):
         return parts.near(targets, limit_m=limit_m / detour)
+    roads, others, water, snap_within_m = streets
     lines = (roads.where(WALKED), *(one for one in others if one is not None))
     barriers = tuple(one for one in (roads.where(("motorway",)), water) if one is not None)
     return parts.walk(targets, lines=lines, limit_m=limit_m, snap_within_m=snap_within_m, barriers=barriers)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from qpgis.errors import ConfigError, MissingServices
 from qpgis.indicators.declaration import Definition, choose, indicator
-from qpgis.indicators.reached import rule_to, share_reached
+from qpgis.indicators.reached import Streets, rule_to, share_reached
 from qpgis.landuse import services
 from qpgis.layers import Layer
 from qpgis.parts import AnyLayer, AtLeast, Ratio, Zones
@@ -122,26 +124,12 @@ def living_circle_15min(
     no source settles.
     """
     offered = [facilities.where(choose(name, services(), setting="required")) for name in required]
-    if lacking := [name for name, one in zip(required, offered, strict=True) if _has_none(one, facilities)]:
+    lacking = [name for name, one in zip(required, offered, strict=True) if not len(one)]
+    if lacking and isinstance(facilities, Layer) and len(facilities):
         raise MissingServices("facilities", lacking)
     if at_least > len(offered):
         raise ConfigError(f"at_least = {at_least}, but only {len(offered)} services are required")
-    rules = tuple(
-        rule_to(
-            targets,
-            route=route,
-            limit_m=minutes * 60 * speed_m_s,
-            roads=roads,
-            others=(path, track, service),
-            water=water,
-            snap_within_m=snap_within_m,
-            detour=detour,
-        )
-        for targets in offered
-    )
+    streets = Streets(roads, (path, track, service), water, snap_within_m)
+    way = partial(rule_to, streets=streets, route=route, limit_m=minutes * 60 * speed_m_s, detour=detour)
+    rules = tuple(way(targets) for targets in offered)
     return share_reached(AtLeast(at_least or len(rules), rules), measured, {"people": residents, "land": residential})
-
-
-def _has_none(chosen: AnyLayer, layer: AnyLayer) -> bool:
-    """True if a layer has features, but none of those that were chosen."""
-    return isinstance(chosen, Layer) and isinstance(layer, Layer) and bool(len(layer)) and not len(chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qpgis import parts
 from qpgis.indicators.declaration import Definition, indicator
-from qpgis.indicators.reached import rule_to, share_reached
+from qpgis.indicators.reached import Streets, rule_to, share_reached
 from qpgis.parts import AnyLayer, Ratio, Total, Zones
 
 _RAIL = "市级国土空间总体规划编制指南一类文件以 800 m 计，上海也用 600 m；未核对原文，距离为可改的设定"
@@ -114,15 +114,8 @@ def rail_station_coverage(
     snap_within_m : float
         For walks: how far a home or station may be from its street.
     """
-    rule = rule_to(
-        stations,
-        route=route,
-        limit_m=limit_m,
-        roads=roads,
-        others=(path, track, service),
-        water=water,
-        snap_within_m=snap_within_m,
-    )
+    streets = Streets(roads, (path, track, service), water, snap_within_m)
+    rule = rule_to(stations, streets=streets, route=route, limit_m=limit_m)
     return share_reached(rule, measured, {"people": residents, "construction": construction})
 
 
@@ -201,13 +194,6 @@ def bus_stop_coverage(
     snap_within_m : float
         For walks: how far a home or stop may be from its street.
     """
-    rule = rule_to(
-        facilities.where(("bus_stop",)),
-        route=route,
-        limit_m=limit_m,
-        roads=roads,
-        others=(path, track, service),
-        water=water,
-        snap_within_m=snap_within_m,
-    )
+    streets = Streets(roads, (path, track, service), water, snap_within_m)
+    rule = rule_to(facilities.where(("bus_stop",)), streets=streets, route=route, limit_m=limit_m)
     return share_reached(rule, measured, {"people": residents, "construction": construction})

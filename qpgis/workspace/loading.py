@@ -552,7 +552,7 @@ def _within(layer: Layer, ledger: Ledger, area: StudyArea, findings: Findings) -
 def _report_zones_elsewhere(layers: Mapping[str, Layer], area: StudyArea, findings: Findings) -> None:
     """Say so where no layer of several lies near the zones: then it is the zones that are elsewhere."""
     files = {layer.source.file: layer for layer in layers.values() if len(layer)}
-    if len(files) > 1 and all(_is_far(layer.geometry, area) for layer in files.values()):
+    if len(files) > 1 and all(layer.elsewhere for layer in files.values()):
         about = {"layer": "zones", "file": area.base.source.file, "value": ", ".join(sorted(files))}
         findings.add(Severity.ERROR, "zones_elsewhere", **about, count=len(files))
 
