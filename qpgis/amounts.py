@@ -1,4 +1,4 @@
-"""Sums in whole millionths of a unit, how they are shown, and what their quotients are worth."""
+"""Sums in whole millionths of a unit, how they are shown, what their quotients are worth, what a zone comes to."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ TOTALS: Mapping[str, tuple[str, Fraction]] = MappingProxyType(
     }
 )
 """Units of totals: the unit that is summed, and by what the sum is multiplied."""
+WHOLES = frozenset({"%", "index", "count", "km", "km2"})
+"""Units of what is measured of each zone as a whole; ``index`` is a number without a unit."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,15 @@ class Amount:
 
     micro: int
     unit: str
+
+    @classmethod
+    def of(cls, value: float, unit: str) -> Amount:
+        """A number of a unit, rounded to whole millionths.
+
+        >>> Amount.of(2.5, "m")
+        Amount(micro=2500000, unit='m')
+        """
+        return cls(round(value * 1_000_000), unit)
 
     @property
     def shown_unit(self) -> str:
@@ -59,6 +70,47 @@ class Amount:
         digits = f"{abs(self.micro):0{places + 1}d}"
         decimal = f"{digits[:-places]}.{digits[-places:]}".rstrip("0").rstrip(".")
         return f"-{decimal}" if self.micro < 0 else decimal
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an indicator comes to in one zone.
+
+    Attributes
+    ----------
+    value : float or None
+        In the indicator's unit; ``None`` is missing.
+    reason : str
+        Why it is missing: a key of the catalogue.
+    numerator, denominator : Amount or None
+        What the value was made of, where it is a quotient or a total.
+    """
+
+    value: float | None
+    reason: str = ""
+    numerator: Amount | None = None
+    denominator: Amount | None = None
+
+
+def outcome(unit: str, numerator: Amount, denominator: Amount | None = None, *, nothing: int = 0) -> Outcome:
+    """A quotient, or without a denominator a total; missing where the denominator is nothing.
+
+    >>> outcome("%", Amount(1, "m"), Amount(4, "m")).value
+    25.0
+    >>> outcome("%", Amount(0, "m"), Amount(0, "m"))
+    Outcome(value=None, reason='note_zero_denominator', numerator=None, denominator=None)
+
+    Parameters
+    ----------
+    unit : str
+        The indicator's.
+    numerator, denominator : Amount
+    nothing : int
+        A denominator of so many millionths or fewer is what rounding leaves of nothing.
+    """
+    if denominator is not None and denominator.micro <= nothing:
+        return Outcome(None, "note_zero_denominator")
+    return Outcome(value_of(unit, numerator, denominator), "", numerator, denominator)
 
 
 def value_of(unit: str, numerator: Amount, denominator: Amount | None) -> float:

@@ -123,6 +123,20 @@ class StudyArea:
         """The zone sets without the grid, whose cells lie in the base zones."""
         return (self.base, *self.own)
 
+    @cached_property
+    def group_sets(self) -> tuple[ZoneSet, ...]:
+        """The groups as zones of their own, a set a level: the union of their members, which may overlap."""
+        position = {zone: n for n, zone in enumerate(self.base.ids)}
+        members = {group.id: [position[member] for member in group.members] for group in self.groups}
+        sets = []
+        for level in dict.fromkeys(group.level for group in self.groups):
+            here = sorted((group for group in self.groups if group.level == level), key=lambda group: group.id)
+            degrees = np.array([_merged(self.base.lonlat[members[group.id]]) for group in here], dtype=object)
+            planar = np.array([_merged(self.base.geometry[members[group.id]]) for group in here], dtype=object)
+            ids, names = tuple(group.id for group in here), tuple(group.name for group in here)
+            sets.append(ZoneSet(level, ids, names, degrees, planar, self.base.source, overlapping=True))
+        return tuple(sets)
+
     @property
     def levels(self) -> tuple[str, ...]:
         """The names of all levels, smallest zones first."""
@@ -166,13 +180,9 @@ class StudyArea:
         """
         import geopandas as gpd
 
-        position = {zone: n for n, zone in enumerate(self.base.ids)}
         rows: list[tuple[str, str, str, shapely.Geometry]] = []
-        for zones in self.zone_sets:
+        for zones in (*self.zone_sets, *self.group_sets):
             rows += zip(zones.ids, zones.names, [zones.level] * len(zones), zones.lonlat, strict=True)
-        for group in self.groups:
-            members = self.base.lonlat[[position[m] for m in group.members]]
-            rows.append((group.id, group.name, group.level, _merged(members)))
         rows.sort(key=lambda row: (self.levels.index(row[2]), row[0]))
         data = {c: [row[n] for row in rows] for n, c in enumerate(("zone_id", "zone_name", "level"))}
         data["grade"] = [str(self.zones_source(zone).grade) for zone in data["zone_id"]]
@@ -191,7 +201,7 @@ class StudyArea:
 
 
 def _merged(members: Geometries) -> shapely.Geometry:
-    """The outline of a group for display; its numbers are sums and don't depend on it."""
+    """The outline of a group."""
     if shapely.coverage_is_valid(members):
         return shapely.normalize(shapely.coverage_union_all(members))
     return shapely.normalize(shapely.union_all(members))

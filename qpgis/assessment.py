@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import shapely
 
-from qpgis.amounts import Amount, value_of
+from qpgis.amounts import Amount, Outcome, outcome
 from qpgis.area import ZoneSet
 from qpgis.catalogue import Lang, text
 from qpgis.crs import LONLAT
@@ -29,7 +29,7 @@ from qpgis.indicators import registry
 from qpgis.indicators.declaration import Definition, Indicator
 from qpgis.judging import Judging, joined
 from qpgis.layers import LAYERS, AbsentLayer, Layer
-from qpgis.parts import Quotient
+from qpgis.parts import Measure, PerZone, Quotient
 from qpgis.plans import Status
 from qpgis.provenance import Grade, worst
 from qpgis.rows import CSV_COLUMNS, STATISTICS, Row, Zone, record, zones_of
@@ -203,18 +203,15 @@ def _chosen(
 
 
 @dataclass
-class _Sums:
-    """One indicator's sums for some zones: millionths, and the survey of each layer; totals have no denominator."""
+class _Survey:
+    """How much of some zones each layer with a stated extent covers, in millionths of a square metre."""
 
-    numerator: int
-    denominator: int | None
     area: int
     inside: dict[str, int]
 
-    def __add__(self, other: _Sums) -> _Sums:
-        inside = {kind: self.inside[kind] + other.inside[kind] for kind in self.inside}
-        below = None if self.denominator is None else self.denominator + (other.denominator or 0)
-        return _Sums(self.numerator + other.numerator, below, self.area + other.area, inside)
+    def __add__(self, other: _Survey) -> _Survey:
+        inside = {key: self.inside[key] + other.inside[key] for key in self.inside}
+        return _Survey(self.area + other.area, inside)
 
     @property
     def surveyed(self) -> float:
@@ -226,9 +223,37 @@ class _Sums:
         return self.inside.get(layer.key, self.area) <= self.area * (1 - _SURVEYED_WHOLLY)
 
 
+@dataclass
+class _Sums:
+    """One indicator's sums for some zones, in millionths; totals have no denominator."""
+
+    numerator: int
+    denominator: int | None
+    survey: _Survey
+
+    def __add__(self, other: _Sums) -> _Sums:
+        below = None if self.denominator is None else self.denominator + (other.denominator or 0)
+        return _Sums(self.numerator + other.numerator, below, self.survey + other.survey)
+
+    def outcome(self, unit: str, made: Quotient) -> Outcome:
+        """What they come to."""
+        above = Amount(self.numerator, made.numerator.unit)
+        if made.denominator is None or self.denominator is None:
+            return outcome(unit, above)
+        below = Amount(self.denominator, made.denominator.unit)
+        return outcome(unit, above, below, nothing=self.survey.area // NO_AREA if below.unit == "m2" else 0)
+
+
+_Found = dict[Zone, tuple[Outcome, _Survey]]
+
+
+def _zones(zones: ZoneSet) -> list[Zone]:
+    return [Zone(one, name, zones.level) for one, name in zip(zones.ids, zones.names, strict=True)]
+
+
 @dataclass(frozen=True)
 class _Run:
-    """Computes rows: base zones and grid by the engine, groups as sums of their members."""
+    """Computes rows: base zones and grid by the engine, groups as sums of their members where values add up."""
 
     workspace: Workspace
     engine: Engine
@@ -240,15 +265,13 @@ class _Run:
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
         """The rows of one indicator and definition, for every zone of every level."""
         try:
-            ratio = indicator(self._layers(indicator), definition)
+            made = indicator(self._layers(indicator), definition)
         except NotComputable as reason:
             note = joined(*self._reasons(indicator, definition, reason))
             blank = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None, note=note)
             return [self.judging.judged(replace(blank, zone=zone)) for zone in zones_of(self.workspace)]
-        sums = self._sums(ratio)
-        if missed := tuple(layer for layer in self.engine.missed(ratio.numerator) if len(layer)):
-            self.missed[indicator.id, definition.name] = missed
-        layers = ratio.layers()
+        found = self._outcomes(made) if isinstance(made, PerZone) else self._sums(indicator, definition, made)
+        layers = made.read()
         row = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None)
         row = replace(
             row,
@@ -257,7 +280,7 @@ class _Run:
             source="; ".join(dict.fromkeys(str(layer.source) for layer in layers)),
         )
         zones = zones_of(self.workspace)
-        return [self._filled(self._at(row, zone), sums[zone], ratio) for zone in zones]
+        return [self._filled(self._at(row, zone), *found[zone], layers) for zone in zones]
 
     def _at(self, row: Row, zone: Zone) -> Row:
         """The row for one zone; its grade is never better than that of the zone's border."""
@@ -294,35 +317,47 @@ class _Run:
         if areal and "landuse" in self.workspace.layers:
             yield text("note_from_landuse", self.lang, kind=areal[0])
 
-    def _sums(self, ratio: Quotient) -> dict[Zone, _Sums]:
+    def _outcomes(self, made: PerZone) -> _Found:
+        """Every zone and group measured by itself."""
+        area = self.workspace.area
+        found: _Found = {}
+        for zones in (*area.zone_sets, *area.group_sets):
+            each = zip(self.engine.outcomes(made, zones), self._surveys(made, zones), strict=True)
+            found |= dict(zip(_zones(zones), each, strict=True))
+        return found
+
+    def _sums(self, indicator: Indicator, definition: Definition, made: Quotient) -> _Found:
+        """Zones measured by themselves, groups as the sums of their members; who is missed is remembered."""
+        if missed := tuple(layer for layer in self.engine.missed(made.numerator) if len(layer)):
+            self.missed[indicator.id, definition.name] = missed
         area = self.workspace.area
         found: dict[Zone, _Sums] = {}
         for zones in area.zone_sets:
-            found |= self._zone_set_sums(ratio, zones)
+            found |= self._zone_set_sums(made, zones)
         base = {zone.id: sums for zone, sums in found.items() if zone.level == area.base.level}
         for group in area.groups:
             first, *others = (base[member] for member in group.members)
             for other in others:
                 first = first + other
             found[Zone(group.id, group.name, group.level)] = first
-        return found
+        return {zone: (sums.outcome(indicator.unit, made), sums.survey) for zone, sums in found.items()}
 
-    def _zone_set_sums(self, ratio: Quotient, zones: ZoneSet) -> dict[Zone, _Sums]:
-        numerator = self.engine.values(ratio.numerator, zones)
+    def _zone_set_sums(self, made: Quotient, zones: ZoneSet) -> dict[Zone, _Sums]:
+        numerator = self.engine.values(made.numerator, zones)
         denominator: list[int] | list[None] = [None] * len(zones)
-        if ratio.denominator is not None:
-            denominator = self.engine.values(ratio.denominator, zones)
+        if made.denominator is not None:
+            denominator = self.engine.values(made.denominator, zones)
+        sums = map(_Sums, numerator, denominator, self._surveys(made, zones))
+        return dict(zip(_zones(zones), sums, strict=True))
+
+    def _surveys(self, made: Measure, zones: ZoneSet) -> list[_Survey]:
+        """How much of each zone was surveyed; what isn't is named where it is measured, not again in groups."""
         areas = self.engine.zone_areas(zones)
-        stated = [layer for layer in ratio.layers() if layer.extent is not None]
+        stated = [layer for layer in made.read() if layer.extent is not None]
         inside = {layer.key: self.engine.surveyed_areas(layer, zones) for layer in stated}
-        for layer in stated:
+        for layer in stated if zones in self.workspace.area.zone_sets else ():
             self._report_unsurveyed(layer, zones, inside[layer.key], areas)
-        return {
-            Zone(zones.ids[n], zones.names[n], zones.level): _Sums(
-                numerator[n], denominator[n], areas[n], {key: values[n] for key, values in inside.items()}
-            )
-            for n in range(len(zones))
-        }
+        return [_Survey(area, {key: values[n] for key, values in inside.items()}) for n, area in enumerate(areas)]
 
     def _report_unsurveyed(self, layer: Layer, zones: ZoneSet, inside: list[int], areas: list[int]) -> None:
         """Name the zones that a layer's extent doesn't wholly cover, unless that was said as it was read."""
@@ -333,20 +368,16 @@ class _Run:
                 words = {"layer": layer.kind, "file": layer.source.file, "feature_id": zone}
                 self.findings.add(Severity.WARNING, "partly_surveyed", **words, value=f"{part / whole:.2%}")
 
-    def _filled(self, row: Row, sums: _Sums, ratio: Quotient) -> Row:
+    def _filled(self, row: Row, found: Outcome, survey: _Survey, layers: tuple[Layer, ...]) -> Row:
         """The row of one zone with its value, or with the reason why it has none."""
-        if sums.surveyed <= 1 - _SURVEYED_WHOLLY:
-            names = [text(f"layer_{layer.kind}", self.lang) for layer in ratio.layers() if sums.outside(layer)]
+        if survey.surveyed <= 1 - _SURVEYED_WHOLLY:
+            names = [text(f"layer_{layer.kind}", self.lang) for layer in layers if survey.outside(layer)]
             return self._missing(row, text("note_outside_extent", self.lang, layers=", ".join(dict.fromkeys(names))))
-        above = Amount(sums.numerator, ratio.numerator.unit)
-        below = None
-        if ratio.denominator is not None and sums.denominator is not None:
-            below = Amount(sums.denominator, ratio.denominator.unit)
-            if below.micro <= (sums.area // NO_AREA if below.unit == "m2" else 0):
-                return self._missing(row, text("note_zero_denominator", self.lang))
-        row = replace(row, value=value_of(row.unit, above, below), numerator=above, denominator=below)
-        if sums.surveyed < _SURVEYED_WHOLLY:
-            note = text("note_surveyed", self.lang, share=f"{sums.surveyed:.2%}")
+        if found.value is None:
+            return self._missing(row, text(found.reason, self.lang))
+        row = replace(row, value=found.value, numerator=found.numerator, denominator=found.denominator)
+        if survey.surveyed < _SURVEYED_WHOLLY:
+            note = text("note_surveyed", self.lang, share=f"{survey.surveyed:.2%}")
             row = replace(row, note=joined(row.note, note))
         return self.judging.judged(row)
 

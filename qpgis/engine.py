@@ -1,4 +1,4 @@
-"""Evaluates Parts: each once per zone set, its sums in whole millionths."""
+"""Evaluates Parts, their sums in whole millionths, and what is measured of zones as wholes: each once per zone set."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from qpgis.access import Access
+from qpgis.amounts import Outcome
 from qpgis.area import StudyArea, ZoneSet
 from qpgis.crs import Plane
 from qpgis.layers import Layer
@@ -17,9 +18,11 @@ from qpgis.measures.centrelines import split_dual_carriageways
 from qpgis.measures.contributions import Contributions
 from qpgis.measures.lengths import length_contributions
 from qpgis.measures.points import amount_contributions, count_contributions
-from qpgis.parts import Expression, Part
+from qpgis.parts import Expression, Part, PerZone
 
 Kernel = Callable[[ZoneSet, Part, Plane], Contributions]
+WholeKernel = Callable[[ZoneSet, PerZone, Plane], list[Outcome]]
+"""Gives one outcome a zone, each from that zone's ground alone: its zones may overlap."""
 
 
 def _zone_area(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
@@ -65,6 +68,7 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
         "amount": _amount,
     }
 )
+WHOLES: Mapping[str, WholeKernel] = MappingProxyType({})
 
 
 class Engine:
@@ -79,6 +83,7 @@ class Engine:
     def __init__(self, area: StudyArea) -> None:
         self.area = area
         self._sums: dict[tuple[int, Part], list[int]] = {}
+        self._outcomes: dict[tuple[int, PerZone], list[Outcome]] = {}
         self._surveyed: dict[tuple[int, int], list[int]] = {}
         self._access = Access(area.plane)
         self.redone: dict[Layer, list[str]] = {}
@@ -122,6 +127,13 @@ class Engine:
         for sign, part in expression.terms():
             totals = [total + sign * value for total, value in zip(totals, self.sums(part, zones), strict=True)]
         return totals
+
+    def outcomes(self, measured: PerZone, zones: ZoneSet) -> list[Outcome]:
+        """What each zone of a zone set comes to as a whole."""
+        key = (id(zones), measured)
+        if key not in self._outcomes:
+            self._outcomes[key] = WHOLES[measured.kernel](zones, measured, self.area.plane)
+        return self._outcomes[key]
 
     def zone_areas(self, zones: ZoneSet) -> list[int]:
         """The area of each zone, in millionths of a square metre."""

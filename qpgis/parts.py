@@ -1,4 +1,7 @@
-"""Parts: frozen descriptions of one sum per zone, which the engine evaluates; and what indicators make of them."""
+"""What indicators are made of: Parts, descriptions of one sum per zone, and what is measured of a zone as a whole.
+
+The engine evaluates them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from qpgis.amounts import WHOLES
 from qpgis.errors import ConfigError, MissingAmounts, MissingLayer
 from qpgis.layers import AbsentLayer, Layer
 
@@ -191,8 +195,8 @@ class Quotient:
         sides = (self.numerator, self.denominator)
         return tuple(part for side in sides if side is not None for _, part in side.terms())
 
-    def layers(self) -> tuple[Layer, ...]:
-        """Every layer that it reads, each once."""
+    def read(self) -> tuple[Layer, ...]:
+        """Every layer that it depends on, each once."""
         return tuple(dict.fromkeys(layer for part in self.parts() for layer in part.read()))
 
 
@@ -208,6 +212,53 @@ class Total(Quotient):
     """A sum that is the value itself."""
 
     denominator: None = None
+
+
+Setting = float | str | bool
+
+
+@dataclass(frozen=True)
+class PerZone:
+    """What is measured of each zone as a whole, such as how connected its patches are.
+
+    It doesn't add up: a group is measured on the union of its members.
+
+    Attributes
+    ----------
+    kernel : str
+        Which of :data:`qpgis.engine.WHOLES` measures it.
+    unit : str
+        One of :data:`qpgis.amounts.WHOLES`, the indicator's.
+    layers : tuple of Layer
+        What it is measured of.
+    settings : tuple of (str, value)
+        Settings of the kernel.
+    context_m : float
+        How far outside its zone it looks.
+
+    Raises
+    ------
+    ValueError
+        If the unit isn't known.
+    """
+
+    kernel: str
+    unit: str
+    layers: tuple[Layer, ...]
+    settings: tuple[tuple[str, Setting], ...] = ()
+    context_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.unit not in WHOLES:
+            raise ValueError(f"{self.unit!r} is no unit of a zone's value; known: {', '.join(sorted(WHOLES))}")
+
+    def read(self) -> tuple[Layer, ...]:
+        """Every layer that it depends on, each once."""
+        return tuple(dict.fromkeys(self.layers))
+
+
+Measure = Quotient | PerZone
+"""What an indicator gives."""
 
 
 def walk(
@@ -239,6 +290,17 @@ def _present(layers: tuple[AnyLayer, ...]) -> tuple[Layer, ...]:
         if isinstance(layer, AbsentLayer):
             raise MissingLayer(layer.kind)
     return layers  # type: ignore[return-value]
+
+
+def per_zone(kernel: str, *layers: AnyLayer, unit: str, context_m: float = 0.0, **settings: Setting) -> PerZone:
+    """What a kernel measures of each zone as a whole; see :class:`PerZone`.
+
+    Raises
+    ------
+    MissingLayer
+        If the workspace lacks one of the layers.
+    """
+    return PerZone(kernel, unit, _present(layers), tuple(sorted(settings.items())), context_m)
 
 
 def area(*what: AnyLayer | Zones, outside: AnyLayer | tuple[AnyLayer, ...] = (), where: Rule | None = None) -> Part:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qpgis.amounts import RATES, TOTALS
+from qpgis.amounts import RATES, TOTALS, WHOLES
 from qpgis.catalogue import Lang
 from qpgis.errors import ConfigError, did_you_mean
 from qpgis.layers import LAYERS, AbsentLayer, Layer
-from qpgis.parts import AnyLayer, Quotient, Zones
+from qpgis.parts import AnyLayer, Measure, PerZone, Zones
 from qpgis.provenance import Grade, Source
 
 Settings = Mapping[str, Any]
@@ -53,14 +53,14 @@ class Definition:
 
 @dataclass(frozen=True)
 class Indicator:
-    """A planning indicator: a function from layers and settings to a ratio or total, and its names.
+    """A planning indicator: a function from layers and settings to what is measured, and its names.
 
     Attributes
     ----------
     id : str
         The function's name.
     unit : str
-        A key of :data:`qpgis.amounts.RATES` or :data:`qpgis.amounts.TOTALS`.
+        One of :data:`qpgis.amounts.RATES`, :data:`qpgis.amounts.TOTALS` or :data:`qpgis.amounts.WHOLES`.
     zh, en, theme : str
         What planners call it, and where it belongs.
     function : callable
@@ -74,7 +74,7 @@ class Indicator:
     zh: str
     en: str
     theme: str
-    function: Callable[..., Quotient]
+    function: Callable[..., Measure]
     definitions: tuple[Definition, ...]
 
     def title(self, lang: Lang) -> str:
@@ -150,21 +150,25 @@ class Indicator:
         except ValueError as error:
             raise ConfigError(f"{self.id}: {name} = {value!r} is no {type(default).__name__}") from error
 
-    def __call__(self, layers: Mapping[str, AnyLayer], definition: Definition) -> Quotient:
-        """The ratio or total for a definition, from the layers of a workspace.
+    def __call__(self, layers: Mapping[str, AnyLayer], definition: Definition) -> Measure:
+        """The ratio, total or measure of whole zones for a definition, from the layers of a workspace.
 
         Raises
         ------
         MissingLayer
             If a layer that this definition needs is absent.
         ConfigError
-            If a setting has a value that the indicator doesn't know.
+            If a setting has a value that the indicator doesn't know, or zones are measured in another unit than its
+            own.
         """
         given = (
             None if kind in self.optional and isinstance(layers[kind], AbsentLayer) else layers[kind]
             for kind in self.layers
         )
-        return self.function(Zones(), *given, **definition.settings)
+        made = self.function(Zones(), *given, **definition.settings)
+        if isinstance(made, PerZone) and made.unit != self.unit:
+            raise ConfigError(f"indicator {self.id!r} is in {self.unit!r}, but its zones are measured in {made.unit!r}")
+        return made
 
 
 def _as_text(value: Any) -> str:
@@ -175,23 +179,23 @@ def _as_text(value: Any) -> str:
 
 def indicator(
     *, unit: str, zh: str, en: str, theme: str, definitions: tuple[Definition, ...]
-) -> Callable[[Callable[..., Quotient]], Indicator]:
+) -> Callable[[Callable[..., Measure]], Indicator]:
     """Declare a function to be an indicator; it only attaches metadata.
 
     Parameters
     ----------
     unit : str
-        A key of :data:`qpgis.amounts.RATES` or :data:`qpgis.amounts.TOTALS`.
+        One of :data:`qpgis.amounts.RATES`, :data:`qpgis.amounts.TOTALS` or :data:`qpgis.amounts.WHOLES`.
     zh, en, theme : str
         Names, and the theme it belongs to.
     definitions : tuple of Definition
         At least one; the first is the default.
     """
 
-    def declare(function: Callable[..., Quotient]) -> Indicator:
+    def declare(function: Callable[..., Measure]) -> Indicator:
         declared = Indicator(function.__name__, unit, zh, en, theme, function, definitions)
         unknown = [kind for kind in declared.layers if kind not in LAYERS]
-        if unit not in {*RATES, *TOTALS} or unknown or not definitions:
+        if unit not in {*RATES, *TOTALS, *WHOLES} or unknown or not definitions:
             raise ConfigError(
                 f"indicator {declared.id!r}: unknown unit {unit!r}, unknown layers {unknown}, or no definition"
             )
