@@ -14,7 +14,7 @@ from qpgis.layers import Layer
 from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
 from qpgis.measures.network import Network
 from qpgis.parts import AtLeast, Near, Rule, Walk, Wide
-from qpgis.shapes import clipped
+from qpgis.shapes import clipped, spots
 
 Mask = NDArray[np.bool_]
 AREAL = 2
@@ -64,7 +64,7 @@ class Access:
     def holds(self, layer: Layer, rule: Rule) -> Mask:
         """For which features of a layer a rule holds."""
         if isinstance(rule, Near):
-            return self._is_near(layer, rule)
+            return _is_near(layer.geometry, rule)
         if isinstance(rule, Wide):
             raise TypeError("the width of a corridor holds for stretches of lines, not for whole features")
         rules = (rule,) if isinstance(rule, Walk) else rule.rules
@@ -89,20 +89,14 @@ class Access:
             )
         return self._widths[layer, rule]
 
-    def _is_near(self, layer: Layer, rule: Near) -> Mask:
-        near = np.zeros(len(layer), dtype=bool)
-        tree = shapely.STRtree(rule.targets.geometry)
-        near[tree.query(_spots(layer), predicate="dwithin", distance=rule.limit_m)[0]] = True
-        return near
-
     def _walk(self, layer: Layer, rules: Sequence[Walk]) -> None:
         """Measure the walks of a layer that aren't measured yet; those on the same lines are tied to them at once."""
         open_ = [rule for rule in dict.fromkeys(rules) if (layer, rule) not in self._walked]
         for first in {_way(rule): rule for rule in open_}.values():
             alike = [rule for rule in open_ if _way(rule) == _way(first)]
-            targets = [_spots(rule.targets) for rule in alike]
+            targets = [spots(rule.targets.geometry) for rule in alike]
             network, nodes = self._network(first.lines).with_points(
-                np.concatenate([_spots(layer), *targets]),
+                np.concatenate([spots(layer.geometry), *targets]),
                 snap_within_m=first.snap_within_m,
                 barriers=np.concatenate([one.geometry for one in first.barriers]) if first.barriers else None,
             )
@@ -139,20 +133,27 @@ def _by_ground(rule: Rule, layer: Layer) -> bool:
 
 
 def _clipped(layer: Layer, rule: Rule) -> Layer:
-    """The ground of polygons that lies within a straight line of a target of any of the rules."""
+    """The ground of polygons that lies within a straight line of a target of any of the rules, and the points there.
+
+    What a polygon stands for, its people, is spread evenly over it.
+    """
     around = [shapely.buffer(one.targets.geometry, one.limit_m, quad_segs=QUAD_SEGS) for one in _near(rule)]
-    ground = clipped(layer.geometry, np.concatenate(around))
-    there = ~shapely.is_empty(ground)
-    return replace(layer.select(there, f"within {rule}"), geometry=ground[there])
+    areal = shapely.get_dimensions(layer.geometry) == AREAL
+    ground, share = layer.geometry.copy(), np.ones(len(layer))
+    ground[areal] = clipped(layer.geometry[areal], np.concatenate(around))
+    share[areal] = shapely.area(ground[areal]) / shapely.area(layer.geometry[areal])
+    share[~areal] = np.any([_is_near(layer.geometry[~areal], one) for one in _near(rule)], axis=0)
+    frame = layer.frame.assign(amount=layer.frame["amount"] * share) if "amount" in layer.frame else layer.frame
+    return replace(layer, frame=frame, geometry=ground).select(share > 0, f"within {rule}")
+
+
+def _is_near(places: Geometries, rule: Near) -> Mask:
+    near = np.zeros(len(places), dtype=bool)
+    tree = shapely.STRtree(rule.targets.geometry)
+    near[tree.query(spots(places), predicate="dwithin", distance=rule.limit_m)[0]] = True
+    return near
 
 
 def _way(rule: Walk) -> tuple[tuple[Layer, ...], tuple[Layer, ...], float]:
     """What walks are on: rules with the same are measured together."""
     return rule.lines, rule.barriers, rule.snap_within_m
-
-
-def _spots(layer: Layer) -> Geometries:
-    """Where features are reached: points where they are, others at a point on them."""
-    if not len(layer) or (shapely.get_type_id(layer.geometry) == shapely.GeometryType.POINT).all():
-        return layer.geometry
-    return np.asarray(shapely.point_on_surface(layer.geometry), dtype=object)

@@ -313,7 +313,7 @@ class _Run:
         for key, kinds in lacking.items():
             names = (text(f"layer_{kind}", self.lang) for kind in kinds)
             yield text(key, self.lang, layers=separator.join(names), kinds=", ".join(kinds))
-        areal = [kind for kind in lacking.get("note_missing_layer", ()) if LAYERS[kind] == "polygon"]
+        areal = [kind for kind in lacking.get("note_missing_layer", ()) if LAYERS[kind] == ("polygon",)]
         if areal and "landuse" in self.workspace.layers:
             yield text("note_from_landuse", self.lang, kind=areal[0])
 

@@ -444,8 +444,8 @@ def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
 
     if topic == "layers":
         return [
-            {"id": kind, "title": text(f"layer_{kind}", lang), "geometry": geometry}
-            for kind, geometry in LAYERS.items()
+            {"id": kind, "title": text(f"layer_{kind}", lang), "geometry": ", ".join(takes)}
+            for kind, takes in LAYERS.items()
         ]
     if topic == "styles":
         named = [style for style in layer_styles() if style != "default"]

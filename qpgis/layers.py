@@ -29,34 +29,43 @@ if TYPE_CHECKING:
 
 GeometryType = Literal["polygon", "line", "point"]
 
-LAYERS: Mapping[str, GeometryType] = {
-    "water": "polygon",
-    "wetland": "polygon",
-    "forest": "polygon",
-    "farmland": "polygon",
-    "orchard": "polygon",
-    "grass": "polygon",
-    "park": "polygon",
-    "landuse": "polygon",
-    "construction": "polygon",
-    "residential": "polygon",
-    "optional": "polygon",
-    "corridors": "polygon",
-    "corridor_axes": "line",
-    "roads": "line",
-    "links": "line",
-    "service": "line",
-    "track": "line",
-    "path": "line",
-    "rail": "line",
-    "waterways": "line",
-    "stations": "point",
-    "residents": "point",
-    "facilities": "point",
+_POLYGONS: tuple[GeometryType, ...] = ("polygon",)
+_LINES: tuple[GeometryType, ...] = ("line",)
+_POINTS: tuple[GeometryType, ...] = ("point",)
+_PLACES: tuple[GeometryType, ...] = ("point", "polygon")
+
+LAYERS: Mapping[str, tuple[GeometryType, ...]] = {
+    "water": _POLYGONS,
+    "wetland": _POLYGONS,
+    "forest": _POLYGONS,
+    "farmland": _POLYGONS,
+    "orchard": _POLYGONS,
+    "grass": _POLYGONS,
+    "park": _POLYGONS,
+    "landuse": _POLYGONS,
+    "construction": _POLYGONS,
+    "residential": _POLYGONS,
+    "optional": _POLYGONS,
+    "corridors": _POLYGONS,
+    "corridor_axes": _LINES,
+    "roads": _LINES,
+    "links": _LINES,
+    "service": _LINES,
+    "track": _LINES,
+    "path": _LINES,
+    "rail": _LINES,
+    "waterways": _LINES,
+    "stations": _POINTS,
+    "residents": _PLACES,
+    "registered": _PLACES,
+    "actual": _PLACES,
+    "served": _PLACES,
+    "facilities": _POINTS,
 }
-"""Every kind of layer and what its features are. The names planners read are in the catalogue, ``layer_<kind>``."""
+"""Every kind of layer and what its features may be. The names planners read are in the catalogue, ``layer_<kind>``."""
 
 _DIMENSION = {"point": 0, "line": 1, "polygon": 2}
+_UNITED = {"polygon": shapely.union_all, "line": shapely.multilinestrings, "point": shapely.multipoints}
 _PARTS = {"point": {0, 4}, "line": {1, 5}, "polygon": {3, 6}}
 SHOW = "show_"
 """Begins the names of columns that maps show and nothing else reads."""
@@ -319,7 +328,7 @@ def prepare(
     if "amount" in table:
         table["amount"] = _amounts(table, report)
     projected = plane.project(geometry, system, what=what)
-    projected = still_valid(projected) if LAYERS[kind] == "polygon" else projected
+    projected = still_valid(projected) if "polygon" in LAYERS[kind] else projected
     ledger.used = len(table)
     return Layer(kind, table, projected, source, extent, key), ledger
 
@@ -463,8 +472,8 @@ class _Report:
         return f"{x:.6f} {y:.6f}"
 
 
-def _clean(geometry: Geometries, wanted: GeometryType, report: _Report) -> tuple[Geometries, np.ndarray]:
-    """Geometries of the wanted type, repaired, and which rows are kept."""
+def _clean(geometry: Geometries, wanted: tuple[GeometryType, ...], report: _Report) -> tuple[Geometries, np.ndarray]:
+    """Geometries of the wanted types, repaired, and which rows are kept."""
     geometry = shapely.force_2d(geometry)
     missing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
     report.rows(Severity.WARNING, "no_geometry", np.flatnonzero(missing))
@@ -475,16 +484,16 @@ def _clean(geometry: Geometries, wanted: GeometryType, report: _Report) -> tuple
     report.rows(Severity.ERROR, "coordinates_not_finite", np.flatnonzero(infinite))
     keep &= ~infinite
     geometry = _repair(geometry, wanted, keep, report)
-    fits = np.isin(shapely.get_type_id(geometry), list(_PARTS[wanted]))
+    fits = np.isin(shapely.get_type_id(geometry), [part for one in wanted for part in _PARTS[one]])
     wrong = np.flatnonzero(keep & ~fits)
     report.rows(Severity.WARNING, "wrong_geometry_type", wrong, [report.raw[row].geom_type for row in wrong])
     return geometry, keep & fits
 
 
-def _repair(geometry: Geometries, wanted: GeometryType, keep: np.ndarray, report: _Report) -> Geometries:
-    """Invalid polygons rebuilt from their lines (the even-odd rule); collections reduced to the wanted type."""
+def _repair(geometry: Geometries, wanted: tuple[GeometryType, ...], keep: np.ndarray, report: _Report) -> Geometries:
+    """Invalid polygons rebuilt from their lines (the even-odd rule); collections reduced to the wanted types."""
     geometry = geometry.copy()
-    if wanted == "polygon":
+    if "polygon" in wanted:
         invalid = np.flatnonzero(keep & ~shapely.is_valid(geometry))
         why = invalid_because(geometry[invalid], report.findings.lang)
         report.rows(Severity.WARNING, "invalid_geometry", invalid, why)
@@ -497,24 +506,24 @@ def _repair(geometry: Geometries, wanted: GeometryType, keep: np.ndarray, report
     return geometry
 
 
-def _only(collection: Geometry, wanted: GeometryType) -> tuple[Geometry, int]:
-    """The parts of a collection that have the wanted dimension, as one geometry, and how many others it has.
+def _only(collection: Geometry, wanted: tuple[GeometryType, ...]) -> tuple[Geometry, int]:
+    """The parts of a collection that have the highest wanted dimension there is, as one geometry; how many it lost.
 
     A collection without any such part stays as it is: it doesn't belong to the layer.
     """
     parts, _ = single_parts(np.array([collection], dtype=object))
-    fits = shapely.get_dimensions(parts) == _DIMENSION[wanted]
-    if not fits.any():
-        return collection, 0
-    build = {"polygon": shapely.union_all, "line": shapely.multilinestrings, "point": shapely.multipoints}
-    return build[wanted](parts[fits]), int((~fits).sum())
+    for one in sorted(wanted, key=_DIMENSION.__getitem__, reverse=True):
+        fits = shapely.get_dimensions(parts) == _DIMENSION[one]
+        if fits.any():
+            return _UNITED[one](parts[fits]), int((~fits).sum())
+    return collection, 0
 
 
 def _repetitions(table: pd.DataFrame, geometry: Geometries, rows: np.ndarray, report: _Report) -> np.ndarray:
     """Which rows to keep: a line that stands twice in the same direction is left out, anything else only named."""
     import pandas as pd
 
-    if LAYERS[report.layer] == "line":
+    if "line" in LAYERS[report.layer]:
         one_way = table["oneway"].to_numpy() if "oneway" in table else np.zeros(len(table), dtype=bool)
         shapes = np.where(one_way, geometry, shapely.normalize(geometry))
         again = pd.Series(shapely.to_wkb(shapes)).duplicated().to_numpy()

@@ -360,7 +360,7 @@ def centreline_length(roads: AnyLayer, *, opposite_within_m: float) -> Part:
 
 
 def count(points: AnyLayer, *, where: Rule | None = None) -> Part:
-    """Number of points within each zone; one on a shared border goes to the lowest zone id."""
+    """Number of features within each zone, polygons at a point inside; one on a shared border goes to the lowest id."""
     return Part("count", "count", _present((points,)), where=where)
 
 

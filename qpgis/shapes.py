@@ -91,6 +91,13 @@ def equal_rows(shapes: Geometries) -> list[NDArray[np.int64]]:
     return [rows.to_numpy() for rows in repeated.groupby(repeated, sort=False).groups.values()]
 
 
+def spots(shapes: Geometries) -> Geometries:
+    """Where shapes are reached or counted: points where they are, others at a point on them."""
+    if (shapely.get_type_id(shapes) == shapely.GeometryType.POINT).all():
+        return shapes
+    return np.asarray(shapely.point_on_surface(shapes), dtype=object)
+
+
 def single_parts(shapes: Geometries) -> tuple[Geometries, NDArray[np.int64]]:
     """The points, lines and polygons in shapes, however deep in collections, and which shape each is of."""
     parts, owner = shapely.get_parts(shapes, return_index=True)

@@ -38,7 +38,7 @@ def check_quality(
     check_zones(area, findings)
     units_m2: dict[str, float] = {}
     for kind, layer in layers.items():
-        if LAYERS[kind] == "polygon" and tables[kind].file and len(layer):
+        if LAYERS[kind] == ("polygon",) and tables[kind].file and len(layer):
             check_layer(layer, area.plane, findings)
             if tables[kind].area_field:
                 units_m2[kind] = _check_fields_of_area(layer, tables[kind], area, findings)

@@ -587,8 +587,10 @@ def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str
         yield f'{kind}: area_basis = "field" needs area_field = ...: the field that states the areas (TBMJ)'
     if kind == "landuse" and layer.from_:
         yield "landuse is what other layers are selected from; it needs a file of its own"
-    if layer.from_ and LAYERS.get(kind) != "polygon":
-        yield f"{kind}: its features are {LAYERS.get(kind)}s, which land-use parcels can't give; it needs a file"
+    takes = LAYERS.get(kind, ())
+    if layer.from_ and takes != ("polygon",):
+        features = " or ".join(f"{one}s" for one in takes)
+        yield f"{kind}: its features are {features}, which land-use parcels can't give; it needs a file"
     if kind != "landuse" and layer.scheme:
         yield f'{kind}: scheme goes with landuse; read the file as [layers.landuse] and select with from = "landuse"'
     if layer.report_scheme and layer.scheme:

@@ -122,7 +122,7 @@ def check_own_zones(own: ZoneSet, area: StudyArea, findings: Findings, *, declar
 def check_layer(layer: Layer, area: StudyArea, findings: Findings, *, declared: str | None) -> None:
     """Hold a layer against what is comparable: polygons against the zones' outline, stations and rail against ours."""
     known: list[DatumReference] = []
-    if LAYERS[layer.kind] == "polygon":
+    if LAYERS[layer.kind] == ("polygon",):
         known.append(_outline(area))
     if layer.kind in ("stations", "rail"):
         known += [one for one in nearest_reference(_box(area.base.lonlat)) if one.kind == "stations"]

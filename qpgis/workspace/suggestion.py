@@ -112,7 +112,7 @@ def _crs_line(raw: RawFeatures) -> str:
 
 
 def _kinds_line(geometry: str, lang: Lang) -> str:
-    kinds = [f"{kind} {text(f'layer_{kind}', lang)}" for kind, takes in LAYERS.items() if takes == geometry]
+    kinds = [f"{kind} {text(f'layer_{kind}', lang)}" for kind, takes in LAYERS.items() if geometry in takes]
     return text("suggest_kinds", lang, kinds=", ".join(kinds))
 
 
@@ -124,7 +124,7 @@ def _kind(raw: RawFeatures, fields: _Fields, called: Collection[str]) -> str:
     if geometry == "polygon" and fields.role("unit"):
         return "zones"
     by_name = next((kind for name in called if (kind := _kind_called(name, geometry))), "")
-    by_classes = (kind for kind in ("roads", "water") if LAYERS[kind] == geometry and fields.class_of(kind))
+    by_classes = (kind for kind in ("roads", "water") if geometry in LAYERS[kind] and fields.class_of(kind))
     return by_name or next(by_classes, UNKNOWN)
 
 
@@ -132,10 +132,10 @@ def _kind_called(name: str, geometry: str) -> str:
     """The kind that the longest known word in a name tells; empty where none does, or several do."""
     whole = folded(name)
     parts = re.findall(r"[a-z]+", whole)
-    takes = {"zones": "polygon", "none": geometry, **LAYERS}
+    takes: dict[str, tuple[str, ...]] = {"zones": ("polygon",), "none": (geometry,), **LAYERS}
     found: dict[int, set[str]] = {}
     for kind, words in known_words("kinds").items():
-        for word in (kind, *words) if takes[kind] == geometry else ():
+        for word in (kind, *words) if geometry in takes[kind] else ():
             if word in parts if word.isascii() else word in whole:
                 found.setdefault(len(word), set()).add(kind)
     longest = found[max(found)] if found else set()
