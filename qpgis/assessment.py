@@ -13,7 +13,7 @@ import shapely
 from qpgis.amounts import Amount, Outcome, outcome
 from qpgis.area import ZoneSet
 from qpgis.catalogue import Lang, text
-from qpgis.crs import LONLAT
+from qpgis.crs import LONLAT, Floats
 from qpgis.engine import Engine
 from qpgis.errors import (
     ConfigError,
@@ -33,6 +33,7 @@ from qpgis.parts import Measure, PerZone, Quotient
 from qpgis.plans import Status
 from qpgis.provenance import Grade, worst
 from qpgis.rows import CSV_COLUMNS, STATISTICS, Row, Zone, record, zones_of
+from qpgis.uncertainty import Bounds, inaccurate, value_bounds
 from qpgis.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -175,9 +176,11 @@ def assess(
     used: dict[tuple[str, str], Definition] = {}
     for indicator, chosen in _chosen(workspace, definitions or {}):
         progress_to(f"computing {indicator.id}")
+        found: list[Row] = []
         for definition in chosen:
             used[indicator.id, definition.name] = definition
-            rows += run.rows(indicator, definition)
+            found += run.rows(indicator, definition)
+        rows += run.compared(indicator, found)
     run.report_redone()
     rows += judging.statistic_rows()
     kept = tuple(row for row in rows if level in (None, row.zone.level))
@@ -279,8 +282,29 @@ class _Run:
             note=joined(*self._layer_notes(layers)),
             source="; ".join(dict.fromkeys(str(layer.source) for layer in layers)),
         )
+        bounds = self._bounds(made, indicator.unit)
         zones = zones_of(self.workspace)
-        return [self._filled(self._at(row, zone), *found[zone], layers) for zone in zones]
+        return [self._filled(self._at(row, zone), *found[zone], layers, bounds.get(zone)) for zone in zones]
+
+    def compared(self, indicator: Indicator, rows: list[Row]) -> list[Row]:
+        """The rows, those with a target beside what other definitions of the indicator make of it."""
+        if not any(row.target and row.target.value is not None and row.value is not None for row in rows):
+            return rows
+        rivals = {definition.name: definition for definition in indicator.definitions if definition.competes}
+        known = {row.definition for row in rows}
+        aside = replace(self, findings=Findings(self.lang), missed={})
+        others = [row for name, one in rivals.items() if name not in known for row in aside.rows(indicator, one)]
+        return self.judging.compared(rows, [*(row for row in rows if row.definition in rivals), *others])
+
+    def _bounds(self, made: Measure, unit: str) -> dict[Zone, Bounds]:
+        """Between what the values lie, where the accuracy of layers is known."""
+        if isinstance(made, PerZone) or not inaccurate(made):
+            return {}
+        area = self.workspace.area
+        found: dict[Zone, Bounds] = {}
+        for zones in (*area.zone_sets, *area.group_sets):
+            found |= dict(zip(_zones(zones), value_bounds(made, unit, zones, self.engine), strict=True))
+        return found
 
     def _at(self, row: Row, zone: Zone) -> Row:
         """The row for one zone; its grade is never better than that of the zone's border."""
@@ -368,7 +392,9 @@ class _Run:
                 words = {"layer": layer.kind, "file": layer.source.file, "feature_id": zone}
                 self.findings.add(Severity.WARNING, "partly_surveyed", **words, value=f"{part / whole:.2%}")
 
-    def _filled(self, row: Row, found: Outcome, survey: _Survey, layers: tuple[Layer, ...]) -> Row:
+    def _filled(
+        self, row: Row, found: Outcome, survey: _Survey, layers: tuple[Layer, ...], bounds: Bounds | None
+    ) -> Row:
         """The row of one zone with its value, or with the reason why it has none."""
         if survey.surveyed <= 1 - _SURVEYED_WHOLLY:
             names = [text(f"layer_{layer.kind}", self.lang) for layer in layers if survey.outside(layer)]
@@ -376,10 +402,23 @@ class _Run:
         if found.value is None:
             return self._missing(row, text(found.reason, self.lang))
         row = replace(row, value=found.value, numerator=found.numerator, denominator=found.denominator)
+        if bounds is not None:
+            row = self._bounded(row, bounds, layers)
         if survey.surveyed < _SURVEYED_WHOLLY:
             note = text("note_surveyed", self.lang, share=f"{survey.surveyed:.2%}")
             row = replace(row, note=joined(row.note, note))
         return self.judging.judged(row)
+
+    def _bounded(self, row: Row, bounds: Bounds, layers: tuple[Layer, ...]) -> Row:
+        """The row with its bounds, and what they are of."""
+        said = "、" if self.lang == "zh" else ", "
+        metres = {layer.kind: layer.accuracy_m for layer in layers if layer.accuracy_m.any()}
+        accuracies = [f"{text(f'layer_{kind}', self.lang)} {_span(off)} m" for kind, off in metres.items()]
+        note = text("note_bounds", self.lang, layers=said.join(accuracies))
+        assert row.value is not None
+        low = None if bounds.low is None else min(bounds.low, row.value)
+        high = None if bounds.high is None else max(bounds.high, row.value)
+        return replace(row, low=low, high=high, note=joined(row.note, note))
 
     def _missing(self, row: Row, reason: str) -> Row:
         return self.judging.judged(replace(row, note=joined(row.note, reason)))
@@ -399,3 +438,9 @@ class _Run:
         for layer, ids in self.engine.redone.items():
             about = {"layer": layer.kind, "file": layer.source.file, "feature_id": ids_text(sorted(set(ids)))}
             self.findings.add(Severity.WARNING, "overlay_fallback", **about)
+
+
+def _span(metres: Floats) -> str:
+    """Metres as planners write them: one figure, or from the least to the most."""
+    low, high = metres.min(), metres.max()
+    return f"±{high:g}" if low == high else f"±{low:g}–{high:g}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -11,7 +11,7 @@ from qpgis.catalogue import Lang, text
 from qpgis.errors import did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.indicators import registry
-from qpgis.plans import Baseline, Target, attainment, judge, progress
+from qpgis.plans import Baseline, Status, Target, attainment, judge, progress
 from qpgis.provenance import Grade
 from qpgis.rows import STATISTICS, Row, Zone, zones_of
 from qpgis.workspace import Statistic, Workspace
@@ -66,10 +66,59 @@ class Judging:
         """The row with target, baseline, progress, status and what is to be said of them."""
         key = (row.indicator, row.zone.id)
         target, baseline = self.targets.get(key), self.workspace.baselines.get(key)
-        status = judge(target, row.value, self.workspace.year, baseline, self.workspace.thresholds)
-        note = joined(row.note, *self._notes(target, row.value, baseline))
+        status = self._status(row, row.value)
+        note = joined(row.note, *self._notes(target, row.value, baseline), self._doubt(row, status))
         done = progress(target, row.value, baseline)
         return replace(row, target=target, baseline=baseline, progress=done, status=status, note=note)
+
+    def _status(self, row: Row, value: float | None) -> Status:
+        """The status that a value would have in a row's place."""
+        key = (row.indicator, row.zone.id)
+        year, thresholds = self.workspace.year, self.workspace.thresholds
+        return judge(self.targets.get(key), value, year, self.workspace.baselines.get(key), thresholds)
+
+    def _doubt(self, row: Row, status: Status) -> str:
+        """What is to be said where the status isn't the same at both bounds of the value."""
+        if row.value is None or status is Status.NO_TARGET:
+            return ""
+        ends = {"low": row.low, "high": row.high}
+        others = {end: self._status(row, value) for end, value in ends.items() if value is not None}
+        if all(other is status for other in others.values()):
+            return ""
+        said = [
+            text(f"at_{end}", self.lang, status=text(f"status_{other}", self.lang)) for end, other in others.items()
+        ]
+        return text("note_in_doubt", self.lang, ends=self._separator.join(said))
+
+    @property
+    def _separator(self) -> str:
+        return "、" if self.lang == "zh" else ", "
+
+    def compared(self, rows: Sequence[Row], rivals: Sequence[Row]) -> list[Row]:
+        """Rows of one indicator, those with a target with what definitions that compete make of it.
+
+        Parameters
+        ----------
+        rows : sequence of Row
+            Judged.
+        rivals : sequence of Row
+            Those of every definition that competes, judged.
+        """
+        return [replace(row, note=joined(row.note, self._span(row, rivals))) for row in rows]
+
+    def _span(self, row: Row, rivals: Sequence[Row]) -> str:
+        """Between what the definitions lie in a zone with a target, and whether its status hangs on which is taken."""
+        if row.target is None or row.target.value is None or row.value is None:
+            return ""
+        there = [other for other in rivals if other.zone == row.zone and other.value is not None]
+        if len(there) < 2:
+            return ""
+        values = [other.value for other in there if other.value is not None]
+        words = {"low": f"{min(values):.4g}", "high": f"{max(values):.4g}", "count": len(there)}
+        if len({other.status for other in there}) == 1:
+            return text("note_span", self.lang, **words)
+        said = [f"{other.definition} {text(f'status_{other.status}', self.lang)}" for other in there]
+        return text("note_span_flips", self.lang, **words, said=self._separator.join(said))
 
     @cached_property
     def _plan_documents(self) -> frozenset[str]:

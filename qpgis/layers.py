@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import shapely
 
-from qpgis.crs import Geometries, Plane, label, lonlat, parse
+from qpgis.crs import Floats, Geometries, Plane, label, lonlat, parse
 from qpgis.errors import ConfigError, LayerError, MissingClasses, MissingLayer, did_you_mean
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, oneway_of, plan_status_of, water_classes
@@ -81,6 +81,7 @@ COLUMNS = (
     "net_area",
     "deduction",
     "amount",
+    "accuracy",
 )
 
 
@@ -121,6 +122,7 @@ class Fields:
     net_area: str | None = None
     deduction: str | None = None
     amount: str | None = None
+    accuracy: str | None = None
     show: tuple[str, ...] = ()
 
     def given(self) -> dict[str, str]:
@@ -183,6 +185,13 @@ class Layer:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def accuracy_m(self) -> Floats:
+        """How far the border of each feature may be from where it is drawn; 0 where nothing is said of it."""
+        if "accuracy" not in self.frame:
+            return np.zeros(len(self))
+        return self.frame["accuracy"].to_numpy(dtype=float)
 
     @property
     def elsewhere(self) -> bool:
@@ -275,6 +284,7 @@ def prepare(
     class_map: Mapping[str, str] | None = None,
     oneway_map: Mapping[str, str] | None = None,
     extent: Geometry | None = None,
+    accuracy_m: float | None = None,
     key: str,
 ) -> tuple[Layer, Ledger]:
     """A layer from a file's rows: fields named, faults found and mended or dropped, projected, cut to a state.
@@ -293,6 +303,8 @@ def prepare(
         The file's words for the direction of traffic to ``forward``, ``backward`` and ``both``.
     extent : shapely geometry, optional
         Where the layer was surveyed, in the plane.
+    accuracy_m : float, optional
+        How far borders may be from where they are drawn, of features whose field doesn't say.
     key : str
         Identifies the content, see :class:`Layer`.
 
@@ -327,6 +339,8 @@ def prepare(
     _name_classes(table, class_map or {}, report)
     if "amount" in table:
         table["amount"] = _amounts(table, report)
+    if accuracy_m is not None or "accuracy" in table:
+        table["accuracy"] = _accuracies(table, accuracy_m, what)
     projected = plane.project(geometry, system, what=what)
     projected = still_valid(projected) if "polygon" in LAYERS[kind] else projected
     ledger.used = len(table)
@@ -371,6 +385,28 @@ def _amounts(table: pd.DataFrame, report: _Report) -> pd.Series:
     if missing.any():
         _count(report, Severity.WARNING, "amount_missing", table[missing], str(int(missing.sum())))
     return found.mask(bad)
+
+
+def _accuracies(table: pd.DataFrame, otherwise: float | None, what: str) -> pd.Series:
+    """How far the border of each feature may be off, in metres.
+
+    Raises
+    ------
+    LayerError
+        If a feature's accuracy is no distance, or neither its field nor the layer says it.
+    """
+    import pandas as pd
+
+    said = table["accuracy"] if "accuracy" in table else pd.Series("", index=table.index)
+    found = pd.to_numeric(said.replace("", None), errors="coerce").astype(float)
+    found = found.mask(said == "", math.nan if otherwise is None else otherwise)
+    wrong = table[~((found >= 0) & np.isfinite(found))]
+    if len(wrong):
+        raise LayerError(
+            f"{what}: accuracy_field has no metres for {len(wrong)} features ({ids_text(wrong['feature_id'])}); "
+            "write numbers, or accuracy_m = ... for features without one"
+        )
+    return found
 
 
 def require_fields(frame: gpd.GeoDataFrame, wanted: Iterable[str], what: str) -> None:

@@ -70,6 +70,8 @@ class Row:
     grade : Grade or None
         The worst of the data that fed the value.
     note, source : str
+    low, high : float or None
+        Between what the value lies, as far as the accuracy of its data tells; ``None`` where it doesn't.
     """
 
     indicator: str
@@ -86,6 +88,8 @@ class Row:
     grade: Grade | None = None
     note: str = ""
     source: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
 def record(row: Row, workspace: Workspace) -> dict[str, object]:
@@ -114,8 +118,8 @@ def record(row: Row, workspace: Workspace) -> dict[str, object]:
         "grade": str(row.grade or ""),
         "note": row.note,
         "scenario": workspace.state.scenario,
-        "value_low": None,
-        "value_high": None,
+        "value_low": row.low,
+        "value_high": row.high,
         "source": row.source,
     }
 

@@ -31,6 +31,7 @@ ORDER = [
     "parts",
     "access",
     "engine",
+    "uncertainty",
     "indicators",
     "plans",
     "workspace",

@@ -32,6 +32,9 @@ class Definition:
         The settings that differ from the function's defaults.
     source, standing : str
         Who defines it so, and how well that is established.
+    competes : bool
+        Whether it answers the indicator's own question in another way; false for parts of it and for comparisons. How
+        far those that compete lie apart is said beside a target.
     version, valid_from, approved_by : str
         Empty until an authority has confirmed it.
     """
@@ -45,6 +48,7 @@ class Definition:
     version: str = "1"
     valid_from: str = ""
     approved_by: str = ""
+    competes: bool = True
 
     def text(self, lang: Lang) -> str:
         """What is divided by what, in a language."""

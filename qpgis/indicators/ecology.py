@@ -38,6 +38,7 @@ BLUE_GREEN = ("farmland", "forest", "grass", "orchard", "park", "water", "wetlan
             "Dissolved area of water, wetland, forest, grass and park green ÷ total area with water; comparison only",
             {"counted": ("forest", "grass", "park", "water", "wetland")},
             standing=_NO_LEGAL_DEFINITION,
+            competes=False,
         ),
     ),
 )
@@ -206,6 +207,7 @@ def water_surface_share(zones: Zones, water: AnyLayer, *, water_classes: str = "
             "净宽不小于 50 m 且不间断的廊道轴线长度 ÷ 廊道轴线长度；作敏感性对照",
             "Length of corridor axes with a net width of 50 m without a break ÷ their length; for comparison",
             {"min_width_m": 50.0},
+            competes=False,
         ),
     ),
 )

@@ -26,6 +26,7 @@ def _by_one(service: str, name: str, en: str) -> Definition:
         {"required": (service,)},
         source=_SOURCE,
         standing=_UNCONFIRMED,
+        competes=False,
     )
 
 
@@ -70,6 +71,7 @@ def _by_one(service: str, name: str, en: str) -> Definition:
             {"route": "straight"},
             source=_SOURCE,
             standing=_UNCONFIRMED,
+            competes=False,
         ),
     ),
 )

@@ -71,6 +71,8 @@ def area_bounds(
     *,
     outside: Geometries | None = None,
     outside_accuracy_m: ArrayLike = 0.0,
+    surveyed: shapely.Geometry | None = None,
+    outside_surveyed: shapely.Geometry | None = None,
 ) -> AreaBounds:
     """Bounds of the dissolved area of polygons within each zone, whose borders may be off.
 
@@ -85,12 +87,16 @@ def area_bounds(
         In the study area's equal-area plane.
     features : array of valid polygons
         In the same plane. Where they meet there is no border that could be off. They should reach ``accuracy_m``
-        beyond the zones: a layer that was cut off at the zones' border seems to have a border there.
+        beyond the zones, or ``surveyed`` should say where they end: a layer that was cut off at the zones' border
+        seems to have a border there.
     accuracy_m : float, or one a feature
         How far a border may be from where it is drawn, metres; 0 for one that is certain.
     outside : array of valid polygons, optional
         What it covers is left out.
     outside_accuracy_m : float, or one a polygon of ``outside``
+    surveyed, outside_surveyed : polygon, optional
+        Where features, and what is left out, were looked for. Where a layer was cut off at the end of its survey it
+        has no border that could be off.
 
     Returns
     -------
@@ -108,8 +114,10 @@ def area_bounds(
     value = _areas(zones, features, left_out)
     if not (accuracy.any() or left_out_accuracy.any()):
         return AreaBounds.certain(value)
-    low = _areas(zones, shrunk(features, accuracy), grown(left_out, left_out_accuracy))
-    high = _areas(zones, grown(features, accuracy), shrunk(left_out, left_out_accuracy))
+    certain = _shrunk_where_surveyed(features, accuracy, surveyed)
+    certainly_out = _shrunk_where_surveyed(left_out, left_out_accuracy, outside_surveyed)
+    low = _areas(zones, certain, grown(left_out, left_out_accuracy))
+    high = _areas(zones, grown(features, accuracy), certainly_out)
     return AreaBounds(np.minimum(low, value), value, np.maximum(high, value))
 
 
@@ -147,6 +155,16 @@ def shrunk(polygons: Geometries, accuracy_m: Floats) -> Geometries:
         return _there(shapely.buffer(whole, -levels[0], quad_segs=QUAD_SEGS))
     bands = [_band(whole, _dissolved(polygons[accuracy_m == a]), a) for a in levels[levels > 0]]
     return _without(whole, np.concatenate([np.array([], dtype=object), *bands]))
+
+
+def _shrunk_where_surveyed(polygons: Geometries, accuracy_m: Floats, surveyed: shapely.Geometry | None) -> Geometries:
+    """What is certain of polygons that may go on where nobody looked."""
+    if surveyed is None or surveyed.is_empty or not accuracy_m.any():
+        return shrunk(polygons, accuracy_m)
+    around = shapely.buffer(surveyed, 2 * accuracy_m.max() + 1, quad_segs=1, join_style="mitre")
+    beyond = shapely.get_parts(shapely.difference(around, surveyed))
+    whole = shrunk(np.concatenate([polygons, beyond]), np.concatenate([accuracy_m, np.zeros(len(beyond))]))
+    return _without(whole, beyond)
 
 
 def _band(whole: Geometries, own: Geometries, accuracy_m: float) -> Geometries:

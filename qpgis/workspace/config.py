@@ -236,6 +236,9 @@ class LayerTable(ReadTable):
         (TBDLMJ), ``deduction_field`` the coefficient between them (KCXS).
     amount_field : str
         The field that holds what each feature stands for: how many people, jobs, or square metres.
+    accuracy_m, accuracy_field : float, str
+        How far borders may be from where they are drawn, in metres, of the whole layer or of each feature; values of
+        areas then get bounds.
     area_basis : "geometry" or "field"
         Whether sums of land use, and what remains to control areas, go by drawn or by stated areas.
     show : list of str
@@ -267,6 +270,8 @@ class LayerTable(ReadTable):
     net_area_field: str | None = None
     deduction_field: str | None = None
     amount_field: str | None = None
+    accuracy_m: Annotated[Finite, Field(ge=0)] | None = None
+    accuracy_field: str | None = None
     area_basis: Literal["geometry", "field"] = "geometry"
     show: list[str] = []
     shown: bool | None = None
@@ -295,6 +300,8 @@ class LayerTable(ReadTable):
             raise ValueError("grade belongs to a layer with a file of its own; remove it")
         if self.classes is not None and self.from_ is None:
             raise ValueError("classes goes with from")
+        if self.file is None and (self.accuracy_m is not None or self.accuracy_field):
+            raise ValueError("accuracy belongs to the layer that has the file; say it there")
         return self
 
     @field_validator("scheme", "report_scheme")

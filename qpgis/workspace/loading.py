@@ -459,6 +459,7 @@ def prepare_layer(
         net_area=table.net_area_field,
         deduction=table.deduction_field,
         amount=table.amount_field,
+        accuracy=table.accuracy_field,
         show=tuple(table.show),
     )
     layer, ledger = prepare(
@@ -473,6 +474,7 @@ def prepare_layer(
         class_map=table.class_map,
         oneway_map=table.oneway_map,
         extent=_extent(table.extent, raw, table.frame_crs, area),
+        accuracy_m=table.accuracy_m,
         key=f"{kind}@{source.sha256} {table.model_dump_json(exclude_defaults=True)} {state}",
     )
     if not from_osm:
