@@ -25,7 +25,6 @@ from qpgis.errors import (
     did_you_mean,
 )
 from qpgis.findings import Finding, Findings, Severity, ids_text, ordered
-from qpgis.indicators import registry
 from qpgis.indicators.declaration import Definition, Indicator
 from qpgis.judging import Judging, joined
 from qpgis.layers import LAYERS, AbsentLayer, Layer
@@ -128,8 +127,8 @@ class Assessment:
 
     def title(self, indicator: str) -> str:
         """What planners call an indicator."""
-        if indicator in registry():
-            return registry()[indicator].title(self.lang)
+        if indicator in self.workspace.indicators:
+            return self.workspace.indicators[indicator].title(self.lang)
         named = [t for plan in self.workspace.plans for t in plan.targets if t.indicator == indicator]
         return (named[0].name if self.lang == "zh" else named[0].name_en) if named else indicator
 
@@ -192,7 +191,7 @@ def _chosen(
     workspace: Workspace, override: Mapping[str, Iterable[str]]
 ) -> Iterator[tuple[Indicator, tuple[Definition, ...]]]:
     """Every indicator with the definitions that are asked for."""
-    indicators = registry()
+    indicators = workspace.indicators
     for name in override:
         if name not in indicators:
             raise ConfigError(f"unknown indicator {name!r}; {did_you_mean(name, indicators)}")

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from qpgis.errors import ConfigError, OutputError, QpgisError
 
 if TYPE_CHECKING:
     from qpgis.assessment import Assessment
+    from qpgis.indicators import Indicator
     from qpgis.workspace import Workspace
 
 GOOD, FINDINGS, BAD_USAGE = 0, 1, 2
@@ -200,6 +201,7 @@ def _add_list(commands: Any) -> None:
     parser = _add_command(commands, "list", _list, "list what qpgis knows")
     topics = ("indicators", "layers", "plans", "schemes", "crosswalks", "styles")
     parser.add_argument("topic", nargs="?", choices=topics, default="indicators")
+    parser.add_argument("--workspace", type=Path, metavar="DIR", help="with the indicators that this workspace adds")
     parser.add_argument("--long", action="store_true", help="of indicators: formula, layers, settings, sources too")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
     parser.add_argument("--json", action="store_true", help="print as JSON")
@@ -310,14 +312,13 @@ def _zones_table(options: argparse.Namespace) -> Any:
 def _assessment(options: argparse.Namespace, outputs: Sequence[Path], progress: _Progress) -> Assessment:
     """Compute what is to be written to some places; whether it can be is known before."""
     from qpgis.assessment import assess
-    from qpgis.indicators import registry
     from qpgis.provenance import require_writable, spare
 
     require_writable(*outputs)
     workspace = _workspace(options, progress)
     spare(workspace.files, outputs)
     everything = getattr(options, "definitions", "default") == "all"
-    definitions = {name: ["all"] for name in registry()} if everything else None
+    definitions = {name: ["all"] for name in workspace.indicators} if everything else None
     return assess(workspace, definitions=definitions, lang=options.lang, progress_to=progress)
 
 
@@ -415,14 +416,13 @@ def _map(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     if options.long:
-        from qpgis.indicators import registry
         from qpgis.report.definitions import definition_lines
 
         if options.topic != "indicators" or options.json:
             raise ConfigError("--long goes with indicators, and without --json")
-        _print(definition_lines(registry(), options.lang))
+        _print(definition_lines(_indicators(options.workspace), options.lang))
         return GOOD
-    rows = _topic(options.topic, options.lang)
+    rows = _topic(options.topic, options.lang, options.workspace)
     if options.json:
         sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
         return GOOD
@@ -434,9 +434,17 @@ def _list(options: argparse.Namespace) -> int:
     return GOOD
 
 
-def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
-    from qpgis.catalogue import text
+def _indicators(workspace: Path | None) -> Mapping[str, Indicator]:
+    """The indicators of qpgis, or of a workspace, whose data aren't read."""
     from qpgis.indicators import registry
+    from qpgis.workspace.config import read_config
+    from qpgis.workspace.loading import config_path
+
+    return registry() if workspace is None else read_config(config_path(workspace)).registry
+
+
+def _topic(topic: str, lang: Any, workspace: Path | None) -> list[dict[str, Any]]:
+    from qpgis.catalogue import text
     from qpgis.landuse import crosswalk, crosswalks, scheme, schemes
     from qpgis.layers import LAYERS
     from qpgis.plans import read_plan, shipped_plans
@@ -469,7 +477,7 @@ def _topic(topic: str, lang: Any) -> list[dict[str, Any]]:
                 for n, d in enumerate(one.definitions)
             ],
         }
-        for one in registry().values()
+        for one in _indicators(workspace).values()
     ]
 
 

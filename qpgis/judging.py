@@ -10,7 +10,6 @@ from functools import cached_property
 from qpgis.catalogue import Lang, text
 from qpgis.errors import did_you_mean
 from qpgis.findings import Findings, Severity
-from qpgis.indicators import registry
 from qpgis.plans import Baseline, Status, Target, attainment, judge, progress
 from qpgis.provenance import Grade
 from qpgis.rows import STATISTICS, Row, Zone, zones_of
@@ -152,7 +151,8 @@ class Judging:
         zones = {zone.id: zone for zone in zones_of(self.workspace)}
         self._report_unused(zones)
         given = self._statistics()
-        wanted = dict.fromkeys([*(key for key in self.targets if key[0] not in registry() and key[1] in zones), *given])
+        computed = self.workspace.indicators
+        wanted = dict.fromkeys([*(key for key in self.targets if key[0] not in computed and key[1] in zones), *given])
         order = list(dict.fromkeys(indicator for indicator, _ in wanted))
         position = {zone: n for n, zone in enumerate(zones)}
         keys = sorted(wanted, key=lambda key: (order.index(key[0]), position[key[1]]))
@@ -174,7 +174,7 @@ class Judging:
         """The statistics of the period; those of computed indicators aren't used, which is said."""
         found: dict[tuple[str, str], Statistic] = {}
         for statistic in self.workspace.statistics:
-            if statistic.indicator in registry():
+            if statistic.indicator in self.workspace.indicators:
                 self.findings.add(Severity.INFO, "statistic_unused", value=statistic.indicator)
             elif statistic.period == self.workspace.period:
                 found[statistic.indicator, statistic.zone] = statistic
@@ -186,9 +186,9 @@ class Judging:
             if plan.scope not in zones:
                 self.findings.add(Severity.WARNING, "plan_scope_missing", value=plan.scope, title=plan.title)
         planned = {target.indicator for plan in self.workspace.plans for target in plan.targets}
-        known = {*registry(), *planned, *(s.indicator for s in self.workspace.statistics)}
+        known = {*self.workspace.indicators, *planned, *(s.indicator for s in self.workspace.statistics)}
         own = {target.indicator for target in self.workspace.targets}
-        expected = {*registry(), *planned, *own}
+        expected = {*self.workspace.indicators, *planned, *own}
         for indicator in sorted({s.indicator for s in self.workspace.statistics} - expected):
             if near := get_close_matches(indicator, expected, n=1, cutoff=ALIKE):
                 self.findings.add(Severity.WARNING, "statistic_unknown", value=indicator, near=near[0])

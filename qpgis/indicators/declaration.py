@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qpgis.amounts import RATES, TOTALS, WHOLES
+from qpgis.amounts import RATES, TOTALS, WHOLES, Amount, value_of
 from qpgis.catalogue import Lang
-from qpgis.errors import ConfigError, did_you_mean
-from qpgis.layers import LAYERS, AbsentLayer, Layer
-from qpgis.parts import AnyLayer, Measure, PerZone, Zones
+from qpgis.errors import ConfigError, NotComputable, did_you_mean
+from qpgis.layers import AbsentLayer, Layer
+from qpgis.parts import AnyLayer, Measure, PerZone, Quotient, Zones
 from qpgis.provenance import Grade, Source
 
 Settings = Mapping[str, Any]
@@ -71,6 +71,8 @@ class Indicator:
         ``zones`` and layers positional, settings keyword-only.
     definitions : tuple of Definition
         The first is the default.
+    file : str
+        The workspace's file that declares it; empty for those of qpgis itself.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Indicator:
     theme: str
     function: Callable[..., Measure]
     definitions: tuple[Definition, ...]
+    file: str = ""
 
     def title(self, lang: Lang) -> str:
         """The indicator's name in a language."""
@@ -133,16 +136,37 @@ class Indicator:
             preset.source,
             preset.standing,
         )
-        self._try(named)
+        self.check(named)
         return named
 
-    def _try(self, definition: Definition) -> None:
-        """Let the function itself judge the settings, on layers without features."""
+    def check(self, definition: Definition) -> None:
+        """Let the function itself judge a definition's settings, on layers without features, and look at what it makes.
+
+        Raises
+        ------
+        ConfigError
+            If a setting or its value is unknown, or what the function makes isn't given in the indicator's unit.
+        """
+        if unknown := sorted(definition.settings.keys() - self.settings.keys()):
+            remedy = did_you_mean(unknown[0], self.settings)
+            raise ConfigError(f"{self.id}: {definition.name}: no setting {unknown[0]!r}; {remedy}")
         nothing = Source("", Grade.OFFICIAL)
         try:
-            self({kind: Layer.empty(kind, nothing) for kind in self.layers}, definition)
+            made = self({kind: Layer.empty(kind, nothing) for kind in self.layers}, definition)
+        except NotComputable:
+            return
         except ConfigError as error:
             raise ConfigError(f"{self.id}: {error}") from error
+        if isinstance(made, PerZone):
+            return
+        if not isinstance(made, Quotient):
+            returned = type(made).__name__
+            raise ConfigError(f"{self.id}: {definition.name}: it returns a {returned}; return a Ratio or a Total")
+        below = Amount(1, made.denominator.unit) if made.denominator is not None else None
+        try:
+            value_of(self.unit, Amount(0, made.numerator.unit), below)
+        except ValueError as error:
+            raise ConfigError(f"{self.id}: {definition.name}: {error}; change the unit") from error
 
     def _setting(self, pair: str) -> tuple[str, Any]:
         name, equals, value = (part.strip() for part in pair.partition("="))
@@ -198,11 +222,11 @@ def indicator(
 
     def declare(function: Callable[..., Measure]) -> Indicator:
         declared = Indicator(function.__name__, unit, zh, en, theme, function, definitions)
-        unknown = [kind for kind in declared.layers if kind not in LAYERS]
-        if unit not in {*RATES, *TOTALS, *WHOLES} or unknown or not definitions:
-            raise ConfigError(
-                f"indicator {declared.id!r}: unknown unit {unit!r}, unknown layers {unknown}, or no definition"
-            )
+        units = {*RATES, *TOTALS, *WHOLES}
+        if unit not in units:
+            raise ConfigError(f"{declared.id}: unknown unit {unit!r}; {did_you_mean(unit, units)}")
+        if not definitions:
+            raise ConfigError(f"{declared.id}: no definition; give it at least one")
         return declared
 
     return declare

@@ -11,7 +11,6 @@ import pandas as pd
 from qpgis.assessment import Assessment
 from qpgis.catalogue import Lang, keys, text
 from qpgis.crs import LONLAT, Plane
-from qpgis.indicators import registry
 from qpgis.landuse import Scheme, scheme
 from qpgis.layers import SHOW, Layer
 from qpgis.maps import Scene, SceneLayer
@@ -63,7 +62,7 @@ def _value(assessment: Assessment, row: Row) -> dict[str, object]:
         "value": float("nan") if row.value is None else round(row.value, _decimals(row)),
         "value_text": value_text(row, lang),
         "unit": unit_text(row.unit, lang),
-        "theme": registry()[row.indicator].theme,
+        "theme": assessment.workspace.indicators[row.indicator].theme,
         "status": str(row.status),
         "status_text": text(f"status_{row.status}", lang),
         "target_text": row.target.text if row.target else "",

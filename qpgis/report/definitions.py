@@ -36,6 +36,7 @@ def _about(one: Indicator, lang: Lang) -> Iterator[str]:
         "optional": ", ".join(kind for kind in one.layers if kind in one.optional),
         "settings": ", ".join(f"`{name}={_shown(value)}`" for name, value in one.settings.items()),
         "example": _example(one),
+        "file": one.file,
     }
     for key, value in words.items():
         if value:

@@ -10,7 +10,6 @@ from typing import Any
 
 import qpgis
 from qpgis.assessment import Assessment
-from qpgis.indicators import registry
 from qpgis.provenance import sha256_of
 
 DECIDING = ("geopandas", "numpy", "osmium", "pandas", "pyogrio", "pyproj", "shapely")
@@ -35,7 +34,7 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
             "valid_from": d.valid_from,
             "approved_by": d.approved_by,
             "standing": d.standing,
-            "settings": {**registry()[indicator].settings, **d.settings},
+            "settings": {**workspace.indicators[indicator].settings, **d.settings},
             "text": d.text("zh"),
         }
         for (indicator, name), d in assessment.definitions.items()

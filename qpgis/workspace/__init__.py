@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from qpgis.area import StudyArea
 from qpgis.findings import Finding
+from qpgis.indicators import registry
+from qpgis.indicators.declaration import Indicator
 from qpgis.layers import Layer, Ledger, State
 from qpgis.periods import year_of
 from qpgis.plans import Baseline, Plan, Target, Thresholds
@@ -65,8 +67,10 @@ class Workspace:
         Layers that are only shown.
     shown : mapping of kind to bool
         Whether the map opens with a layer, where the workspace says so.
+    indicators : mapping of id to Indicator
+        Those of qpgis, then the workspace's own.
     definitions : mapping of indicator to definitions
-        Those that the workspace asks for; the registry's default for the others.
+        Those that the workspace asks for; each indicator's default for the others.
     plans : tuple of Plan
     targets : tuple of Target
         Further targets of the workspace itself (分解目标), each with its document.
@@ -93,6 +97,7 @@ class Workspace:
     area: StudyArea
     layers: Mapping[str, Layer]
     state: State
+    indicators: Mapping[str, Indicator] = field(default_factory=registry, repr=False)
     definitions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     plans: tuple[Plan, ...] = ()
     targets: tuple[Target, ...] = ()

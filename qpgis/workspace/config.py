@@ -9,18 +9,28 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from qpgis.catalogue import parsed_toml
 from qpgis.crs.trust import Datum
 from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.indicators import registry
+from qpgis.indicators.declaration import Indicator
 from qpgis.landuse import crosswalk, scheme
 from qpgis.layers import LAYERS
 from qpgis.periods import last_day
-from qpgis.provenance import Grade, grade_words
-from qpgis.sources import regular_file
+from qpgis.provenance import Grade
 from qpgis.styles import layer_styles
+from qpgis.workspace.mistakes import Lines, explained, in_order, key_lines, line_of, read_table
+from qpgis.workspace.own import indicators_of
 
 CONFIG_NAME = "qpgis.toml"
 Positive = Annotated[float, Field(gt=0)]
@@ -444,7 +454,13 @@ class PeriodTable(_Table):
 
 
 class Config(_Table):
-    """A whole ``qpgis.toml``."""
+    """A whole ``qpgis.toml``.
+
+    Attributes
+    ----------
+    indicators : list of str
+        Files with own indicators, see :mod:`qpgis.workspace.own`; what they and qpgis declare is :attr:`registry`.
+    """
 
     name: str
     period: str
@@ -457,11 +473,18 @@ class Config(_Table):
     state: StateTable = StateTable()
     plans: list[str] = []
     tables: TablesTable = TablesTable()
+    indicators: list[str] = []
     definitions: dict[str, list[str]] = {}
     thresholds: ThresholdsTable = ThresholdsTable()
     outputs: OutputsTable = OutputsTable()
     synth: SynthTable = SynthTable()
     periods: dict[str, PeriodTable] = {}
+    _registry: Mapping[str, Indicator] = PrivateAttr(default_factory=registry)
+
+    @property
+    def registry(self) -> Mapping[str, Indicator]:
+        """Every indicator of the workspace: those of qpgis and its own."""
+        return self._registry
 
     @field_validator("period")
     @classmethod
@@ -510,43 +533,32 @@ def read_config(path: Path) -> Config:
     """
     if not path.exists():
         raise SourceError(f"{path} doesn't exist; make one with: qpgis init {path.parent}")
-    try:
-        text = regular_file(path, what=path.name).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"not UTF-8 at byte {error.start}; save it as UTF-8", file=str(path)) from error
-    try:
-        table = parsed_toml(text)
-    except ValueError as error:
-        raise ConfigError(f"no TOML: {error}", file=str(path)) from error
+    table, text = read_table(path)
     lines = dict(key_lines(text))
-    mistakes = [*_unknown_names(table, lines), *_escapes(text)]
+    indicators = indicators_of(path.parent, _listed(table, "indicators"), LAYERS)
+    mistakes = [*_unknown_names(table, indicators, lines), *_escapes(text)]
     try:
         config = Config.model_validate(table)
     except ValidationError as error:
-        mistakes += [_explain(e, table, lines) for e in error.errors()]
-        raise ConfigError(sorted(mistakes, key=_line_number), file=path.name) from error
+        mistakes += [explained(e, lines, _known_keys) for e in error.errors()]
+        raise ConfigError(in_order(mistakes), file=path.name) from error
     mistakes += _cross_check(config, lines)
     if mistakes:
-        raise ConfigError(sorted(mistakes, key=_line_number), file=path.name)
+        raise ConfigError(in_order(mistakes), file=path.name)
+    config._registry = indicators
     return config
 
 
-def _line_number(mistake: str) -> int:
-    found = re.match(r"line (\d+): ", mistake)
-    return int(found[1]) if found else 0
-
-
-def _unknown_names(table: Mapping[str, Any], lines: Mapping[tuple[str, ...], int]) -> Iterator[str]:
+def _unknown_names(table: Mapping[str, Any], indicators: Mapping[str, Indicator], lines: Lines) -> Iterator[str]:
     """Layers, indicators and definitions that qpgis doesn't know."""
     places = [("layers",), *(("periods", period, "layers") for period in _tables(table, "periods"))]
     for place in places:
         parent = table if len(place) == 1 else table["periods"][place[1]]
         for kind in _tables(parent, "layers"):
             if kind not in LAYERS:
-                yield f"{_line((*place, kind), lines)}unknown layer {kind!r}; {did_you_mean(kind, LAYERS)}"
-    indicators = registry()
+                yield f"{line_of((*place, kind), lines)}unknown layer {kind!r}; {did_you_mean(kind, LAYERS)}"
     for name, chosen in _tables(table, "definitions").items():
-        at = _line(("definitions", name), lines)
+        at = line_of(("definitions", name), lines)
         if name not in indicators:
             yield f"{at}unknown indicator {name!r}; {did_you_mean(name, indicators)}"
         elif isinstance(chosen, list):
@@ -571,19 +583,25 @@ def _escapes(text: str) -> Iterator[str]:
             yield f"line {number}: {found[1]}: a backslash means something else in TOML (\\t: a tab); write / in paths"
 
 
+def _listed(table: Mapping[str, Any], key: str) -> list[str]:
+    """The words of a list; none where it isn't one, which validation tells."""
+    found = table.get(key, [])
+    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else []
+
+
 def _tables(table: Any, key: str) -> Mapping[str, Any]:
     found = table.get(key, {}) if isinstance(table, dict) else {}
     return found if isinstance(found, dict) else {}
 
 
-def _cross_check(config: Config, lines: Mapping[tuple[str, ...], int]) -> Iterator[str]:
+def _cross_check(config: Config, lines: Lines) -> Iterator[str]:
     """Mistakes that only show when layers are seen together."""
     where: list[tuple[tuple[str, ...], Layers, Layers]] = [(("layers",), config.layers, config.layers)]
     for period, table in config.periods.items():
         where.append((("periods", period, "layers"), table.layers, {**config.layers, **table.layers}))
     for path, layers, every in where:
         for kind, layer in layers.items():
-            at = _line((*path, kind), lines)
+            at = line_of((*path, kind), lines)
             yield from (at + m for m in _layer_mistakes(kind, layer, every))
 
 
@@ -630,28 +648,6 @@ def _selection_mistakes(kind: str, origin: str, classes: list[str] | None, every
     )
 
 
-def _explain(error: Any, table: Mapping[str, Any], lines: Mapping[tuple[str, ...], int]) -> str:
-    """One mistake in a planner's words."""
-    path = tuple(
-        str(part) for part in error["loc"] if not str(part).startswith(("function-", "literal", "tuple", "list"))
-    )
-    key, parents = path[-1] if path else "", ".".join(path[:-1])
-    at = _line(path, lines)
-    inside = f" in [{parents}]" if parents else ""
-    match error["type"]:
-        case "extra_forbidden":
-            return f"{at}unknown key {key!r}{inside}; {did_you_mean(key, _known_keys(path[:-1]))}"
-        case "missing":
-            remedy = f"one of {', '.join(Grade)}" if key == "grade" else "..."
-            return f"{at}{key!r} is missing{inside}; add {key} = {remedy}"
-        case "enum" | "literal_error":
-            expected = grade_words() if key == "grade" else error["ctx"]["expected"]
-            return f"{at}{key} = {error['input']!r}{inside} is not known; use {expected}"
-    message = error["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(error["input"], dict) else f" = {error['input']!r}"
-    return f"{at}{'.'.join(path)}{given}: {message}"
-
-
 def _known_keys(path: tuple[str, ...]) -> set[str]:
     """The keys that a table may have."""
     table: type[BaseModel] = Config
@@ -674,40 +670,3 @@ def _known_keys(path: tuple[str, ...]) -> set[str]:
     for part in path:
         table = steps.get(part, table)
     return {field.alias or name for name, field in table.model_fields.items()}
-
-
-def _line(path: tuple[str, ...], lines: Mapping[tuple[str, ...], int]) -> str:
-    """``line 12: `` for the key, or for the nearest table around it."""
-    for length in range(len(path), 0, -1):
-        if path[:length] in lines:
-            return f"line {lines[path[:length]]}: "
-    return ""
-
-
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"']+)\s*=")
-
-
-def key_lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    r"""Where each key and table of a TOML text stands: its path and its line number.
-
-    >>> dict(key_lines('name = "x"\n[layers.water]\nfile = "w"'))
-    {('name',): 1, ('layers', 'water'): 2, ('layers', 'water', 'file'): 3}
-    """
-    table: tuple[str, ...] = ()
-    counts: dict[tuple[str, ...], int] = {}
-    inside_string = False
-    for number, line in enumerate(text.splitlines(), 1):
-        quotes = line.count('"""') + line.count("'" * 3)
-        if inside_string:
-            inside_string = quotes % 2 == 0
-            continue
-        inside_string = quotes % 2 == 1
-        if header := _HEADER.match(line):
-            table = tuple(part.strip(" \"'") for part in header[2].split("."))
-            if header[1] == "[[":
-                counts[table] = counts.get(table, -1) + 1
-                table = (*table, str(counts[table]))
-            yield table, number
-        elif key := _KEY.match(line):
-            yield (*table, *(part.strip("\"'") for part in key[1].split("."))), number

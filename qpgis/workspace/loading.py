@@ -15,7 +15,7 @@ from qpgis.catalogue import Lang, data_dir, read_toml
 from qpgis.crs import COINCIDENT_M, LONLAT, Floats, Geometries, label, parse
 from qpgis.errors import ConfigError, LayerError, SourceError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity, ids_text
-from qpgis.indicators import registry
+from qpgis.indicators.declaration import Indicator
 from qpgis.layers import Fields, Layer, Ledger, State, prepare, text_of
 from qpgis.measures.areas import area_contributions
 from qpgis.naming import field_for
@@ -208,10 +208,10 @@ def open_workspace(
         check_against(layer, references, area, reader.findings)
     plans = tuple(_read_plans(config, reader))
     tables = _read_tables(config, path.parent, area.names, reader)
-    tables = _by_id(tables, plans)
+    tables = _by_id(tables, plans, config.registry)
     control = tables.pop("control_areas", {})
     land = check_quality(layers, config.layers, area, control, reader.findings)
-    own = InputFile(path.name, "workspace", sha256_of(path), 0, None)
+    own = [InputFile(path.name, "workspace", sha256_of(path), 0, None), *_own_indicators(config, path.parent)]
     return Workspace(
         name=config.name,
         title=config.outputs.title or config.name,
@@ -219,10 +219,11 @@ def open_workspace(
         area=area,
         layers=layers,
         state=state,
+        indicators=config.registry,
         definitions=_definitions(config),
         plans=plans,
         thresholds=Thresholds(**config.thresholds.model_dump()),
-        inputs=(own, *reader.inputs.values()),
+        inputs=(*own, *reader.inputs.values()),
         ledgers=ledgers,
         findings=tuple(reader.findings),
         map_approval=config.outputs.map_approval,
@@ -258,10 +259,10 @@ def _definitions(config: Config) -> dict[str, tuple[str, ...]]:
     return {**{name: (chosen,) for name, chosen in by_default.items()}, **asked}
 
 
-def _by_id(tables: dict[str, Any], plans: tuple[Plan, ...]) -> dict[str, Any]:
+def _by_id(tables: dict[str, Any], plans: tuple[Plan, ...], indicators: Mapping[str, Indicator]) -> dict[str, Any]:
     """The tables with indicators by their ids, also where they were written by their names."""
     names = {target.name: target.indicator for plan in plans for target in plan.targets}
-    names |= {one.zh: one.id for one in registry().values()} | {one.en: one.id for one in registry().values()}
+    names |= {name: one.id for one in indicators.values() for name in (one.zh, one.en)}
     for key in ("statistics", "targets"):
         tables[key] = tuple(replace(r, indicator=names.get(r.indicator, r.indicator)) for r in tables.get(key, ()))
     baselines = tables.get("baselines", {})
@@ -288,8 +289,16 @@ def _report_inherited(whole: Config, chosen: Config, findings: Findings) -> None
 
 
 def _named_tables(config: Config, folder: Path) -> Iterator[Path]:
-    """Where the plans and tables stand that a workspace names."""
-    yield from (folder / name for name in (*config.plans, *config.tables.model_dump().values()) if name)
+    """Where the plans, tables and own indicators stand that a workspace names."""
+    named = (*config.plans, *config.tables.model_dump().values(), *config.indicators)
+    yield from (folder / name for name in named if name)
+
+
+def _own_indicators(config: Config, folder: Path) -> Iterator[InputFile]:
+    """The files of own indicators, as the manifest names them."""
+    for file in config.indicators:
+        declared = sum(one.file == file for one in config.registry.values())
+        yield InputFile(_display_name(file), "indicators", sha256_of(folder / file), declared, None)
 
 
 def _require_files(config: Config, folder: Path) -> None:

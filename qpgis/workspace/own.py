@@ -1,0 +1,139 @@
+"""Own indicators: what a workspace's ``indicators.py`` and indicator cards add to those of qpgis."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+from qpgis.errors import ConfigError, NotComputable, did_you_mean
+from qpgis.indicators import registry
+from qpgis.indicators.declaration import Indicator
+from qpgis.provenance import sha256_of
+from qpgis.sources import regular_file
+
+SUFFIXES = (".py",)
+_ID = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def indicators_of(folder: Path, files: Iterable[str], kinds: Collection[str]) -> Mapping[str, Indicator]:
+    """Every indicator of a workspace by its id: those of qpgis, then its own in the order of their files.
+
+    Parameters
+    ----------
+    folder : Path
+        The workspace's.
+    files : iterable of str
+        ``indicators = [...]`` of its ``qpgis.toml``. Python files are **run**.
+    kinds : collection of str
+        The kinds of layer that there are.
+
+    Raises
+    ------
+    ConfigError
+        If a file is missing or unusable, or an own indicator is named as another one, or can't be computed.
+    """
+    found = dict(registry())
+    for file in files:
+        path = folder / file
+        if path.suffix not in SUFFIXES:
+            raise ConfigError(f"own indicators stand in files that end in {' or '.join(SUFFIXES)}", file=file)
+        if not path.exists():
+            raise ConfigError(f"doesn't exist in {folder}", file=file)
+        regular_file(path, what=file)
+        mistakes: list[str] = []
+        for one in python_indicators(path, file):
+            mistakes += _mistakes(one, found, kinds)
+            found[one.id] = one
+        if mistakes:
+            raise ConfigError(dict.fromkeys(mistakes), file=file)
+    return MappingProxyType(found)
+
+
+def _mistakes(one: Indicator, others: Mapping[str, Indicator], kinds: Collection[str]) -> Iterator[str]:
+    """Why an own indicator can't stand beside the others, or can't be computed."""
+    if not _ID.fullmatch(one.id):
+        yield f"{one.id}: the id stands in file columns; write it in a-z, 0-9 and _, with a letter first"
+    if one.id in others:
+        yield f"{one.id}: there is an indicator of this id already, {_origin(others[one.id])}; choose another id"
+    for other in others.values():
+        if other.id != one.id and {other.zh, other.en} & {one.zh, one.en} - {""}:
+            yield f"{one.id}: {other.id} is called {other.zh} / {other.en} too, {_origin(other)}; choose another name"
+    unknown = [kind for kind in one.layers if kind not in kinds]
+    yield from (f"{one.id}: unknown layer {kind!r}; {did_you_mean(kind, kinds)}" for kind in unknown)
+    if unknown:
+        return
+    for definition in one.definitions:
+        try:
+            one.check(definition)
+        except ConfigError as error:
+            yield str(error).replace(f"{one.file}, ", "")
+
+
+def _origin(one: Indicator) -> str:
+    return f"in {one.file}" if one.file else "one of qpgis's own"
+
+
+def python_indicators(path: Path, name: str) -> list[Indicator]:
+    """The indicators that a Python file declares; the file is run, and nothing is written beside it.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        What the file is called in messages.
+
+    Raises
+    ------
+    ConfigError
+        If it can't be run, or declares none; with the line.
+    """
+    module = ModuleType(f"qpgis_own_{sha256_of(path)[:16]}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses look their module up there
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also SystemExit
+        raise ConfigError(_said(error, path), file=name) from error
+    declared = dict.fromkeys(one for one in vars(module).values() if isinstance(one, Indicator))
+    own = [one for one in declared if one.function.__module__ == module.__name__]
+    if not own:
+        raise ConfigError("declares no indicator; put @indicator(...) above a function", file=name)
+    return [replace(one, function=_guarded(one.function, path, name), file=name) for one in own]
+
+
+def _guarded(function: Callable[..., Any], path: Path, name: str) -> Callable[..., Any]:
+    """The function, its faults told as mistakes of its file."""
+
+    @wraps(function)
+    def guarded(*layers: Any, **settings: Any) -> Any:
+        try:
+            return function(*layers, **settings)
+        except NotComputable:
+            raise
+        except Exception as error:
+            raise ConfigError(f"{name}, {_said(error, path)}") from error
+
+    return guarded
+
+
+def _said(error: BaseException, path: Path) -> str:
+    """What went wrong in a Python file, and in which line of it."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f"line {error.lineno}: no Python: {error.msg}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    at = f"line {lines[-1]}: " if lines else ""
+    if isinstance(error, ConfigError):
+        return f"{at}{error}"
+    said = f"{at}{type(error).__name__}: {error}".removesuffix(": ")
+    if isinstance(error, ImportError):
+        said += "; it can import what is installed, but no other file of the workspace: put what it needs into it"
+    return said
