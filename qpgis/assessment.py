@@ -26,12 +26,14 @@ from qpgis.errors import (
 )
 from qpgis.findings import Finding, Findings, Severity, ids_text, ordered
 from qpgis.indicators.declaration import Definition, Indicator
-from qpgis.judging import Judging, joined
+from qpgis.judging import Judging
 from qpgis.layers import LAYERS, AbsentLayer, Layer
 from qpgis.parts import Measure, PerZone, Quotient
-from qpgis.plans import Status
+from qpgis.plans import Light, Status
+from qpgis.plantables import PLAN_COLUMNS, PlanTable, plan_tables
 from qpgis.provenance import Grade, worst
-from qpgis.rows import CSV_COLUMNS, STATISTICS, Row, Zone, record, zones_of
+from qpgis.published import SERIES_COLUMNS, Published, series_records
+from qpgis.rows import CSV_COLUMNS, REPORTED, STATISTICS, Row, Zone, joined, record, zones_of
 from qpgis.uncertainty import Bounds, inaccurate, value_bounds
 from qpgis.workspace import Workspace
 
@@ -98,6 +100,46 @@ class Assessment:
         columns = ["indicator", "definition", "zone_name", "value", "unit", "target_text", "status", "grade", "note"]
         return self.table[self.table["status"].isin(below)][columns].reset_index(drop=True)
 
+    @cached_property
+    def plan_tables(self) -> tuple[PlanTable, ...]:
+        """指标体系表 of each plan, and of the workspace's own targets."""
+        return plan_tables(self.workspace, self.rows, self.lang, self.title)
+
+    def plan_table(self, plan: str) -> pd.DataFrame:
+        """指标体系表 of one plan by its id, or of the workspace's own targets (``"targets"``)."""
+        import pandas as pd
+
+        tables = {table.id: table for table in self.plan_tables}
+        if plan not in tables:
+            raise KeyError(f"no plan {plan!r}; {did_you_mean(plan, tables)}")
+        return pd.DataFrame(tables[plan].records, columns=list(PLAN_COLUMNS))
+
+    def lights(self) -> pd.DataFrame:
+        """Every target of every plan that has a light, the worst first."""
+        import pandas as pd
+
+        frames = [self.plan_table(table.id).assign(plan=table.id) for table in self.plan_tables]
+        columns = ["plan", "indicator", "zone", "value", "target", "target_year", "status", "light", "definition"]
+        if not frames:
+            return pd.DataFrame(columns=columns)
+        every = pd.concat([frame.astype(object) for frame in frames])[columns]
+        shown = every[every["light"].notna()]
+        best_first = list(Light)
+        return shown.sort_values("light", key=lambda s: -s.map(best_first.index), kind="stable", ignore_index=True)
+
+    def series(self, indicator: str, zone: str) -> pd.DataFrame:
+        """What is known of an indicator over time in a zone: baselines, all statistics, the values of this run."""
+        import pandas as pd
+
+        frame = pd.DataFrame(self.series_records, columns=list(SERIES_COLUMNS))
+        of = (frame["indicator"] == indicator) & ((frame["zone_id"] == zone) | (frame["zone_name"] == zone))
+        return frame[of].reset_index(drop=True)
+
+    @cached_property
+    def series_records(self) -> list[dict[str, object]]:
+        """The time series of every indicator and zone that have a baseline or a statistic."""
+        return series_records(self.workspace, self.rows, self.lang)
+
     def __getitem__(self, indicator: str) -> pd.DataFrame:
         """The rows of one indicator."""
         found = self.table[self.table["indicator"] == indicator].reset_index(drop=True)
@@ -136,6 +178,8 @@ class Assessment:
         """What a row's definition divides by what."""
         if row.definition == STATISTICS:
             return text("definition_statistics", self.lang)
+        if row.definition.startswith(REPORTED):
+            return text("definition_reported", self.lang, department=row.definition.removeprefix(REPORTED))
         return self.definitions[row.indicator, row.definition].text(self.lang)
 
 
@@ -170,8 +214,9 @@ def assess(
         raise ConfigError(f"no level {level!r}; {did_you_mean(level, workspace.area.levels)}")
     findings = Findings(lang)
     judging = Judging(workspace, findings, lang)
-    run = _Run(workspace, Engine(workspace.area), judging, findings, lang)
+    run = _Run(workspace, Engine(workspace.area), findings, lang)
     rows: list[Row] = []
+    rivals: list[Row] = []
     used: dict[tuple[str, str], Definition] = {}
     for indicator, chosen in _chosen(workspace, definitions or {}):
         progress_to(f"computing {indicator.id}")
@@ -179,10 +224,13 @@ def assess(
         for definition in chosen:
             used[indicator.id, definition.name] = definition
             found += run.rows(indicator, definition)
-        rows += run.compared(indicator, found)
+        rows += found
+        if any(row.value is not None and (indicator.id, row.zone.id) in judging.targets for row in found):
+            rivals += run.rivals(indicator, found)
     run.report_redone()
-    rows += judging.statistic_rows()
-    kept = tuple(row for row in rows if level in (None, row.zone.level))
+    judging.report_unused()
+    rows += Published(workspace, findings, lang).rows(rows, judging.targets)
+    kept = tuple(row for row in judging.judged(rows, rivals) if level in (None, row.zone.level))
     everything = ordered([*workspace.findings, *findings])
     return Assessment(workspace, kept, everything, used, run.missed, lang)
 
@@ -259,7 +307,6 @@ class _Run:
 
     workspace: Workspace
     engine: Engine
-    judging: Judging
     findings: Findings
     lang: Lang
     missed: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
@@ -271,7 +318,7 @@ class _Run:
         except NotComputable as reason:
             note = joined(*self._reasons(indicator, definition, reason))
             blank = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None, note=note)
-            return [self.judging.judged(replace(blank, zone=zone)) for zone in zones_of(self.workspace)]
+            return [replace(blank, zone=zone) for zone in zones_of(self.workspace)]
         found = self._outcomes(made) if isinstance(made, PerZone) else self._sums(indicator, definition, made)
         layers = made.read()
         row = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None)
@@ -285,15 +332,20 @@ class _Run:
         zones = zones_of(self.workspace)
         return [self._filled(self._at(row, zone), *found[zone], layers, bounds.get(zone)) for zone in zones]
 
-    def compared(self, indicator: Indicator, rows: list[Row]) -> list[Row]:
-        """The rows, those with a target beside what other definitions of the indicator make of it."""
-        if not any(row.target and row.target.value is not None and row.value is not None for row in rows):
-            return rows
-        rivals = {definition.name: definition for definition in indicator.definitions if definition.competes}
+    def rivals(self, indicator: Indicator, rows: list[Row]) -> list[Row]:
+        """What every definition makes of an indicator that competes with the others, those that weren't asked for too.
+
+        Parameters
+        ----------
+        indicator : Indicator
+        rows : list of Row
+            Those of the definitions that were asked for.
+        """
+        competing = {definition.name: definition for definition in indicator.definitions if definition.competes}
         known = {row.definition for row in rows}
         aside = replace(self, findings=Findings(self.lang), missed={})
-        others = [row for name, one in rivals.items() if name not in known for row in aside.rows(indicator, one)]
-        return self.judging.compared(rows, [*(row for row in rows if row.definition in rivals), *others])
+        others = [row for name, one in competing.items() if name not in known for row in aside.rows(indicator, one)]
+        return [*(row for row in rows if row.definition in competing), *others]
 
     def _bounds(self, made: Measure, unit: str) -> dict[Zone, Bounds]:
         """Between what the values lie, where the accuracy of layers is known."""
@@ -406,7 +458,7 @@ class _Run:
         if survey.surveyed < _SURVEYED_WHOLLY:
             note = text("note_surveyed", self.lang, share=f"{survey.surveyed:.2%}")
             row = replace(row, note=joined(row.note, note))
-        return self.judging.judged(row)
+        return row
 
     def _bounded(self, row: Row, bounds: Bounds, layers: tuple[Layer, ...]) -> Row:
         """The row with its bounds, and what they are of."""
@@ -420,7 +472,7 @@ class _Run:
         return replace(row, low=low, high=high, note=joined(row.note, note))
 
     def _missing(self, row: Row, reason: str) -> Row:
-        return self.judging.judged(replace(row, note=joined(row.note, reason)))
+        return replace(row, note=joined(row.note, reason))
 
     def _layer_notes(self, layers: tuple[Layer, ...]) -> Iterator[str]:
         for layer in layers:

@@ -1,22 +1,38 @@
-"""Holding values against targets, and the rows that no layer gives."""
+"""Holding values against the targets of every plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
+from types import MappingProxyType
 
 from qpgis.catalogue import Lang, text
 from qpgis.errors import did_you_mean
 from qpgis.findings import Findings, Severity
-from qpgis.plans import Baseline, Status, Target, attainment, judge, progress
-from qpgis.provenance import Grade
-from qpgis.rows import STATISTICS, Row, Zone, zones_of
-from qpgis.workspace import Statistic, Workspace
+from qpgis.periods import year_of
+from qpgis.plans import (
+    WORD_OPERATORS,
+    Baseline,
+    Status,
+    Target,
+    attainment,
+    baseline_of,
+    elapsed,
+    judge,
+    progress,
+)
+from qpgis.rows import REPORTED, STATISTICS, Judgement, Row, joined, zones_of
+from qpgis.workspace import Workspace
 
+_FROM_DOCUMENT = ("operator", "value", "kind", "direction", "operator_inferred", "document")
+"""What a target of words takes from the document that gives it its number."""
 ALIKE = 0.8
 """Names that have more than this in common may be meant for one another."""
+Key = tuple[str, str]
+Values = Mapping[tuple[str, str, str], Row]
+"""Rows by indicator, definition and zone."""
 
 
 @dataclass(frozen=True)
@@ -36,52 +52,86 @@ class Judging:
     lang: Lang
 
     @cached_property
-    def targets(self) -> dict[tuple[str, str], Target]:
-        """The target of each indicator and zone: of several, the one that is due next.
-
-        A plan's target of words takes the number that a document of the workspace gives it; the words stay.
-        """
-        by_key: dict[tuple[str, str], list[Target]] = {}
+    def targets(self) -> Mapping[Key, tuple[Target, ...]]:
+        """Every target by indicator and zone: those of the plans in their order, then the workspace's own."""
+        by_key: dict[Key, tuple[Target, ...]] = {}
         for target in (*(t for plan in self.workspace.plans for t in plan.targets), *self.workspace.targets):
-            by_key.setdefault((target.indicator, target.zone), []).append(target)
-        return {key: self._one(targets) for key, targets in by_key.items()}
+            key = (target.indicator, target.zone)
+            by_key[key] = (*by_key.get(key, ()), target)
+        return by_key
 
-    def _one(self, targets: list[Target]) -> Target:
-        words = [target for target in targets if target.value is None]
-        numbers = [target for target in targets if target.value is not None] or words
-        due = [target for target in numbers if target.year >= self.workspace.year]
-        chosen = min(due, key=lambda t: t.year) if due else max(numbers, key=lambda t: t.year)
-        for other in numbers:
-            if other is not chosen:
-                value = f"{other.indicator} {other.zone} {other.year} {other.text} {other.document}"
-                self.findings.add(Severity.WARNING, "target_unused", value=value)
-        same_year = [target for target in words if target.year == chosen.year and target is not chosen]
-        if not same_year:
-            return chosen
-        plan = same_year[0]
-        return replace(chosen, text=plan.text, property=plan.property, unit=plan.unit)
+    def judged(self, rows: Sequence[Row], rivals: Sequence[Row] = ()) -> list[Row]:
+        """The rows with targets, baselines, progress, status and what is to be said of them.
 
-    def judged(self, row: Row) -> Row:
-        """The row with target, baseline, progress, status and what is to be said of them."""
+        A target of words is judged by the number that a document of the workspace gives it, or by the value of the zone
+        that its operator names. Of several targets the one that is due next is the row's own.
+
+        Parameters
+        ----------
+        rows : sequence of Row
+        rivals : sequence of Row
+            What definitions that compete make of the same indicators: whether a status hangs on which is taken.
+        """
+        values = {(row.indicator, row.definition, row.zone.id): row for row in (*rivals, *rows)}
+        competing: dict[Key, list[Row]] = {}
+        for rival in rivals:
+            if (rival.indicator, rival.zone.id) in self.targets:
+                competing.setdefault((rival.indicator, rival.zone.id), []).append(self._judged(rival, values))
+        return [self._judged(row, values, competing) for row in rows]
+
+    def _judged(self, row: Row, values: Values, competing: Mapping[Key, Sequence[Row]] = MappingProxyType({})) -> Row:
         key = (row.indicator, row.zone.id)
-        target, baseline = self.targets.get(key), self.workspace.baselines.get(key)
-        status = self._status(row, row.value)
-        note = joined(row.note, *self._notes(target, row.value, baseline), self._doubt(row, status))
-        done = progress(target, row.value, baseline)
-        return replace(row, target=target, baseline=baseline, progress=done, status=status, note=note)
+        found = [self._judgement(row, target, values) for target in self.targets.get(key, ())]
+        if not found:
+            status = judge(None, row.value, self._year(row), None, self.workspace.thresholds)
+            return replace(row, baseline=baseline_of(None, self.workspace.baselines.get(key, ())), status=status)
+        if not row.definition.startswith((STATISTICS, REPORTED)):
+            rivals = competing.get(key, ())
+            found = [replace(one, note=joined(one.note, self._span(row, one, rivals))) for one in found]
+        judgements = tuple(sorted(found, key=self._due))
+        first = judgements[0]
+        return replace(
+            row,
+            target=first.target,
+            baseline=first.baseline,
+            progress=first.progress,
+            status=first.status,
+            note=first.note,
+            judgements=judgements,
+        )
 
-    def _status(self, row: Row, value: float | None) -> Status:
-        """The status that a value would have in a row's place."""
-        key = (row.indicator, row.zone.id)
-        year, thresholds = self.workspace.year, self.workspace.thresholds
-        return judge(self.targets.get(key), value, year, self.workspace.baselines.get(key), thresholds)
+    def _due(self, judgement: Judgement) -> tuple[bool, bool, int]:
+        """Numbers before words, what is due next before what is due later, and before what is past."""
+        target = judgement.target
+        past = target.year < self.workspace.year
+        return target.value is None, past, -target.year if past else target.year
 
-    def _doubt(self, row: Row, status: Status) -> str:
+    def _judgement(self, row: Row, asked: Target, values: Values) -> Judgement:
+        target, resolved = asked, ""
+        if asked.value is None:
+            target, resolved = self._in_numbers(asked, row, values)
+        year = self._year(row)
+        baseline = baseline_of(target, self.workspace.baselines.get((row.indicator, row.zone.id), ()))
+        status = judge(target, row.value, year, baseline, self.workspace.thresholds)
+        notes = (*self._notes(target, row.value, year, baseline), self._doubt(row, target, baseline, status))
+        return Judgement(
+            target,
+            asked,
+            baseline,
+            status,
+            progress(target, row.value, baseline),
+            elapsed(target, year, baseline),
+            self.workspace.thresholds.light(target, status),
+            joined(row.note, resolved, *notes),
+        )
+
+    def _doubt(self, row: Row, target: Target, baseline: Baseline | None, status: Status) -> str:
         """What is to be said where the status isn't the same at both bounds of the value."""
         if row.value is None or status is Status.NO_TARGET:
             return ""
-        ends = {"low": row.low, "high": row.high}
-        others = {end: self._status(row, value) for end, value in ends.items() if value is not None}
+        ends = {end: value for end, value in (("low", row.low), ("high", row.high)) if value is not None}
+        year, thresholds = self._year(row), self.workspace.thresholds
+        others = {end: judge(target, value, year, baseline, thresholds) for end, value in ends.items()}
         if all(other is status for other in others.values()):
             return ""
         said = [
@@ -89,43 +139,58 @@ class Judging:
         ]
         return text("note_in_doubt", self.lang, ends=self._separator.join(said))
 
+    def _span(self, row: Row, judgement: Judgement, rivals: Sequence[Row]) -> str:
+        """Between what the definitions lie in a zone, and whether the status hangs on which is taken."""
+        if judgement.target.value is None or row.value is None:
+            return ""
+        there = [
+            (other.value, other.definition, one.status)
+            for other in rivals
+            for one in other.judgements
+            if other.value is not None and one.asked == judgement.asked
+        ]
+        if len(there) < 2:
+            return ""
+        values = [value for value, _, _ in there]
+        words = {"low": f"{min(values):.4g}", "high": f"{max(values):.4g}", "count": len(there)}
+        if len({status for _, _, status in there}) == 1:
+            return text("note_span", self.lang, **words)
+        said = [f"{definition} {text(f'status_{status}', self.lang)}" for _, definition, status in there]
+        return text("note_span_flips", self.lang, **words, said=self._separator.join(said))
+
     @property
     def _separator(self) -> str:
         return "、" if self.lang == "zh" else ", "
 
-    def compared(self, rows: Sequence[Row], rivals: Sequence[Row]) -> list[Row]:
-        """Rows of one indicator, those with a target with what definitions that compete make of it.
+    def _year(self, row: Row) -> int:
+        return year_of(row.period) if row.period else self.workspace.year
 
-        Parameters
-        ----------
-        rows : sequence of Row
-            Judged.
-        rivals : sequence of Row
-            Those of every definition that competes, judged.
-        """
-        return [replace(row, note=joined(row.note, self._span(row, rivals))) for row in rows]
+    def _in_numbers(self, words: Target, row: Row, values: Values) -> tuple[Target, str]:
+        """A target of words with the number that a document gives it, or that the zone around it has in this run."""
+        for own in self.workspace.targets:
+            same = (own.indicator, own.zone, own.year) == (words.indicator, words.zone, words.year)
+            if same and own.value is not None:
+                return replace(words, **{key: getattr(own, key) for key in _FROM_DOCUMENT}), ""
+        side, level = WORD_OPERATORS[words.operator]
+        around = self._around(row.zone.id, level)
+        found = values.get((row.indicator, row.definition, around)) if around else None
+        if found is None or found.value is None or _is_total(found):
+            return words, ""
+        number = {"zone": found.zone.name, "value": f"{found.value:.6g}", "unit": found.unit}
+        return replace(words, operator=side, value=found.value), text("note_target_of_zone", self.lang, **number)
 
-    def _span(self, row: Row, rivals: Sequence[Row]) -> str:
-        """Between what the definitions lie in a zone with a target, and whether its status hangs on which is taken."""
-        if row.target is None or row.target.value is None or row.value is None:
-            return ""
-        there = [other for other in rivals if other.zone == row.zone and other.value is not None]
-        if len(there) < 2:
-            return ""
-        values = [other.value for other in there if other.value is not None]
-        words = {"low": f"{min(values):.4g}", "high": f"{max(values):.4g}", "count": len(there)}
-        if len({other.status for other in there}) == 1:
-            return text("note_span", self.lang, **words)
-        said = [f"{other.definition} {text(f'status_{other.status}', self.lang)}" for other in there]
-        return text("note_span_flips", self.lang, **words, said=self._separator.join(said))
+    def _around(self, zone: str, level: str) -> str:
+        """The id of the zone of a level that holds another; empty without exactly one."""
+        groups = {group.id: set(group.members) for group in self.workspace.area.groups}
+        members = groups.get(zone, {zone})
+        around = [g.id for g in self.workspace.area.groups if g.level == level and members < groups[g.id]]
+        return around[0] if len(around) == 1 else ""
 
     @cached_property
     def _plan_documents(self) -> frozenset[str]:
         return frozenset(target.document for plan in self.workspace.plans for target in plan.targets)
 
-    def _notes(self, target: Target | None, value: float | None, baseline: Baseline | None) -> Iterator[str]:
-        if target is None:
-            return
+    def _notes(self, target: Target, value: float | None, year: int, baseline: Baseline | None) -> Iterator[str]:
         if target.value is None:
             yield text("note_words_only", self.lang)
             return
@@ -137,68 +202,54 @@ class Judging:
             yield text("note_about", self.lang, share=f"{self._about(target):g}%")
         if target.kind == "growth":
             yield text("note_growth", self.lang)
+        if value is not None:
+            yield from self._notes_on_progress(target, value, year, baseline)
+
+    def _notes_on_progress(self, target: Target, value: float, year: int, baseline: Baseline | None) -> Iterator[str]:
+        """How far the value has come, beside how much of the time is over."""
         reached = attainment(target, value)
         if target.kind == "stock" and baseline is None and reached is not None:
             yield text("note_attainment", self.lang, share=f"{reached:.1%}")
+        if target.kind == "stock" and baseline is not None:
+            if baseline.value == target.value:
+                yield text("note_no_way", self.lang)
+            if target.base_year not in (None, baseline.year):
+                yield text("note_baseline_year", self.lang, year=baseline.year, base=target.base_year)
+        over = elapsed(target, year, baseline)
+        if over is not None and target.kind != "growth":
+            done = progress(target, value, baseline)
+            words = {"elapsed": f"{over:.1%}", "year": year, "target_year": target.year}
+            key = "note_elapsed" if done is None or target.kind == "floor" else "note_progress_elapsed"
+            yield text(key, self.lang, **words, progress="" if done is None else f"{done:.1%}")
 
     def _about(self, target: Target) -> float:
         """From which share of its number on, in %, a target that says "about" counts as met."""
         tolerance = self.workspace.thresholds.about_tolerance
         return round(100 * (1 - tolerance if target.direction == "up" else 1 + tolerance), 9)
 
-    def statistic_rows(self) -> list[Row]:
-        """Rows of indicators that no layer gives: from the statistics, or missing with the reason."""
-        zones = {zone.id: zone for zone in zones_of(self.workspace)}
-        self._report_unused(zones)
-        given = self._statistics()
-        computed = self.workspace.indicators
-        wanted = dict.fromkeys([*(key for key in self.targets if key[0] not in computed and key[1] in zones), *given])
-        order = list(dict.fromkeys(indicator for indicator, _ in wanted))
-        position = {zone: n for n, zone in enumerate(zones)}
-        keys = sorted(wanted, key=lambda key: (order.index(key[0]), position[key[1]]))
-        return [self.judged(self._row(key[0], zones[key[1]], given.get(key))) for key in keys]
-
-    def _row(self, indicator: str, zone: Zone, statistic: Statistic | None) -> Row:
-        target = self.targets.get((indicator, zone.id))
-        unit = next((t.unit for (name, _), t in self.targets.items() if name == indicator and t.unit), "")
-        if statistic is not None:
-            row = Row(indicator, STATISTICS, unit, zone, statistic.value)
-            said = text("note_synthetic", self.lang) if statistic.grade is Grade.SYNTHETIC else ""
-            return replace(row, grade=statistic.grade, source=statistic.source, note=said)
-        note = text("note_no_statistic", self.lang, period=self.workspace.period)
-        if target is not None and target.spatial:
-            note = joined(text("note_not_in_version", self.lang), note)
-        return Row(indicator, STATISTICS, unit, zone, None, note=note)
-
-    def _statistics(self) -> dict[tuple[str, str], Statistic]:
-        """The statistics of the period; those of computed indicators aren't used, which is said."""
-        found: dict[tuple[str, str], Statistic] = {}
-        for statistic in self.workspace.statistics:
-            if statistic.indicator in self.workspace.indicators:
-                self.findings.add(Severity.INFO, "statistic_unused", value=statistic.indicator)
-            elif statistic.period == self.workspace.period:
-                found[statistic.indicator, statistic.zone] = statistic
-        return found
-
-    def _report_unused(self, zones: dict[str, Zone]) -> None:
+    def report_unused(self) -> None:
         """Name plans whose zone isn't there, and targets and baselines of indicators that nobody knows."""
-        for plan in self.workspace.plans:
-            if plan.scope not in zones:
-                self.findings.add(Severity.WARNING, "plan_scope_missing", value=plan.scope, title=plan.title)
-        planned = {target.indicator for plan in self.workspace.plans for target in plan.targets}
-        known = {*self.workspace.indicators, *planned, *(s.indicator for s in self.workspace.statistics)}
-        own = {target.indicator for target in self.workspace.targets}
-        expected = {*self.workspace.indicators, *planned, *own}
-        for indicator in sorted({s.indicator for s in self.workspace.statistics} - expected):
+        workspace = self.workspace
+        zones = {zone.id for zone in zones_of(workspace)}
+        for plan in workspace.plans:
+            for scope in dict.fromkeys(target.zone for target in plan.targets):
+                if scope not in zones:
+                    self.findings.add(Severity.WARNING, "plan_scope_missing", value=scope, title=plan.title)
+        planned = {target.indicator for plan in workspace.plans for target in plan.targets}
+        planned |= {indicator for plan in workspace.plans for indicator, _ in plan.baselines}
+        known = {*workspace.indicators, *planned, *(s.indicator for s in workspace.statistics)}
+        own = {target.indicator for target in workspace.targets}
+        expected = {*workspace.indicators, *planned, *own}
+        for indicator in sorted({s.indicator for s in workspace.statistics} - expected):
             if near := get_close_matches(indicator, expected, n=1, cutoff=ALIKE):
                 self.findings.add(Severity.WARNING, "statistic_unknown", value=indicator, near=near[0])
         for indicator in sorted(own - known):
             remedy = did_you_mean(indicator, known)
             self.findings.add(Severity.WARNING, "target_unknown", value=indicator, remedy=remedy)
-        for indicator in sorted({name for name, _ in self.workspace.baselines} - known - own):
+        for indicator in sorted({name for name, _ in workspace.baselines} - known - own):
             self.findings.add(Severity.WARNING, "baseline_unused", value=indicator)
 
 
-def joined(*notes: str) -> str:
-    """Notes as one, without the empty ones."""
-    return "; ".join(note for note in notes if note)
+def _is_total(row: Row) -> bool:
+    """True for a sum: the sum of a larger zone is no mean that a smaller one could reach."""
+    return row.numerator is not None and row.denominator is None

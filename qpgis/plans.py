@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from qpgis.catalogue import data_dir, parsed_toml
+from qpgis.catalogue import data_dir, parsed_toml, read_toml
 from qpgis.errors import ConfigError, did_you_mean
 
 
@@ -24,6 +26,19 @@ class Status(StrEnum):
     UNMET = "unmet"
     NO_TARGET = "no_target"
     NOT_COMPUTABLE = "not_computable"
+
+
+JUDGED = (Status.MET, Status.ON_PATH, Status.BEHIND, Status.UNMET, Status.BREACHED)
+"""The statuses of values that have a number to reach, best first."""
+
+
+class Light(StrEnum):
+    """A traffic light (预警), best first."""
+
+    GREEN = "green"
+    YELLOW = "yellow"
+    ORANGE = "orange"
+    RED = "red"
 
 
 @dataclass(frozen=True)
@@ -58,6 +73,12 @@ class Target:
         Whether map layers could give the value.
     unit_text : str
         The unit in the plan's own words.
+    plan : str
+        Id of the plan that sets it; empty for targets of the workspace itself.
+    clause : str
+        Where in the document it stands.
+    base_year : int or None
+        Where the time to reach it begins; ``None`` leaves that to the baseline.
     """
 
     indicator: str
@@ -78,6 +99,27 @@ class Target:
     number: int = 0
     spatial: bool = False
     unit_text: str = ""
+    plan: str = ""
+    clause: str = ""
+    base_year: int | None = None
+
+
+def is_binding(target: Target) -> bool:
+    """Whether the document calls a target 约束性; what it doesn't call so is 预期性."""
+    return target.property.startswith("约束")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Where the way to a target began: a value, its year, and who says so."""
+
+    value: float
+    year: int
+    source: str
+
+
+Baselines = Mapping[tuple[str, str], tuple[Baseline, ...]]
+"""Baselines by indicator and zone, the earliest first."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +129,17 @@ class Plan:
     Attributes
     ----------
     id, title, document : str
+    short : str
+        What a sheet of its targets is called.
     target_year : int
+    base_year : int or None
+        Where the time to reach the targets begins.
     scope, scope_name : str
         The zone whose targets these are.
     targets : tuple of Target
         In the document's order.
+    baselines : mapping of (indicator, zone) to Baseline
+        The values of the base year that the document itself tells.
     """
 
     id: str
@@ -101,11 +149,20 @@ class Plan:
     scope: str
     scope_name: str
     targets: tuple[Target, ...]
+    short: str = ""
+    base_year: int | None = None
+    baselines: Baselines = field(default_factory=dict)
+
+
+@cache
+def usual_thresholds() -> Mapping[str, Any]:
+    """The thresholds that hold where a workspace says nothing, from ``data/schemes/thresholds.toml``."""
+    return MappingProxyType(read_toml("schemes", "thresholds.toml"))
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Settings of judging, printed in the manifest.
+    """Settings of judging, printed in every output.
 
     Attributes
     ----------
@@ -113,10 +170,31 @@ class Thresholds:
         Share of the target by which a value may miss one that says "about" (左右).
     path_tolerance : float
         Share of the way by which a value may lag behind the straight line and still be on path.
+    lights : mapping of "binding" or "expected" to a mapping of status to light
+        The light (预警) of each status, for targets that are 约束性 and for all others; ``"none"`` shows no light.
     """
 
-    about_tolerance: float = 0.05
-    path_tolerance: float = 0.0
+    about_tolerance: float = field(default_factory=lambda: usual_thresholds()["about_tolerance"])
+    path_tolerance: float = field(default_factory=lambda: usual_thresholds()["path_tolerance"])
+    lights: Mapping[str, Mapping[str, str]] = field(
+        default_factory=lambda: {kind: dict(lights) for kind, lights in usual_thresholds()["lights"].items()}
+    )
+
+    @classmethod
+    def changed(cls, given: Mapping[str, Any]) -> Thresholds:
+        """The usual thresholds, but those that are given; of lights each by itself."""
+        changes = dict(given)
+        lights = changes.pop("lights", {})
+        usual = cls(**changes)
+        merged = {kind: {**usual.lights[kind], **lights.get(kind, {})} for kind in usual.lights}
+        return cls(usual.about_tolerance, usual.path_tolerance, merged)
+
+    def light(self, target: Target | None, status: Status) -> Light | None:
+        """The light of a status; ``None`` without a target to judge by, or a value."""
+        if target is None:
+            return None
+        name = self.lights["binding" if is_binding(target) else "expected"].get(status, "none")
+        return None if name == "none" else Light(name)
 
 
 def shipped_plans() -> tuple[str, ...]:
@@ -144,12 +222,14 @@ def read_plan(name: str, *, folder: Path | None = None) -> Plan:
         head = table["plan"]
         targets = tuple(_target(row, head) for row in table["targets"])
         words = {key: head[key] for key in ("id", "title", "document", "scope", "scope_name")}
-        plan = Plan(**words, target_year=head["target_year"], targets=targets)
+        told = {"short": head.get("short", ""), "base_year": head.get("base_year")}
+        baselines = by_key(_baseline(row, head) for row in table.get("baselines", ()))
+        plan = Plan(**words, **told, target_year=head["target_year"], targets=targets, baselines=baselines)
     except KeyError as error:
         raise ConfigError(f"plan {name!r}: {error!s} is missing") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"plan {name!r} isn't written as a plan is: {error}") from error
-    mistakes = [f"target {target.number} {m}" for target in targets for m in target_mistakes(target)]
+    mistakes = [f"target {t.number or t.indicator} {m}" for t in targets for m in target_mistakes(t)]
     if mistakes:
         raise ConfigError(mistakes, file=f"plan {name!r}")
     return plan
@@ -165,47 +245,65 @@ def _plan_text(path: Path) -> str:
 def _target(row: Mapping[str, Any], head: Mapping[str, Any]) -> Target:
     copied = (
         *("indicator", "operator", "property", "kind", "direction", "operator_inferred"),
-        *("name", "name_en", "unit", "domain", "number"),
+        *("name", "name_en", "unit", "domain"),
     )
+    clause = row.get("clause") or head.get("table", "")
     return Target(
         **{key: row[key] for key in copied},
-        zone=head["scope"],
+        number=row.get("number", 0) if "clause" in row else row["number"],
+        zone=row.get("zone", head["scope"]),
         text=row["target_text"],
         value=row.get("value"),
-        year=head["target_year"],
-        document=f"{head['document']} {head.get('table', '')}".strip(),
+        year=row.get("year", head["target_year"]),
+        document=f"{head['document']} {clause}".strip(),
         spatial=row.get("spatial", "no") != "no",
         unit_text=row.get("unit_text", ""),
+        plan=head["id"],
+        clause=clause,
+        base_year=row.get("base_year", head.get("base_year")),
     )
 
 
-OPERATORS = ("ge", "gt", "le", "lt", "about")
-WORD_OPERATORS = ("user", "ge_district_user", "gt_city_user", "le_user")
-"""What a target of words leaves to the user: the number, and which side of it is good."""
+def _baseline(row: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[tuple[str, str], Baseline]:
+    key = (row["indicator"], row.get("zone", head["scope"]))
+    return key, Baseline(float(row["value"]), row["year"], f"{head['document']} {row['clause']}")
+
+
+def by_key(found: Iterable[tuple[tuple[str, str], Baseline]]) -> Baselines:
+    """Baselines by indicator and zone, the earliest first."""
+    baselines: dict[tuple[str, str], tuple[Baseline, ...]] = {}
+    for key, baseline in found:
+        baselines[key] = (*baselines.get(key, ()), baseline)
+    return {key: tuple(sorted(several, key=lambda one: one.year)) for key, several in baselines.items()}
+
+
+OPERATORS = ("ge", "gt", "le", "lt", "about", "about_cumulative")
+WORD_OPERATORS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"user": ("", ""), "le_user": ("le", ""), "ge_district_user": ("ge", "district"), "gt_city_user": ("gt", "city")}
+)
+"""Operators of targets that are words: which side of the missing number is good, and the level of the zone around the
+target's own whose value of the same run is that number; without a level somebody must supply it."""
 KINDS = ("stock", "cumulative", "growth", "floor", "qualitative")
 DIRECTIONS = ("up", "down")
+_SIDES = {"ge": "up", "gt": "up", "le": "down", "lt": "down"}
 
 
 def target_mistakes(target: Target) -> Iterator[str]:
     """What is wrong with a target: its operator, kind, direction or number."""
-    operators = (*OPERATORS, "about_cumulative", *(WORD_OPERATORS if target.value is None else ()))
+    operators = OPERATORS if target.value is not None else (*OPERATORS, *WORD_OPERATORS)
     for key, known in (("operator", operators), ("kind", KINDS), ("direction", DIRECTIONS)):
         given = getattr(target, key)
         if given not in known:
             yield f"{key} {given!r} is not known; {did_you_mean(str(given), known)}"
+    if _SIDES.get(target.operator, target.direction) != target.direction and target.direction in DIRECTIONS:
+        yield f"operator {target.operator!r} and direction {target.direction!r} contradict each other"
+    if target.value is None and target.operator in OPERATORS:
+        yield f"operator {target.operator!r} needs a number; targets of words take {', '.join(WORD_OPERATORS)}"
     if target.value is not None and not (isinstance(target.value, int | float) and math.isfinite(target.value)):
         yield f"value {target.value!r} is no number"
-    if not isinstance(target.year, int):
-        yield f"year {target.year!r} is no year"
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """Where the way to a target began: a value, its year, and who says so."""
-
-    value: float
-    year: int
-    source: str
+    for key, year in (("year", target.year), ("base_year", target.base_year)):
+        if not (isinstance(year, int) or (key == "base_year" and year is None)):
+            yield f"{key} {year!r} is no year"
 
 
 def holds(target: Target, value: float, thresholds: Thresholds) -> bool:
@@ -228,8 +326,9 @@ def judge(
     """The status of a value in a year against its target.
 
     ``met`` where the operator holds. Else ``breached`` from the target year on, or at once where the target is a line
-    to hold; before that ``on_path`` or ``behind`` the straight line from the baseline, ``unmet`` without one. A growth
-    rate has no such line: it is ``unmet`` until it is met.
+    to hold; before that ``on_path`` or ``behind`` the straight line from the baseline, ``unmet`` without one. The line
+    of a cumulative target begins at nothing in its base year. A growth rate has no such line: it is ``unmet`` until it
+    is met.
     """
     if value is None:
         return Status.NOT_COMPUTABLE
@@ -239,14 +338,45 @@ def judge(
         return Status.MET
     if year >= target.year or target.kind == "floor":
         return Status.BREACHED
-    if baseline is None or not baseline.year <= year or baseline.year >= target.year or target.kind == "growth":
+    start = _start(target, baseline)
+    if start is None or not start.year <= year or start.year >= target.year or target.kind == "growth":
         return Status.UNMET
-    way = target.value - baseline.value
-    done = (year - baseline.year) / (target.year - baseline.year)
-    due = baseline.value + way * done
+    way = target.value - start.value
+    due = start.value + way * (year - start.year) / (target.year - start.year)
     slack = thresholds.path_tolerance * abs(way)
     on_path = value >= due - slack if target.direction == "up" else value <= due + slack
     return Status.ON_PATH if on_path else Status.BEHIND
+
+
+def _start(target: Target, baseline: Baseline | None) -> Baseline | None:
+    """Where the straight line to a target begins."""
+    if target.kind != "cumulative":
+        return baseline
+    year = baseline.year if target.base_year is None and baseline is not None else target.base_year
+    return None if year is None else Baseline(0.0, year, "")
+
+
+def elapsed(target: Target | None, year: int, baseline: Baseline | None) -> float | None:
+    """时序进度: the share of the time to a target that is over at the end of a year, from 0 to 1.
+
+    ``(year - base year) / (target year - base year)``; the base year is the plan's, else the baseline's. ``None``
+    without one, and for a target that is only words.
+
+    >>> elapsed(Target("x", "zone", "70", "ge", 70.0, 2025, "", base_year=2020), 2024, None)
+    0.8
+    """
+    if target is None or target.value is None:
+        return None
+    base = baseline.year if target.base_year is None and baseline is not None else target.base_year
+    if base is None or base >= target.year:
+        return None
+    return min(max((year - base) / (target.year - base), 0.0), 1.0)
+
+
+def baseline_of(target: Target | None, baselines: tuple[Baseline, ...]) -> Baseline | None:
+    """Which of several baselines a target's way begins at: that of its base year, else the earliest."""
+    base = target.base_year if target is not None else None
+    return next((one for one in baselines if one.year == base), next(iter(baselines), None))
 
 
 def progress(target: Target | None, value: float | None, baseline: Baseline | None) -> float | None:

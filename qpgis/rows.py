@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qpgis.amounts import Amount
-from qpgis.plans import Baseline, Status, Target
+from qpgis.plans import Baseline, Light, Status, Target
 from qpgis.provenance import Grade
 from qpgis.workspace import Workspace
 
@@ -39,6 +39,9 @@ CSV_COLUMNS = (
 """The columns of ``indicators.csv``, a promise to the outside."""
 
 STATISTICS = "statistics"
+"""The definition of values from the table of statistics."""
+REPORTED = "reported:"
+"""How the definitions of values that a department publishes begin; its name follows."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,35 @@ class Zone:
     id: str
     name: str
     level: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A value held against one target.
+
+    Attributes
+    ----------
+    target : Target
+        With the number that it was held against.
+    asked : Target
+        As the document has it, which may be words.
+    baseline : Baseline or None
+    status : Status
+    progress, elapsed : float or None
+        完成度 and 时序进度: how much of the way is done, and of its time is over.
+    light : Light or None
+    note : str
+        What is to be said of value and target.
+    """
+
+    target: Target
+    asked: Target
+    baseline: Baseline | None
+    status: Status
+    progress: float | None
+    elapsed: float | None
+    light: Light | None
+    note: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +104,10 @@ class Row:
     note, source : str
     low, high : float or None
         Between what the value lies, as far as the accuracy of its data tells; ``None`` where it doesn't.
+    period : str
+        Where the value is of another period than the workspace: which.
+    judgements : tuple of Judgement
+        One for each target of this indicator and zone, the one that is due next first: ``target`` and the like are its.
     """
 
     indicator: str
@@ -90,6 +126,13 @@ class Row:
     source: str = ""
     low: float | None = None
     high: float | None = None
+    period: str = ""
+    judgements: tuple[Judgement, ...] = ()
+
+    @property
+    def light(self) -> Light | None:
+        """The light of the target that is due next."""
+        return self.judgements[0].light if self.judgements else None
 
 
 def record(row: Row, workspace: Workspace) -> dict[str, object]:
@@ -101,7 +144,7 @@ def record(row: Row, workspace: Workspace) -> dict[str, object]:
         "zone_id": row.zone.id,
         "zone_name": row.zone.name,
         "level": row.zone.level,
-        "period": workspace.period,
+        "period": row.period or workspace.period,
         "value": row.value,
         "unit": row.unit,
         "numerator": above.shown if above else None,
@@ -130,3 +173,8 @@ def zones_of(workspace: Workspace) -> list[Zone]:
     zones = [Zone(i, n, s.level) for s in area.zone_sets for i, n in zip(s.ids, s.names, strict=True)]
     zones += [Zone(g.id, g.name, g.level) for g in area.groups]
     return sorted(zones, key=lambda zone: (area.levels.index(zone.level), zone.id))
+
+
+def joined(*notes: str) -> str:
+    """Notes as one, without the empty ones."""
+    return "; ".join(note for note in notes if note)

@@ -81,6 +81,17 @@ def dashes() -> Mapping[str, str]:
 
 
 @cache
+def lights() -> Mapping[str, tuple[str, str]]:
+    """The colour of each light of a target, and that of the word on it.
+
+    >>> lights()["red"]
+    ('#c62828', '#ffffff')
+    """
+    entries = read_toml("styles", "lights.toml")
+    return MappingProxyType({light: (entry["fill"], entry["ink"]) for light, entry in entries.items()})
+
+
+@cache
 def ramps() -> Mapping[str, tuple[str, ...]]:
     """The colours of classed maps by theme, light to dark."""
     entries = read_toml("styles", "ramps.toml")

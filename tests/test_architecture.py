@@ -39,6 +39,8 @@ ORDER = [
     "synth",
     "rows",
     "judging",
+    "published",
+    "plantables",
     "assessment",
     "maps",
     "report",

@@ -419,7 +419,7 @@ def tables(folder: Path, **rows: str) -> None:
 TABLES = "[tables]\n" + "".join(f'{name} = "{name}.csv"\n' for name in ("targets", "statistics", "baselines"))
 
 
-def test_of_two_targets_the_next_one_is_judged_and_the_other_named(workspace: Maker) -> None:
+def test_of_two_targets_the_next_one_is_the_row_s_and_both_are_judged(workspace: Maker) -> None:
     folder = workspace(FOREST + TABLES, forest=frame([square(0, 0, 500, 1000)]))
     tables(
         folder,
@@ -429,7 +429,8 @@ def test_of_two_targets_the_next_one_is_judged_and_the_other_named(workspace: Ma
     )
     result = qp.assess(qp.open_workspace(folder))
     assert of(result, "forest_cover", "a", "target") == 40
-    assert len(found(result, "target_unused")) == 1
+    table = result.plan_table("targets")
+    assert list(zip(table["target_year"], table["status"], strict=True)) == [(2035, "尚未达标"), (2025, "达标")]  # 50 %
 
 
 def test_a_target_of_a_statistic_always_has_its_row(workspace: Maker) -> None:

@@ -4,6 +4,6 @@ They render only: every number comes with its text, its status and its grade.
 """
 
 from qpgis.maps.offline import html
-from qpgis.maps.thematic import Notice, Scene, SceneLayer, planning_map
+from qpgis.maps.thematic import Lamp, Notice, Scene, SceneLayer, planning_map
 
-__all__ = ["Notice", "Scene", "SceneLayer", "html", "planning_map"]
+__all__ = ["Lamp", "Notice", "Scene", "SceneLayer", "html", "planning_map"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -13,8 +14,9 @@ from qpgis.catalogue import Lang, keys, text
 from qpgis.crs import LONLAT, Plane
 from qpgis.landuse import Scheme, scheme
 from qpgis.layers import SHOW, Layer
-from qpgis.maps import Scene, SceneLayer
+from qpgis.maps import Lamp, Scene, SceneLayer
 from qpgis.maps.thematic import pretty_unit
+from qpgis.plantables import is_judged, light_meanings, threshold_lines
 from qpgis.provenance import Grade, Source, worst
 from qpgis.rows import Row
 from qpgis.styles import layer_style
@@ -40,7 +42,17 @@ def scene_of(assessment: Assessment) -> Scene:
         ),
         footer=tuple(_footer(assessment)),
         lang=assessment.lang,
+        **_judging(assessment),
     )
+
+
+def _judging(assessment: Assessment) -> dict[str, Any]:
+    """What the lights mean and by which settings values are judged, where any is."""
+    if not is_judged(assessment.rows):
+        return {}
+    thresholds, lang = assessment.workspace.thresholds, assessment.lang
+    lamps = (Lamp(id, text(f"light_{id}", lang), said) for id, said in light_meanings(thresholds, lang))
+    return {"lights": tuple(lamps), "judging": threshold_lines(thresholds, lang, lights=False)}
 
 
 def _mapped(assessment: Assessment) -> list[Row]:
@@ -65,6 +77,7 @@ def _value(assessment: Assessment, row: Row) -> dict[str, object]:
         "theme": assessment.workspace.indicators[row.indicator].theme,
         "status": str(row.status),
         "status_text": text(f"status_{row.status}", lang),
+        "light": str(row.light or ""),
         "target_text": row.target.text if row.target else "",
         "grade": str(row.grade or ""),
         "grade_said": text(f"grade_{row.grade}", lang) if row.grade else "",

@@ -104,6 +104,15 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Lamp:
+    """A light of the targets as the legend explains it: its id, its word, and the statuses that it stands for."""
+
+    id: str
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True)
 class Scene:
     """Everything that a planning map shows, ready to be printed.
 
@@ -117,7 +126,8 @@ class Scene:
     values : pandas.DataFrame
         One row per zone x indicator x definition: ``indicator, indicator_name, definition, definition_text, zone_id,
         level, value`` (NaN is missing), ``value_text`` (with its unit), ``unit, status, status_text, target_text,
-        grade, grade_said, note``. An optional column ``theme`` picks the colours. Without rows no zone is shaded.
+        grade, grade_said, note``. An optional column ``theme`` picks the colours, ``light`` names the light of a
+        status. Without rows no zone is shaded.
     layers : tuple of SceneLayer
         The layers beside the zones.
     footer : tuple of str
@@ -126,6 +136,10 @@ class Scene:
         Language of the map's own words.
     notices : tuple of Notice
         What is listed in the panel, in this order.
+    lights : tuple of Lamp
+        What the lights of statuses mean; empty where nothing is judged.
+    judging : tuple of str
+        By which settings values are judged, line by line.
     """
 
     title: str
@@ -135,6 +149,8 @@ class Scene:
     footer: tuple[str, ...]
     lang: Lang = "zh"
     notices: tuple[Notice, ...] = ()
+    lights: tuple[Lamp, ...] = ()
+    judging: tuple[str, ...] = ()
 
 
 def planning_map(scene: Scene) -> folium.Map:
@@ -247,7 +263,17 @@ class Sheet(MacroElement):
         self.zones = zones
         footer = [*scene.footer, _display_line(scene)]
         notices = [_notice_json(notice) for notice in scene.notices]
-        self.data = {"title": scene.title, "footer": footer, "words": _words(scene.lang), "notices": notices}
+        self.data = {
+            "title": scene.title,
+            "footer": footer,
+            "words": _words(scene.lang),
+            "notices": notices,
+            "lamps": [
+                {"name": lamp.name, "meaning": lamp.meaning, "colour": styles.lights()[lamp.id][0]}
+                for lamp in scene.lights
+            ],
+            "judging": scene.judging,
+        }
 
     def render(self, **kwargs: object) -> str:
         """Put the sheet's HTML, data and script into the figure."""
@@ -309,6 +335,7 @@ def zones_json(scene: Scene) -> Json:
         "bounds": [[south, west], [north, east]],
         "levels": levels,
         "series": [_series_json(rows, scene) for _, rows in groups],
+        "lamps": {lamp.id: {"name": lamp.name, "colour": styles.lights()[lamp.id][0]} for lamp in scene.lights},
         "words": _words(scene.lang),
     }
 
@@ -371,6 +398,7 @@ def _values_json(rows: pd.DataFrame, theme: str, lang: Lang) -> Json:
         "value": pack(word if there else "" for word, there in zip(texts, measured, strict=True)),
         "target": pack(map(_string, rows["target_text"])),
         "status": pack(map(_string, rows["status_text"])),
+        "light": pack(map(_string, rows["light"])) if "light" in rows else "",
         "note": pack(map(_string, rows["note"])),
         "said": pack(said),
         "weak": pack("1" if flag else "" for flag in weak),

@@ -10,6 +10,7 @@ from typing import Any
 
 import qpgis
 from qpgis.assessment import Assessment
+from qpgis.plantables import threshold_lines
 from qpgis.provenance import sha256_of
 
 DECIDING = ("geopandas", "numpy", "osmium", "pandas", "pyogrio", "pyproj", "shapely")
@@ -50,8 +51,14 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
             "scenario": workspace.state.scenario,
         },
         "plane": {"name": str(workspace.area.plane), "definition": workspace.area.plane.definition},
-        "plans": [{"id": p.id, "title": p.title, "document": p.document} for p in workspace.plans],
-        "thresholds": asdict(workspace.thresholds),
+        "plans": [
+            {"id": p.id, "title": p.title, "document": p.document, "scope": p.scope, "targets": len(p.targets)}
+            for p in workspace.plans
+        ],
+        "thresholds": {
+            **asdict(workspace.thresholds),
+            "said": list(threshold_lines(workspace.thresholds, assessment.lang)),
+        },
         "definitions": definitions,
         "inputs": [{**asdict(i), "grade": str(i.grade or "")} for i in workspace.inputs],
         "rows": {kind: asdict(ledger) for kind, ledger in workspace.ledgers.items()},

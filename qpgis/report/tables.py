@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qpgis.assessment import Assessment
 from qpgis.catalogue import keys, text
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
 from qpgis.landuse import scheme
+from qpgis.plantables import PLAN_COLUMNS, threshold_lines
 from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, worst
 from qpgis.quality.areas import TOTAL, WITHOUT_CODE
-from qpgis.rows import CSV_COLUMNS, STATISTICS, Row, record, zones_of
+from qpgis.rows import CSV_COLUMNS, REPORTED, STATISTICS, Row, record, zones_of
+from qpgis.styles import lights
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -115,15 +117,42 @@ def write_xlsx(assessment: Assessment, path: Path) -> None:
 
     with xlsxwriter.Workbook(path, {"strings_to_formulas": False, "strings_to_urls": False}) as book:
         book.set_properties({"created": FIXED_TIME, "title": assessment.heading})
-        for key, columns, rows in _sheets(assessment):
-            _write_sheet(book, text(f"sheet_{key}", assessment.lang), assessment.heading, columns, rows, assessment)
+        for sheet in _sheets(assessment):
+            name = sheet_name(sheet.name, [one.get_name() for one in book.worksheets()])
+            _write_sheet(book, name, sheet, assessment)
 
 
-Sheet = tuple[str, tuple[str, ...], Iterator[list[Any]]]
+class Sheet(NamedTuple):
+    """A sheet of the workbook: its name, what stands above it, the keys of its columns, its rows."""
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: Iterator[list[Any]]
+
+
+def _sheet(a: Assessment, key: str, columns: tuple[str, ...], rows: Iterator[list[Any]]) -> Sheet:
+    return Sheet(text(f"sheet_{key}", a.lang), a.heading, columns, rows)
+
+
+SHEET_NAME = 31
+"""As many characters a sheet's name can have."""
+
+
+def sheet_name(wanted: str, taken: Collection[str]) -> str:
+    """A name that a workbook allows and that no other sheet has, near the wanted one.
+
+    >>> sheet_name("a/b", []), sheet_name("x", ["X"])
+    ('a b', 'x 2')
+    """
+    plain = re.sub(r"[\[\]:*?/\\]", " ", wanted).strip(" '")[:SHEET_NAME]
+    names = (plain if n == 1 else f"{plain[: SHEET_NAME - 4]} {n}" for n in range(1, 1000))
+    used = {name.casefold() for name in taken}
+    return next(name for name in names if name.casefold() not in used)
 
 
 def _sheets(a: Assessment) -> Iterator[Sheet]:
-    """Every sheet: its key, the keys of its columns, its rows."""
+    """Every sheet in its order."""
     values = (
         "indicator",
         "zone",
@@ -134,36 +163,34 @@ def _sheets(a: Assessment) -> Iterator[Sheet]:
         "target",
         "property",
         "progress",
+        "elapsed",
         "status",
+        "light",
         "definition",
     )
-    yield (
-        "indicators",
-        (*values, "numerator", "denominator", "grade", "note", "source"),
-        (_value_row(a, r) for r in a.rows),
-    )
-    if a.workspace.plans:
-        targets = (
-            "number",
-            "domain",
-            "indicator",
-            "unit",
-            "property",
-            "baseline",
-            "value",
-            "target",
-            "progress",
-            "status",
+    columns = (*values, "numerator", "denominator", "grade", "note", "source")
+    yield _sheet(a, "indicators", columns, (_value_row(a, r) for r in a.rows))
+    several = len(a.plan_tables) > 1
+    for table in a.plan_tables:
+        heading = text("sheet_targets", a.lang)
+        name = f"{heading} {table.short}" if several else heading
+        yield Sheet(name, table.title, PLAN_COLUMNS, (_plan_row(a, record) for record in table.records))
+    if a.plan_tables:
+        yield _sheet(
+            a, "thresholds", ("setting",), ([line] for line in threshold_lines(a.workspace.thresholds, a.lang))
         )
-        yield "targets", (*targets, "definition", "grade", "note"), _target_rows(a)
+    if a.series_records:
+        series = ("indicator", "zone", "period", "value", "unit", "definition", "grade", "source", "used")
+        yield _sheet(a, "series", series, _series_rows(a))
     if a.workspace.land_areas is not None:
-        yield "land_areas", LAND_COLUMNS, _land_rows(a)
+        yield _sheet(a, "land_areas", LAND_COLUMNS, _land_rows(a))
     definitions = ("indicator", "definition", "definition_text", "standing", "source")
-    yield "definitions", definitions, _definition_rows(a)
+    yield _sheet(a, "definitions", definitions, _definition_rows(a))
     found = ("severity", "rule", "layer", "file", "feature", "location", "content", "message", "action")
-    yield "findings", found, ([text(f"severity_{f.severity}", a.lang), *astuple(f)[1:]] for f in a.findings)
+    rows = ([text(f"severity_{f.severity}", a.lang), *astuple(f)[1:]] for f in a.findings)
+    yield _sheet(a, "findings", found, rows)
     sources = ("file", "layer", "grade", "rows", "crs", "source", "licence", "date", "sha256")
-    yield "sources", sources, _source_rows(a)
+    yield _sheet(a, "sources", sources, _source_rows(a))
 
 
 def _value_row(a: Assessment, row: Row) -> list[Any]:
@@ -171,13 +198,15 @@ def _value_row(a: Assessment, row: Row) -> list[Any]:
         a.title(row.indicator),
         row.zone.name,
         level_text(row.zone.level, a.lang),
-        a.workspace.period,
+        row.period or a.workspace.period,
         _number(row.value),
         row.unit,
         row.target.text if row.target else None,
         row.target.property if row.target else None,
         row.progress,
+        row.judgements[0].elapsed if row.judgements else None,
         text(f"status_{row.status}", a.lang),
+        row.light,
         row.definition,
         row.numerator.shown if row.numerator else None,
         row.denominator.shown if row.denominator else None,
@@ -197,34 +226,27 @@ def level_text(level: str, lang: Any) -> str:
     return text(f"level_{level}", lang) if f"level_{level}" in keys() else level
 
 
-def _target_rows(a: Assessment) -> Iterator[list[Any]]:
-    """指标体系表: the plans' targets in their order and words, each with the value of its scope."""
-    for plan in a.workspace.plans:
-        for target in plan.targets:
-            for row in a.rows:
-                if (row.indicator, row.zone.id) == (target.indicator, target.zone):
-                    yield [
-                        target.number,
-                        target.domain,
-                        target.name if a.lang == "zh" else target.name_en,
-                        target.unit_text or target.unit,
-                        target.property,
-                        row.baseline.value if row.baseline else None,
-                        _number(row.value),
-                        target.text,
-                        row.progress,
-                        text(f"status_{row.status}", a.lang),
-                        row.definition,
-                        text(f"grade_{row.grade}", a.lang) if row.grade else None,
-                        row.note,
-                    ]
+def _plan_row(a: Assessment, record: dict[str, object]) -> list[Any]:
+    cells = dict(record)
+    value = cells["value"]
+    cells["value"] = _number(value if isinstance(value, float) else None)
+    return [cells[column] for column in PLAN_COLUMNS]
+
+
+def _series_rows(a: Assessment) -> Iterator[list[Any]]:
+    for point in a.series_records:
+        grade, used = point["grade"], text("word_yes", a.lang) if point["used"] else None
+        said = text(f"grade_{grade}", a.lang) if grade else None
+        cells = (point["zone_name"], point["period"], point["value"], point["unit"], point["definition"])
+        yield [a.title(str(point["indicator"])), *cells, said, point["source"], used]
 
 
 def _definition_rows(a: Assessment) -> Iterator[list[Any]]:
     for (indicator, name), definition in a.definitions.items():
         yield [a.title(indicator), name, definition.text(a.lang), definition.standing, definition.source]
-    if any(row.definition == STATISTICS for row in a.rows):
-        yield [None, STATISTICS, text("definition_statistics", a.lang), None, None]
+    published = {row.definition: row for row in a.rows if row.definition.startswith((STATISTICS, REPORTED))}
+    for name, row in sorted(published.items(), reverse=True):
+        yield [None, name, a.definition_text(row), None, None]
 
 
 def _source_rows(a: Assessment) -> Iterator[list[Any]]:
@@ -234,9 +256,8 @@ def _source_rows(a: Assessment) -> Iterator[list[Any]]:
         yield [i.name, role, grade, i.rows, i.crs, i.source, i.licence, i.date, i.sha256]
 
 
-def _write_sheet(
-    book: Workbook, name: str, title: str, columns: tuple[str, ...], rows: Iterator[list[Any]], a: Assessment
-) -> None:
+def _write_sheet(book: Workbook, name: str, content: Sheet, a: Assessment) -> None:
+    _, title, columns, rows = content
     sheet = book.add_worksheet(name)
     heading = book.add_format({"bold": True, "bg_color": "#E8EFEA", "bottom": 1, "text_wrap": True, "valign": "top"})
     formats = {
@@ -244,11 +265,16 @@ def _write_sheet(
         "numerator": "0.0000",
         "denominator": "0.0000",
         "progress": "0.0%",
+        "elapsed": "0.0%",
         "baseline": "0.00##",
         **dict.fromkeys(LAND_COLUMNS[4:], "#,##0.0"),
     }
     cells = {column: book.add_format({"num_format": pattern, "valign": "top"}) for column, pattern in formats.items()}
     plain = book.add_format({"text_wrap": True, "valign": "top"})
+    lamps = {
+        light: book.add_format({"bg_color": fill, "font_color": ink, "align": "center", "valign": "top"})
+        for light, (fill, ink) in lights().items()
+    }
     sheet.write_string(0, 0, title, book.add_format({"bold": True, "font_size": 14}))
     for n, column in enumerate(columns):
         sheet.write_string(2, n, text(f"column_{column}", a.lang), heading)
@@ -256,7 +282,10 @@ def _write_sheet(
     last = 2
     for last, row in enumerate(rows, 3):
         for n, value in enumerate(row):
-            _write_cell(sheet, last, n, value, cells.get(columns[n], plain))
+            if columns[n] == "light" and value:
+                sheet.write_string(last, n, text(f"light_{value}", a.lang), lamps[value])
+            else:
+                _write_cell(sheet, last, n, value, cells.get(columns[n], plain))
             widths[n] = max(widths[n], min(_display_width(value), WIDEST))
         lines = max(-(-_display_width(value) // WIDEST) for value in row)
         sheet.set_row(last, 15 * min(max(lines, 1), ROW_LINES))

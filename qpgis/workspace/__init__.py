@@ -13,7 +13,7 @@ from qpgis.indicators import registry
 from qpgis.indicators.declaration import Indicator
 from qpgis.layers import Layer, Ledger, State
 from qpgis.periods import year_of
-from qpgis.plans import Baseline, Plan, Target, Thresholds
+from qpgis.plans import Baselines, Plan, Target, Thresholds
 from qpgis.provenance import Grade
 from qpgis.workspace.reference import Reference
 
@@ -41,7 +41,7 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Statistic:
-    """A value that no layer gives: from a table of the workspace, with its source."""
+    """A value that no layer gives: from a table of the workspace, with its source and the department that says so."""
 
     indicator: str
     zone: str
@@ -49,6 +49,7 @@ class Statistic:
     value: float
     grade: Grade
     source: str
+    department: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class Workspace:
     targets : tuple of Target
         Further targets of the workspace itself (分解目标), each with its document.
     statistics : tuple of Statistic
-    baselines : mapping of (indicator, zone) to Baseline
+    baselines : mapping of (indicator, zone) to tuple of Baseline
+        Of the workspace's table, and those that its plans tell of other years.
     thresholds : Thresholds
     state : State
     inputs : tuple of InputFile
@@ -102,7 +104,7 @@ class Workspace:
     plans: tuple[Plan, ...] = ()
     targets: tuple[Target, ...] = ()
     statistics: tuple[Statistic, ...] = ()
-    baselines: Mapping[tuple[str, str], Baseline] = field(default_factory=dict)
+    baselines: Baselines = field(default_factory=dict)
     thresholds: Thresholds = field(default_factory=Thresholds)
     inputs: tuple[InputFile, ...] = ()
     ledgers: Mapping[str, Ledger] = field(default_factory=dict)

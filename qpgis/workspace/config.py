@@ -426,11 +426,23 @@ class TablesTable(_Table):
     control_areas: str | None = None
 
 
-class ThresholdsTable(_Table):
-    """``[thresholds]``: settings of judging, see :class:`qpgis.plans.Thresholds`."""
+Judged = Literal["met", "on_path", "behind", "unmet", "breached"]
+Shown = Literal["green", "yellow", "orange", "red", "none"]
 
-    about_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    path_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+class LightsTable(_Table):
+    """``[thresholds.lights]``: the light of each status, of targets that are 约束性 and of all others."""
+
+    binding: dict[Judged, Shown] = {}
+    expected: dict[Judged, Shown] = {}
+
+
+class ThresholdsTable(_Table):
+    """``[thresholds]``: settings of judging, see :class:`qpgis.plans.Thresholds`; the usual ones where it says none."""
+
+    about_tolerance: Annotated[float, Field(ge=0, lt=1)] | None = None
+    path_tolerance: Annotated[float, Field(ge=0, lt=1)] | None = None
+    lights: LightsTable = LightsTable()
 
 
 class OutputsTable(_Table):
@@ -663,6 +675,7 @@ def _known_keys(path: tuple[str, ...]) -> set[str]:
         "state": StateTable,
         "tables": TablesTable,
         "thresholds": ThresholdsTable,
+        "lights": LightsTable,
         "outputs": OutputsTable,
         "synth": SynthTable,
         "periods": PeriodTable,

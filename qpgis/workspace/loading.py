@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from qpgis.layers import Fields, Layer, Ledger, State, prepare, text_of
 from qpgis.measures.areas import area_contributions
 from qpgis.naming import field_for
 from qpgis.periods import last_day
-from qpgis.plans import Plan, Thresholds, read_plan
+from qpgis.plans import Baseline, Baselines, Plan, Thresholds, by_key, read_plan
 from qpgis.provenance import Grade, Source, sha256_of, worst
 from qpgis.quality.areas import read_control_areas
 from qpgis.quality.fields import check_fields
@@ -209,6 +210,7 @@ def open_workspace(
     plans = tuple(_read_plans(config, reader))
     tables = _read_tables(config, path.parent, area.names, reader)
     tables = _by_id(tables, plans, config.registry)
+    tables["baselines"] = _all_baselines(tables["baselines"], plans)
     control = tables.pop("control_areas", {})
     land = check_quality(layers, config.layers, area, control, reader.findings)
     own = [InputFile(path.name, "workspace", sha256_of(path), 0, None), *_own_indicators(config, path.parent)]
@@ -222,7 +224,7 @@ def open_workspace(
         indicators=config.registry,
         definitions=_definitions(config),
         plans=plans,
-        thresholds=Thresholds(**config.thresholds.model_dump()),
+        thresholds=Thresholds.changed(config.thresholds.model_dump(exclude_none=True)),
         inputs=(*own, *reader.inputs.values()),
         ledgers=ledgers,
         findings=tuple(reader.findings),
@@ -265,9 +267,28 @@ def _by_id(tables: dict[str, Any], plans: tuple[Plan, ...], indicators: Mapping[
     names |= {name: one.id for one in indicators.values() for name in (one.zh, one.en)}
     for key in ("statistics", "targets"):
         tables[key] = tuple(replace(r, indicator=names.get(r.indicator, r.indicator)) for r in tables.get(key, ()))
-    baselines = tables.get("baselines", {})
-    tables["baselines"] = {(names.get(indicator, indicator), zone): b for (indicator, zone), b in baselines.items()}
+    named = ((key, one) for key, several in tables.get("baselines", {}).items() for one in several)
+    tables["baselines"] = by_key(((names.get(indicator, indicator), zone), one) for (indicator, zone), one in named)
+    said: dict[str, list[tuple[object, ...]]] = {
+        "statistics": [(s.indicator, s.zone, s.period, s.department) for s in tables["statistics"]],
+        "targets": [(t.indicator, t.zone, t.year) for t in tables["targets"]],
+        "baselines": [(*key, one.year) for key, several in tables["baselines"].items() for one in several],
+    }
+    for key, rows in said.items():
+        if twice := [row for row, often in Counter(rows).items() if often > 1]:
+            named_twice = ", ".join(map(str, twice[0]))
+            raise ConfigError(f"{key}: {named_twice} stands twice, by id and by name or in one year; keep one")
     return tables
+
+
+def _all_baselines(own: Baselines, plans: tuple[Plan, ...]) -> Baselines:
+    """The baselines of the workspace's table, and those that its plans tell where it has none of that year."""
+    every = [(key, one) for key, several in own.items() for one in several]
+    told = [(key, one) for plan in plans for key, several in plan.baselines.items() for one in several]
+    first: dict[tuple[str, str, int], tuple[tuple[str, str], Baseline]] = {}
+    for key, one in (*every, *told):
+        first.setdefault((*key, one.year), (key, one))
+    return by_key(first.values())
 
 
 def _read_plans(config: Config, reader: Reader) -> Iterator[Plan]:
@@ -648,5 +669,6 @@ def _read_tables(config: Config, folder: Path, zones: Mapping[str, str], reader:
         path = folder / file
         found[key] = readers[key](path, zones)
         name = _display_name(file)
-        reader.inputs[name, key] = InputFile(name, key, sha256_of(path), len(found[key]), None)
+        rows = sum(map(len, found[key].values())) if key == "baselines" else len(found[key])
+        reader.inputs[name, key] = InputFile(name, key, sha256_of(path), rows, None)
     return found

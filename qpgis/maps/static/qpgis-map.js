@@ -37,10 +37,21 @@ const qpgis = (() => {
   /** Rows of a description list, without the empty ones. */
   function facts(rows) {
     const list = make("dl");
-    for (const [term, text, className] of rows) {
-      if (text) list.append(make("dt", "", term), make("dd", className || "", text));
+    for (const [term, text, className, sign] of rows) {
+      if (!text) continue;
+      const said = make("dd", className || "", text);
+      if (sign) said.prepend(sign);
+      list.append(make("dt", "", term), said);
     }
     return list;
+  }
+
+  /** The light of a target: a dot in its colour. */
+  function lampOf(colour, name) {
+    const dot = make("span", "qp-lamp");
+    dot.style.background = colour;
+    dot.title = name;
+    return dot;
   }
 
   /* ---- geometry: flat integer deltas [x0, y0, dx, dy, ...] in units of 1/scale degree ---- */
@@ -228,6 +239,15 @@ const qpgis = (() => {
     rows() {
       return this.series && this.series.levels[this.drawn.key];
     },
+    lampAt(row) {
+      const lamp = this.data.lamps[at(this.rows().light, row)];
+      return lamp ? lampOf(lamp.colour, lamp.name) : null;
+    },
+    statusAt(row) {
+      const lamp = this.data.lamps[at(this.rows().light, row)];
+      const status = at(this.rows().status, row);
+      return lamp ? `${status} · ${lamp.name}` : status;
+    },
     paint(series) {
       this.series = series;
       const rows = this.rows();
@@ -298,7 +318,7 @@ const qpgis = (() => {
         [words.indicator, this.series.name],
         [words.definition, this.series.text || this.series.definition],
         [words.target, at(rows.target, row)],
-        [words.status, at(rows.status, row)],
+        [words.status, this.statusAt(row), "", this.lampAt(row)],
         [words.grade, at(rows.said, row), at(rows.weak, row) ? "qp-weak" : ""],
         [words.note, at(rows.note, row)],
         [words.border, at(this.drawn.border, row)],
@@ -434,6 +454,7 @@ const qpgis = (() => {
       this.fillLevels();
       this.fillIndicators();
       this.fillNotices();
+      this.fillLights();
       this.update();
       this.fit();
     }
@@ -516,6 +537,17 @@ const qpgis = (() => {
       this.choose();
     }
 
+    /** What the lights of the targets mean, and by which settings values are judged. */
+    fillLights() {
+      for (const { name, meaning, colour } of this.data.lamps) {
+        const item = make("li", "", `${name} ${meaning}`);
+        item.prepend(lampOf(colour, name));
+        byId("qp-lamps").append(item);
+      }
+      for (const line of this.data.judging) byId("qp-judging").append(make("p", "", line));
+      byId("qp-lights").hidden = this.data.lamps.length === 0;
+    }
+
     /** What there is to say beside the values, one after the other; what has a place leads there. */
     fillNotices() {
       const { notices } = this.data;
@@ -588,7 +620,12 @@ const qpgis = (() => {
         const first = make("td");
         first.append(button);
         line.append(first, make("td", "", rows.class[row] < 0 ? this.words.no_data : at(rows.value, row)));
-        if (withStatus) line.append(make("td", "", at(rows.status, row)));
+        if (withStatus) {
+          const cell = make("td", "", this.zones.statusAt(row));
+          const lamp = this.zones.lampAt(row);
+          if (lamp) cell.prepend(lamp);
+          line.append(cell);
+        }
         return line;
       }));
     }
