@@ -325,7 +325,7 @@ class _Run:
         row = replace(
             row,
             grade=worst(layer.source.grade for layer in layers),
-            note=joined(*self._layer_notes(layers)),
+            note=joined(*self._layer_notes(layers), *self._mixture_notes(made)),
             source="; ".join(dict.fromkeys(str(layer.source) for layer in layers)),
         )
         bounds = self._bounds(made, indicator.unit)
@@ -483,6 +483,16 @@ class _Run:
                 yield text("note_unclassified", self.lang, **words)
                 about = {"layer": layer.kind, "file": layer.source.file, "value": str(layer.unclassified)}
                 self.findings.add(Severity.WARNING, "unclassified", **about)
+
+    def _mixture_notes(self, made: Measure) -> Iterator[str]:
+        """What is to be said of layers that are taken together where only some of them are land-use parcels."""
+        together = [part.layers for part in made.parts()] if isinstance(made, Quotient) else []
+        for layers in together:
+            others = [layer for layer in layers if not layer.selected_from and len(layer)]
+            if len(others) < len(layers) and others and any(layer.selected_from == "landuse" for layer in layers):
+                said = "、" if self.lang == "zh" else ", "
+                names = said.join(text(f"layer_{layer.kind}", self.lang) for layer in others)
+                yield text("note_mixed_basis", self.lang, layers=names)
 
     def report_redone(self) -> None:
         """Name the features whose overlay had to be done again on a grid."""

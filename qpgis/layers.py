@@ -15,7 +15,7 @@ import shapely
 from qpgis.crs import Floats, Geometries, Plane, label, lonlat, parse
 from qpgis.errors import ConfigError, LayerError, MissingClasses, MissingLayer, did_you_mean
 from qpgis.findings import Findings, Severity, ids_text
-from qpgis.landuse import class_words, oneway_of, plan_status_of, water_classes
+from qpgis.landuse import class_words, oneway_of, plan_status_of, scheme, water_classes
 from qpgis.provenance import Source
 from qpgis.shapes import equal_rows, invalid_because, repaired, single_parts, still_valid
 
@@ -226,6 +226,14 @@ class Layer:
             raise MissingClasses(self.kind)
         return self.select(mask, f"class in {'+'.join(sorted(wanted))}", unclassified=self.unclassified + unknown)
 
+    def parcels(self, kinds: Iterable[str]) -> Layer:
+        """The land-use parcels that the layer's scheme counts to some kinds of layer: forest, water, park, ..."""
+        if not self.scheme:
+            return self
+        codes = self.frame["class_"].unique()
+        wanted = {code for kind in kinds for code in scheme(self.scheme).members(kind, codes)}
+        return self.select(self.frame["class_"].isin(wanted).to_numpy(), f"parcels of {'+'.join(sorted(kinds))}")
+
     def of_size(self, least_m2: float, under_m2: float = math.inf) -> Layer:
         """The polygons with an area of at least one figure and under another; those that touch are one."""
         groups = shapely.get_parts(shapely.union_all(self.geometry)) if len(self) else np.empty(0, dtype=object)
@@ -252,6 +260,10 @@ class AbsentLayer:
     kind: str
 
     def where(self, classes: str | Iterable[str]) -> Layer:
+        """Raise: there is nothing to select from."""
+        raise MissingLayer(self.kind)
+
+    def parcels(self, kinds: Iterable[str]) -> Layer:
         """Raise: there is nothing to select from."""
         raise MissingLayer(self.kind)
 

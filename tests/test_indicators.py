@@ -148,3 +148,23 @@ def test_every_indicator_keeps_the_contract(indicator: qp.Result) -> None:
             indicator({kind: AbsentLayer(kind) for kind in indicator.layers}, definition)
     with pytest.raises(ConfigError, match=r"unknown definition 'nonsense'"):
         indicator.definition("nonsense")
+
+
+def test_a_forest_of_its_own_beside_parcels(workspace: Maker) -> None:
+    """Town a: parcels of forest and farmland, half each; the forest layer shows a tenth, on the parcel of forest."""
+    parcels = frame([square(0, 0, 1000, 500), square(0, 500, 1000, 500)], code=["0301", "0101"])
+    tables = (
+        layer("landuse", 'class_field = "code"', 'scheme = "sandiao"')
+        + layer("forest")
+        + "".join(
+            f'[layers.{kind}]\nfrom = "landuse"\n'
+            for kind in ("water", "wetland", "farmland", "orchard", "grass", "park")
+        )
+    )
+    ws = qp.open_workspace(workspace(tables, landuse=parcels, forest=frame([square(0, 0, 1000, 100)])))
+    names = ["non_built_and_parks", "by_parcels"]
+    found = qp.assess(ws, definitions={"blue_green_share": names})["blue_green_share"]
+    in_a = found[found["zone_id"] == "a"].set_index("definition")
+    assert in_a["value"].to_dict() == pytest.approx({"non_built_and_parks": 60, "by_parcels": 100}, rel=1e-3)
+    assert "林地取自专题图层" in in_a.loc["non_built_and_parks", "note"]
+    assert "专题图层" not in in_a.loc["by_parcels", "note"]

@@ -33,6 +33,13 @@ BLUE_GREEN = ("farmland", "forest", "grass", "orchard", "park", "water", "wetlan
             standing=_NO_LEGAL_DEFINITION,
         ),
         Definition(
+            "by_parcels",
+            "用地图斑中水域、湿地、耕地、园地、林地、草地和公园绿地、防护绿地的合并面积 ÷ 区域总面积（不取专题图层）",
+            "Parcels of water, wetland, farmland, orchard, forest, grass and park green ÷ total area; no other layers",
+            {"basis": "parcels"},
+            standing=_NO_LEGAL_DEFINITION + "；专题图层（如林业部门的森林）与图斑不一致时用以对照",
+        ),
+        Definition(
             "ecological_only",
             "水域、湿地、林地、草地和公园绿地的合并面积（不含耕地、园地）÷ 区域总面积（含水域）；仅作敏感性对照",
             "Dissolved area of water, wetland, forest, grass and park green ÷ total area with water; comparison only",
@@ -52,8 +59,10 @@ def blue_green_share(
     grass: AnyLayer,
     park: AnyLayer,
     optional: AnyLayer,
+    landuse: AnyLayer,
     *,
     counted: tuple[str, ...] = BLUE_GREEN,
+    basis: str = "layers",
     water_classes: str = "all",
     also: tuple[str, ...] = (),
 ) -> Ratio:
@@ -67,8 +76,12 @@ def blue_green_share(
     ----------
     counted : tuple of str
         Which of the layers count.
+    basis : str
+        ``layers``: each kind as its own layer has it, a file of its own or a selection. ``parcels``: all of them as the
+        land use has them; what only a layer of its own shows doesn't count.
     water_classes : str
-        Which water counts: ``all``, a group of ``data/schemes/water.toml``, or class names joined by ``+``.
+        With layers: which water counts: ``all``, a group of ``data/schemes/water.toml``, or class names joined by
+        ``+``.
     also : tuple of str
         Classes of the layer ``optional`` (``data/schemes/optional.toml``) that count too: field ridges, rural roads,
         farm facilities, plazas. None by default; no source settles it.
@@ -88,6 +101,8 @@ def blue_green_share(
         "park": park,
     }
     chosen = [choose(name, by_name, setting="counted") for name in counted]
+    if choose(basis, {"layers": False, "parcels": True}, setting="basis"):
+        chosen = [landuse.parcels(counted)]
     if also:
         chosen.append(optional.where(also))
     return Ratio(parts.area(*chosen), parts.area(zones))
