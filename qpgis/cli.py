@@ -168,6 +168,11 @@ def _add_check(commands: Any) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("check"), metavar="DIR", help="where to write the findings (default: check)"
     )
+    parser.add_argument(
+        "--indicators",
+        action="store_true",
+        help="instead, try what every indicator of the workspace promises, its own too; its data aren't read",
+    )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
@@ -363,6 +368,8 @@ def _check(options: argparse.Namespace) -> int:
     from qpgis.report.checks import CHECKS, missing_lines, write_checks
     from qpgis.report.inspected import finding_lines
 
+    if options.indicators:
+        return _check_indicators(options)
     assessment = _assessment(options, [options.out / name for name in CHECKS], _Progress())
     written = write_checks(assessment, options.out)
     if options.json:
@@ -374,6 +381,24 @@ def _check(options: argparse.Namespace) -> int:
         for path in written:
             _say(str(path))
     return FINDINGS if has_errors(assessment.findings) else GOOD
+
+
+def _check_indicators(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from qpgis.contracts import breaches
+    from qpgis.report.checks import breach_lines
+
+    if options.osm is not None:
+        raise ConfigError("--indicators goes with a workspace, not with --osm")
+    indicators = _indicators(options.workspace)
+    found = [breach for one in indicators.values() for breach in breaches(one)]
+    if options.json:
+        sys.stdout.write(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2) + "\n")
+    else:
+        _print(breach_lines(found, indicators, options.lang))
+    _say(f"{len(indicators)} indicators tried, {len({one.indicator for one in found})} break a promise")
+    return FINDINGS if found else GOOD
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -435,7 +460,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _indicators(workspace: Path | None) -> Mapping[str, Indicator]:
-    """The indicators of qpgis, or of a workspace, whose data aren't read."""
+    """The indicators of a workspace, whose data aren't read; by default those of qpgis."""
     from qpgis.indicators import registry
     from qpgis.workspace.config import read_config
     from qpgis.workspace.loading import config_path

@@ -33,6 +33,7 @@ ORDER = [
     "engine",
     "uncertainty",
     "indicators",
+    "contracts",
     "plans",
     "workspace",
     "inspection",

@@ -1,12 +1,14 @@
-"""What ``qpgis check`` writes: the findings as a table, their places as a GeoPackage, and a map of them."""
+"""What ``qpgis check`` writes and says: the findings as a table, their places as a GeoPackage, a map of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from qpgis.assessment import Assessment
-from qpgis.catalogue import text
+from qpgis.catalogue import Lang, text
+from qpgis.contracts import Breach
+from qpgis.indicators import Indicator
 from qpgis.maps import html, planning_map
 from qpgis.maps.checked import checked_scene, places
 from qpgis.provenance import dateless_gpkg, require_rows, staged_outputs
@@ -39,6 +41,16 @@ def missing_lines(assessment: Assessment) -> Iterator[str]:
         if all(row.value is None for row in found):
             words = {"name": assessment.title(indicator), "reason": found[0].note}
             yield text("check_not_computable", assessment.lang, **words)
+
+
+def breach_lines(breaches: Iterable[Breach], indicators: Mapping[str, Indicator], lang: Lang) -> Iterator[str]:
+    """The contracts that indicators break: of each indicator its name, and a line for each that it breaks."""
+    told = ""
+    for one in breaches:
+        if one.indicator != told:
+            told = one.indicator
+            yield f"{indicators[told].title(lang)} {told}" + (f" ({one.file})" if one.file else "")
+        yield f"  {one.definition}: {text(f'contract_{one.contract}', lang)}: {one.why}"
 
 
 CHECKS: dict[str, Writer] = {
