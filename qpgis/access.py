@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries, Plane
 from qpgis.layers import Layer
-from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
+from qpgis.measures.continuity import networks
+from qpgis.measures.corridors import REACH_M, bands, corridors
 from qpgis.measures.network import Network
-from qpgis.parts import AtLeast, Near, Rule, Walk, Wide
+from qpgis.parts import AtLeast, Linked, Near, Rule, Walk, Wide
 from qpgis.shapes import clipped, spots
 
 Mask = NDArray[np.bool_]
+Pieces = tuple[NDArray[np.int64], Geometries]
+"""Stretches of lines, and the row that each is of."""
+Stretched = Wide | Linked
+"""Rules that hold for stretches of lines, not for whole features."""
 AREAL = 2
 QUAD_SEGS = 128
 """Corners of a quarter circle: its area is right to 3e-5."""
@@ -35,7 +40,7 @@ class Access:
         self._plane = plane
         self._networks: dict[tuple[Layer, ...], Network] = {}
         self._walked: dict[tuple[Layer, Walk], Floats] = {}
-        self._widths: dict[tuple[Layer, Wide], Corridors] = {}
+        self._split: dict[tuple[Layer, Stretched], tuple[Pieces, Pieces]] = {}
         self._chosen: dict[tuple[Layer, Rule], Layer] = {}
 
     def chosen(self, layer: Layer, rule: Rule) -> Layer:
@@ -44,9 +49,8 @@ class Access:
         Of polygons near a target only the ground that is; by walks they count whole, reached at a point inside.
         """
         if (layer, rule) not in self._chosen:
-            if isinstance(rule, Wide):
-                found = self._corridors(layer, rule)
-                self._chosen[layer, rule] = _stretches(layer, found.met_axis, found.met, f"where {rule}")
+            if isinstance(rule, Stretched):
+                self._chosen[layer, rule] = _stretches(layer, self._pieces(layer, rule)[0], f"where {rule}")
             elif _by_ground(rule, layer):
                 self._chosen[layer, rule] = _clipped(layer, rule)
             else:
@@ -55,9 +59,8 @@ class Access:
 
     def missed(self, layer: Layer, rule: Rule) -> Layer:
         """The features of a layer that a rule doesn't hold for; none where it goes by the ground."""
-        if isinstance(rule, Wide):
-            gaps = self._corridors(layer, rule).gaps
-            return _stretches(layer, gaps.axis, gaps.geometry, f"not where {rule}")
+        if isinstance(rule, Stretched):
+            return _stretches(layer, self._pieces(layer, rule)[1], f"not where {rule}")
         mask = np.zeros(len(layer), dtype=bool) if _by_ground(rule, layer) else ~self.holds(layer, rule)
         return layer.select(mask, f"not where {rule}")
 
@@ -65,29 +68,49 @@ class Access:
         """For which features of a layer a rule holds."""
         if isinstance(rule, Near):
             return _is_near(layer.geometry, rule)
-        if isinstance(rule, Wide):
-            raise TypeError("the width of a corridor holds for stretches of lines, not for whole features")
+        if isinstance(rule, Stretched):
+            raise TypeError(f"{type(rule).__name__} holds for stretches of lines, not for whole features")
         rules = (rule,) if isinstance(rule, Walk) else rule.rules
         self._walk(layer, [one for one in rules if isinstance(one, Walk)])
         if isinstance(rule, Walk):
             return self._walked[layer, rule] <= rule.limit_m
         return np.sum([self.holds(layer, one) for one in rules], axis=0, dtype=int) >= rule.number
 
-    def _corridors(self, layer: Layer, rule: Wide) -> Corridors:
-        if (layer, rule) not in self._widths:
-            barriers = {"built": rule.built.geometry} if rule.built else {}
-            if rule.roads:
-                barriers["roads"] = bands(rule.roads.geometry, rule.road_width_m)
-            self._widths[layer, rule] = corridors(
-                layer.geometry,
-                np.concatenate([one.geometry for one in rule.matrix]),
-                self._plane,
-                barriers=barriers,
-                min_width_m=rule.min_width_m,
-                offset_m=rule.offset_m,
-                reach_m=max(REACH_M, rule.min_width_m + rule.offset_m),
-            )
-        return self._widths[layer, rule]
+    def ground(self, rule: Rule) -> tuple[Layer, ...]:
+        """The ground within a straight line of targets, as polygons in place of the targets."""
+        return tuple(
+            replace(one.targets, geometry=_around(one), key=f"{one.targets.key} | within {one.limit_m:g} m")
+            for one in _near(rule)
+        )
+
+    def _pieces(self, layer: Layer, rule: Stretched) -> tuple[Pieces, Pieces]:
+        """The stretches that a rule holds for, and those that it doesn't."""
+        if (layer, rule) not in self._split:
+            split = self._by_width(layer, rule) if isinstance(rule, Wide) else self._by_network(layer, rule)
+            self._split[layer, rule] = split
+        return self._split[layer, rule]
+
+    def _by_width(self, layer: Layer, rule: Wide) -> tuple[Pieces, Pieces]:
+        barriers = {"built": rule.built.geometry} if rule.built else {}
+        if rule.roads:
+            barriers["roads"] = bands(rule.roads.geometry, rule.road_width_m)
+        found = corridors(
+            layer.geometry,
+            np.concatenate([one.geometry for one in rule.matrix]),
+            self._plane,
+            barriers=barriers,
+            min_width_m=rule.min_width_m,
+            offset_m=rule.offset_m,
+            reach_m=max(REACH_M, rule.min_width_m + rule.offset_m),
+        )
+        return (found.met_axis, found.met), (found.gaps.axis, found.gaps.geometry)
+
+    def _by_network(self, layer: Layer, rule: Linked) -> tuple[Pieces, Pieces]:
+        lines, owner, network = networks(layer.geometry, self._plane, tolerance_m=rule.gap_within_m)
+        met = network == 0
+        if rule.least_m is not None:
+            met = np.bincount(network, self._plane.lengths(lines))[network] >= rule.least_m
+        return (owner[met], lines[met]), (owner[~met], lines[~met])
 
     def _walk(self, layer: Layer, rules: Sequence[Walk]) -> None:
         """Measure the walks of a layer that aren't measured yet; those on the same lines are tied to them at once."""
@@ -111,9 +134,10 @@ class Access:
         return self._networks[lines]
 
 
-def _stretches(layer: Layer, axis: NDArray[np.int64], lines: Geometries, why: str) -> Layer:
-    """Stretches of a layer's lines as a layer, each with the attributes of its line."""
-    frame = layer.frame.iloc[axis].reset_index(drop=True)
+def _stretches(layer: Layer, pieces: Pieces, why: str) -> Layer:
+    """Stretches as a layer, each with the attributes of the feature that it is of."""
+    row, lines = pieces
+    frame = layer.frame.iloc[row].reset_index(drop=True)
     return replace(layer, frame=frame, geometry=lines, key=f"{layer.key} | {why}")
 
 
@@ -137,7 +161,7 @@ def _clipped(layer: Layer, rule: Rule) -> Layer:
 
     What a polygon stands for, its people, is spread evenly over it.
     """
-    around = [shapely.buffer(one.targets.geometry, one.limit_m, quad_segs=QUAD_SEGS) for one in _near(rule)]
+    around = [_around(one) for one in _near(rule)]
     areal = shapely.get_dimensions(layer.geometry) == AREAL
     ground, share = layer.geometry.copy(), np.ones(len(layer))
     ground[areal] = clipped(layer.geometry[areal], np.concatenate(around))
@@ -152,6 +176,11 @@ def _is_near(places: Geometries, rule: Near) -> Mask:
     tree = shapely.STRtree(rule.targets.geometry)
     near[tree.query(spots(places), predicate="dwithin", distance=rule.limit_m)[0]] = True
     return near
+
+
+def _around(rule: Near) -> Geometries:
+    """The ground within a straight line of each target."""
+    return np.asarray(shapely.buffer(rule.targets.geometry, rule.limit_m, quad_segs=QUAD_SEGS), dtype=object)
 
 
 def _way(rule: Walk) -> tuple[tuple[Layer, ...], tuple[Layer, ...], float]:

@@ -16,6 +16,7 @@ RATES: Mapping[str, Mapping[tuple[str, str], int]] = MappingProxyType(
         "%": {(unit, unit): 100 for unit in SHOWN},
         "km/km2": {("m", "m2"): 1000},
         "m2/person": {("m2", "people"): 1},
+        "people/count": {("people", "count"): 1},
     }
 )
 """Units of quotients: which units may be divided, and by what the quotient is multiplied."""

@@ -22,12 +22,14 @@ from qpgis.errors import (
     MissingLayer,
     MissingServices,
     NotComputable,
+    RepeatedNames,
     did_you_mean,
 )
 from qpgis.findings import Finding, Findings, Severity, ids_text, ordered
 from qpgis.indicators.declaration import Definition, Indicator
 from qpgis.judging import Judging
-from qpgis.layers import LAYERS, AbsentLayer, Layer
+from qpgis.landuse import scheme
+from qpgis.layers import AbsentLayer, Layer
 from qpgis.parts import Measure, PerZone, Quotient
 from qpgis.plans import Light, Status
 from qpgis.plantables import PLAN_COLUMNS, PlanTable, plan_tables
@@ -377,6 +379,9 @@ class _Run:
             if isinstance(reason, MissingServices):
                 named = (text(f"service_{name}", self.lang) for name in reason.services)
                 yield text("note_missing_services", self.lang, services=separator.join(named))
+            elif isinstance(reason, RepeatedNames):
+                layer = text(f"layer_{reason.layer}", self.lang)
+                yield text("note_repeated_names", self.lang, layer=layer, names=ids_text(reason.names))
             else:
                 lacking.setdefault(_LACKS[type(reason)], []).append(reason.layer)
             layers[reason.layer] = Layer.empty(reason.layer, self.workspace.area.base.source)
@@ -388,9 +393,10 @@ class _Run:
         for key, kinds in lacking.items():
             names = (text(f"layer_{kind}", self.lang) for kind in kinds)
             yield text(key, self.lang, layers=separator.join(names), kinds=", ".join(kinds))
-        areal = [kind for kind in lacking.get("note_missing_layer", ()) if LAYERS[kind] == ("polygon",)]
-        if areal and "landuse" in self.workspace.layers:
-            yield text("note_from_landuse", self.lang, kind=areal[0])
+        land = self.workspace.layers.get("landuse")
+        given = [kind for kind in lacking.get("note_missing_layer", ()) if land and scheme(land.scheme).gives(kind)]
+        if given:
+            yield text("note_from_landuse", self.lang, kind=given[0])
 
     def _outcomes(self, made: PerZone) -> _Found:
         """Every zone and group measured by itself."""

@@ -62,6 +62,7 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
     {
         "zone_area": _zone_area,
         "area": _area,
+        "ground": _area,
         "length": _length,
         "centreline_length": _centreline_length,
         "count": _count,
@@ -95,7 +96,7 @@ class Engine:
             found = KERNELS[part.kernel](zones, self._resolved(part), self.area.plane)
             self._note_redone(part, found)
             sums = found.per_zone()
-            if part.kernel == "area":  # rounded contributions may add up to a hair more than the zone
+            if part.kernel in ("area", "ground"):  # rounded contributions may add up to a hair more than the zone
                 sums = [min(total, whole) for total, whole in zip(sums, self.zone_areas(zones), strict=True)]
             self._sums[key] = sums
         return self._sums[key]
@@ -105,6 +106,8 @@ class Engine:
         if part.where is None:
             return part
         rule = part.where
+        if part.kernel == "ground":
+            return replace(part, layers=self._access.ground(rule), where=None)
         return replace(part, layers=tuple(self._access.chosen(layer, rule) for layer in part.layers), where=None)
 
     def missed(self, expression: Expression) -> tuple[Layer, ...]:

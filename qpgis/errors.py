@@ -10,7 +10,8 @@
     ├── ZoneError     (ValueError)         the zones are no usable study area
     ├── NotComputable (LookupError)        a value can't be computed; the reason goes into the row's note
     │   ├── MissingLayer                   an indicator needs a layer that the workspace doesn't have
-    │   └── MissingClasses                 a definition chooses by class, but the layer has none
+    │   ├── MissingClasses                 a definition chooses by class, but the layer has none
+    │   └── RepeatedNames                  one row for each thing is wanted, and there are several
     ├── FetchError    (OSError)            a download failed, or isn't what was wanted
     └── OutputError   (OSError)            an output can't be written; the old one is untouched
 """
@@ -89,6 +90,14 @@ class MissingAmounts(NotComputable):
 
     def __init__(self, layer: str) -> None:
         super().__init__(layer, f"layer {layer!r} has no amounts; name its amount_field")
+
+
+class RepeatedNames(NotComputable):
+    """An indicator wants one row for each thing, but the layer has several for some."""
+
+    def __init__(self, layer: str, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(layer, f"layer {layer!r} has several rows for {', '.join(self.names)}")
 
 
 class FetchError(QpgisError, OSError):

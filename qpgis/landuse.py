@@ -140,6 +140,10 @@ class Scheme:
         """
         return next((self.classes[stem] for stem in self.stems(code) if stem in self.classes), None)
 
+    def gives(self, kind: str) -> bool:
+        """True if a layer kind can be selected from its classes."""
+        return any(row.layer == kind or (kind == "construction" and row.construction) for row in self.classes.values())
+
     def lists(self, code: str) -> bool:
         """True for a code that has a row, be it without a letter that is stripped; not for what falls under a row."""
         return any(one in self.classes for one in self._whole(code))
@@ -533,10 +537,20 @@ def class_words(kind: str) -> MappingProxyType[str, str]:
     >>> class_words("roads")["高速公路"], class_words("water")["湖泊"], len(class_words("rail"))
     ('motorway', 'lake', 0)
     """
-    if kind not in ("facilities", "optional", "roads", "water"):
+    if kind not in ("facilities", "optional", "roads", "sections", "water"):
         return MappingProxyType({})
     table = read_toml("schemes", f"{kind}.toml")["classes"]
     return MappingProxyType({word: name for name, words in table.items() for word in (name, *words)})
+
+
+@cache
+def quality_classes() -> tuple[str, ...]:
+    """The classes of water quality, the best first: ``sections.toml``.
+
+    >>> quality_classes()[:3]
+    ('i', 'ii', 'iii')
+    """
+    return tuple(read_toml("schemes", "sections.toml")["classes"])
 
 
 @cache

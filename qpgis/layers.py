@@ -13,9 +13,10 @@ import numpy as np
 import shapely
 
 from qpgis.crs import Floats, Geometries, Plane, label, lonlat, parse
-from qpgis.errors import ConfigError, LayerError, MissingClasses, MissingLayer, did_you_mean
+from qpgis.errors import ConfigError, LayerError, MissingClasses, MissingLayer, RepeatedNames, did_you_mean
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, oneway_of, plan_status_of, scheme, water_classes
+from qpgis.periods import first_day, last_day
 from qpgis.provenance import Source
 from qpgis.shapes import equal_rows, invalid_because, repaired, single_parts, still_valid
 
@@ -47,12 +48,14 @@ LAYERS: Mapping[str, tuple[GeometryType, ...]] = {
     "residential": _POLYGONS,
     "optional": _POLYGONS,
     "corridors": _POLYGONS,
+    "blue_lines": _POLYGONS,
     "corridor_axes": _LINES,
     "roads": _LINES,
     "links": _LINES,
     "service": _LINES,
     "track": _LINES,
     "path": _LINES,
+    "greenways": _LINES,
     "rail": _LINES,
     "waterways": _LINES,
     "stations": _POINTS,
@@ -61,6 +64,7 @@ LAYERS: Mapping[str, tuple[GeometryType, ...]] = {
     "actual": _PLACES,
     "served": _PLACES,
     "facilities": _POINTS,
+    "sections": _POINTS,
 }
 """Every kind of layer and what its features may be. The names planners read are in the catalogue, ``layer_<kind>``."""
 
@@ -82,6 +86,7 @@ COLUMNS = (
     "deduction",
     "amount",
     "accuracy",
+    "observed",
 )
 
 
@@ -97,11 +102,14 @@ class State:
         Plan statuses that count as there; only 现状 (``existing``) by default.
     scenario : str
         Name of the scenario, ``present`` where there is none.
+    since : date
+        Observations from before this day or after ``as_of`` are of another period.
     """
 
     as_of: date
     statuses: frozenset[str] = frozenset({"existing"})
     scenario: str = "present"
+    since: date = date.min
 
     def __str__(self) -> str:
         return f"{self.as_of} {'+'.join(sorted(self.statuses))} {self.scenario}"
@@ -123,6 +131,7 @@ class Fields:
     deduction: str | None = None
     amount: str | None = None
     accuracy: str | None = None
+    observed: str | None = None
     show: tuple[str, ...] = ()
 
     def given(self) -> dict[str, str]:
@@ -242,6 +251,29 @@ class Layer:
         mask[shapely.STRtree(self.geometry).query(whole, predicate="intersects")[1]] = True
         return self.select(mask, f"{least_m2:g} <= m2 < {under_m2:g}")
 
+    def one_each(self) -> Layer:
+        """The layer itself, if no name stands twice in it.
+
+        Raises
+        ------
+        RepeatedNames
+            If one does.
+        """
+        names = self.frame["name"]
+        twice = names[(names != "") & names.duplicated()]
+        if len(twice):
+            raise RepeatedNames(self.kind, sorted(set(twice)))
+        return self
+
+    def united(self) -> Layer:
+        """Polygons that touch made one feature, with the attributes of the first of them."""
+        groups = shapely.get_parts(shapely.union_all(self.geometry)) if len(self) else np.empty(0, dtype=object)
+        whole, row = shapely.STRtree(self.geometry).query(groups, predicate="intersects")
+        first = np.full(len(groups), len(self))
+        np.minimum.at(first, whole, row)
+        frame = self.frame.iloc[first].reset_index(drop=True)
+        return replace(self, frame=frame, geometry=groups, key=f"{self.key} | united")
+
     def select(self, mask: np.ndarray, why: str, **changes: Any) -> Layer:
         """Some of the features; ``why`` tells them from others of the layer."""
         return replace(
@@ -269,6 +301,10 @@ class AbsentLayer:
 
     def of_size(self, least_m2: float, under_m2: float = math.inf) -> Layer:
         """Raise: there is nothing to select from."""
+        raise MissingLayer(self.kind)
+
+    def united(self) -> Layer:
+        """Raise: there is nothing to unite."""
         raise MissingLayer(self.kind)
 
 
@@ -343,7 +379,7 @@ def prepare(
     if "oneway" in table:
         geometry = _directed(table, geometry, oneway_map or {}, report)
     once = _repetitions(table, geometry, rows, report)
-    if kind == "roads":
+    if kind in ("roads", "greenways"):
         geometry[once] = _without_overlaps(geometry[once], rows[once], report)
         once &= ~shapely.is_empty(geometry)
     table, geometry = table[once].reset_index(drop=True), geometry[once]
@@ -380,7 +416,7 @@ def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.
             table[column] = ""
     for column, name in fields.shown().items():
         table[column] = days(frame[name]).to_numpy()
-    for column in table.columns.difference(["opened"]):
+    for column in table.columns.difference(["opened", "observed"]):
         table[column] = as_text(table[column])
     return table
 
@@ -631,7 +667,22 @@ def _there(frame: pd.DataFrame, state: State, report: _Report) -> np.ndarray:
         if (later & there).any():
             _count(report, Severity.INFO, "opened_later", frame[later & there], state.as_of.isoformat())
         there &= ~later & ~bad
+    if "observed" in frame:
+        there &= _of_the_period(frame, there, state, report)
     return there
+
+
+def _of_the_period(frame: pd.DataFrame, there: np.ndarray, state: State, report: _Report) -> np.ndarray:
+    """Which features were observed in the period that is computed."""
+    spans = frame["observed"].map(_span_of)
+    words = as_text(frame["observed"])
+    bad = spans.isna().to_numpy()
+    _count_words(report, Severity.ERROR, "bad_date", frame, words, bad & there)
+    within = np.array([s is not None and state.since <= s[0] and s[1] <= state.as_of for s in spans], dtype=bool)
+    if (other := there & ~within & ~bad).any():
+        value = f"{state.since} – {state.as_of}"
+        _count(report, Severity.INFO, "other_period", frame[other], value)
+    return within
 
 
 def _count(report: _Report, severity: Severity, rule: str, rows: pd.DataFrame, value: str) -> None:
@@ -665,4 +716,15 @@ def _date_of(value: Any) -> date | None:
     try:
         return date(*(int(part or 1) for part in match.groups()))
     except ValueError:
+        return None
+
+
+def _span_of(value: Any) -> tuple[date, date] | None:
+    """First and last day of what a value names: a day, a month, a quarter (2024Q1), a half or a year."""
+    said = text_of(value)
+    if match := _DATE.fullmatch(said):
+        said = "-".join(part.zfill(2) for part in match.groups() if part)
+    try:
+        return first_day(said), last_day(said)
+    except ConfigError:
         return None

@@ -103,7 +103,27 @@ class Wide:
         return (*self.matrix, *(one for one in (self.built, self.roads) if one is not None))
 
 
-Rule = Walk | Near | AtLeast | Wide
+@dataclass(frozen=True)
+class Linked:
+    """Holds for the lines of networks that are long enough, or of the longest one.
+
+    Attributes
+    ----------
+    gap_within_m : float
+        Lines that come this close are connected.
+    least_m : float or None
+        How long a network must be; ``None``: only the longest of the layer counts.
+    """
+
+    gap_within_m: float
+    least_m: float | None = None
+
+    def layers(self) -> tuple[Layer, ...]:
+        """No layer but the one that it chooses from."""
+        return ()
+
+
+Rule = Walk | Near | AtLeast | Wide | Linked
 
 
 @dataclass(frozen=True)
@@ -113,7 +133,8 @@ class Part:
     Attributes
     ----------
     kernel : str
-        Which measure evaluates it: ``zone_area``, ``area``, ``length``, ``centreline_length``, ``count``, ``amount``.
+        Which measure evaluates it: ``zone_area``, ``area``, ``ground``, ``length``, ``centreline_length``, ``count``,
+        ``amount``.
     unit : str
         ``m2``, ``m``, ``people`` or ``count``.
     layers, outside : tuple of Layer
@@ -285,6 +306,20 @@ def near(targets: AnyLayer, *, limit_m: float) -> Near:
     return Near(_present((targets,))[0], limit_m)
 
 
+def linked(*, gap_within_m: float, least_m: float | None = None) -> Linked:
+    """Of networks that are long enough; see :class:`Linked`.
+
+    Raises
+    ------
+    ConfigError
+        If a length is less than nothing.
+    """
+    for name, metres in (("gap_within_m", gap_within_m), ("least_m", least_m or 0.0)):
+        if not 0 <= metres < math.inf:
+            raise ConfigError(f"{name} = {metres} is no number of metres")
+    return Linked(gap_within_m, least_m)
+
+
 def _present(layers: tuple[AnyLayer, ...]) -> tuple[Layer, ...]:
     for layer in layers:
         if isinstance(layer, AbsentLayer):
@@ -327,6 +362,11 @@ def area(*what: AnyLayer | Zones, outside: AnyLayer | tuple[AnyLayer, ...] = (),
             raise ValueError("zones are measured by themselves: area(zones), without layers")
         return Part("zone_area", "m2")
     return Part("area", "m2", _present(layers), _present(left_out), where=where)
+
+
+def ground(where: Near) -> Part:
+    """Area within each zone (m2) that lies within a straight line of a target, the target included."""
+    return Part("ground", "m2", where.layers(), where=where)
 
 
 def length(lines: AnyLayer, *, where: Rule | None = None) -> Part:

@@ -11,6 +11,27 @@ from qpgis.errors import ConfigError
 _PERIOD = re.compile(r"(\d{4})(?:H([12])|Q([1-4])|-(\d{2})(?:-(\d{2}))?)?")
 
 
+def first_day(period: str) -> date:
+    """The first day of a period.
+
+    >>> first_day("2024"), first_day("2024Q2"), first_day("2024-02")
+    (datetime.date(2024, 1, 1), datetime.date(2024, 4, 1), datetime.date(2024, 2, 1))
+
+    Raises
+    ------
+    ConfigError
+        If it is no period.
+    """
+    last = last_day(period)
+    match = _PERIOD.fullmatch(period.strip())
+    assert match is not None
+    _, half, quarter, month, day = match.groups()
+    if day:
+        return last
+    months = 6 if half else 3 if quarter else 1 if month else 12
+    return date(last.year, last.month - months + 1, 1)
+
+
 def last_day(period: str) -> date:
     """The last day of a period; what opens later isn't there yet.
 

@@ -54,6 +54,11 @@ PUBLISHED_KM2 = {
 LACKING = {
     "blue_green_share": "landuse",  # for the definition by parcels
     "bus_stop_coverage": "residents",
+    "greenway_continuity": "greenways",
+    "greenway_coverage": "greenways",
+    "greenway_length": "greenways",
+    "people_per_park": "residents",
+    "water_quality_good_share": "sections",
     "corridor_full_width": "corridor_axes",
     "living_circle_15min": "养老",  # nobody mapped any in 2015
     "park_area_per_person": "residents",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from qpgis.indicators import ecology, land, roads, services, transit
+from qpgis.indicators import ecology, greenways, land, parks, roads, services, transit, water
 from qpgis.indicators.declaration import Definition, Indicator, indicator
 
 __all__ = ["Definition", "Indicator", "indicator", "registry"]
@@ -13,6 +13,6 @@ __all__ = ["Definition", "Indicator", "indicator", "registry"]
 
 def registry() -> Mapping[str, Indicator]:
     """Every indicator by its id, in the order of outputs."""
-    modules = (ecology, land, roads, services, transit)
+    modules = (ecology, greenways, land, parks, roads, services, transit, water)
     declared = [value for module in modules for value in vars(module).values() if isinstance(value, Indicator)]
     return MappingProxyType({one.id: one for one in declared})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from qpgis import parts
 from qpgis.indicators.declaration import Definition, indicator
-from qpgis.parts import AnyLayer, AtLeast, Ratio, Total, Zones
+from qpgis.indicators.reached import in_park_radius
+from qpgis.parts import AnyLayer, Ratio, Total, Zones
 
 _PARKS = "住房城乡建设部 2021 年城市体检指标：公园绿地服务半径覆盖率（5000 m² 以上按 500 m，2000–5000 m² 按 300 m）"
 _BY_LANDUSE = "建设用地按用地分类的归并，为本工具的解读"
@@ -136,7 +137,7 @@ def park_service_radius(
     small_m2, small_radius_m : float
         From this size on a smaller one.
     """
-    large = parts.near(park.of_size(large_m2), limit_m=large_radius_m)
-    small = parts.near(park.of_size(small_m2, large_m2), limit_m=small_radius_m)
-    served = parts.area(residential, where=AtLeast(1, (large, small)))
-    return Ratio(served, parts.area(residential))
+    served = in_park_radius(
+        park, large_m2=large_m2, large_radius_m=large_radius_m, small_m2=small_m2, small_radius_m=small_radius_m
+    )
+    return Ratio(parts.area(residential, where=served), parts.area(residential))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from qpgis import parts
 from qpgis.indicators.declaration import choose
-from qpgis.parts import AnyLayer, Near, Part, Ratio, Rule, Walk
+from qpgis.parts import AnyLayer, AtLeast, Near, Part, Ratio, Rule, Walk
 
 WALKED = (
     "living_street",
@@ -68,6 +68,15 @@ def rule_to(targets: AnyLayer, *, streets: Streets, route: str, limit_m: float, 
     lines = (roads.where(WALKED), *(one for one in others if one is not None))
     barriers = tuple(one for one in (roads.where(("motorway",)), water) if one is not None)
     return parts.walk(targets, lines=lines, limit_m=limit_m, snap_within_m=snap_within_m, barriers=barriers)
+
+
+def in_park_radius(
+    park: AnyLayer, *, large_m2: float, large_radius_m: float, small_m2: float, small_radius_m: float
+) -> AtLeast:
+    """Within the service radius of a park, which its size decides; polygons that touch are one park."""
+    large = parts.near(park.of_size(large_m2), limit_m=large_radius_m)
+    small = parts.near(park.of_size(small_m2, large_m2), limit_m=small_radius_m)
+    return AtLeast(1, (large, small))
 
 
 def share_reached(rule: Rule, measured: str, layers: Mapping[str, AnyLayer]) -> Ratio:

@@ -102,6 +102,38 @@ def continuity(
     return Continuity(total[order], _gathered(parts, rank[piece], len(number)), gaps, plane.lengths(gaps), between)
 
 
+def networks(lines: Geometries, plane: Plane, *, tolerance_m: float = TOLERANCE_M) -> tuple[Geometries, Ints, Ints]:
+    """The connected networks that lines make up, each line as it is; see :func:`continuity`.
+
+    Parameters
+    ----------
+    lines : array of lines
+        In the plane. Those that cross are connected.
+    plane : Plane
+        For geodesic lengths.
+    tolerance_m : float
+        Lines that come this close, anywhere along them, are connected.
+
+    Returns
+    -------
+    array of single lines, int array, int array
+        The lines, which of those given each is a part of, and its network: 0 is the longest (of equals, the one that
+        begins furthest west).
+    """
+    require_lines(lines, "lines")
+    parts, owner = shapely.get_parts(lines, return_index=True)
+    network = _components(*_close(parts, tolerance_m), len(parts))
+    count = network.max(initial=-1) + 1
+    metres = np.bincount(network, plane.lengths(parts), minlength=count)
+    west, south = np.full(count, np.inf), np.full(count, np.inf)
+    bounds = shapely.bounds(parts)
+    np.minimum.at(west, network, bounds[:, 0])
+    np.minimum.at(south, network, bounds[:, 1])
+    rank = np.empty(count, dtype=np.int64)
+    rank[np.lexsort((south, west, -np.rint(1e6 * metres)))] = np.arange(count)
+    return parts, owner, rank[network]
+
+
 def _close(parts: Geometries, within_m: float) -> tuple[Ints, Ints]:
     """The pairs of lines that come this close, each once."""
     one, other = shapely.STRtree(parts).query(parts, predicate="dwithin", distance=within_m)

@@ -249,6 +249,9 @@ class LayerTable(ReadTable):
     accuracy_m, accuracy_field : float, str
         How far borders may be from where they are drawn, in metres, of the whole layer or of each feature; values of
         areas then get bounds.
+    observed_field : str
+        The field that says when something was observed, as a day, month, quarter or year; only rows of the
+        period count.
     area_basis : "geometry" or "field"
         Whether sums of land use, and what remains to control areas, go by drawn or by stated areas.
     show : list of str
@@ -282,6 +285,7 @@ class LayerTable(ReadTable):
     amount_field: str | None = None
     accuracy_m: Annotated[Finite, Field(ge=0)] | None = None
     accuracy_field: str | None = None
+    observed_field: str | None = None
     area_basis: Literal["geometry", "field"] = "geometry"
     show: list[str] = []
     shown: bool | None = None

@@ -20,7 +20,7 @@ from qpgis.indicators.declaration import Indicator
 from qpgis.layers import Fields, Layer, Ledger, State, prepare, text_of
 from qpgis.measures.areas import area_contributions
 from qpgis.naming import field_for
-from qpgis.periods import last_day
+from qpgis.periods import first_day, last_day
 from qpgis.plans import Baseline, Baselines, Plan, Thresholds, by_key, read_plan
 from qpgis.provenance import Grade, Source, sha256_of, worst
 from qpgis.quality.areas import read_control_areas
@@ -340,7 +340,8 @@ def _require_files(config: Config, folder: Path) -> None:
 
 
 def _state(config: Config) -> State:
-    return State(config.state.as_of or last_day(config.period), frozenset(config.state.statuses))
+    as_of = config.state.as_of or last_day(config.period)
+    return State(as_of, frozenset(config.state.statuses), since=first_day(config.period))
 
 
 def _read_area(config: Config, reader: Reader, other: ZonesTable | None, grid_cell_m: float | None) -> StudyArea:
@@ -490,6 +491,7 @@ def prepare_layer(
         deduction=table.deduction_field,
         amount=table.amount_field,
         accuracy=table.accuracy_field,
+        observed=table.observed_field,
         show=tuple(table.show),
     )
     layer, ledger = prepare(
@@ -505,7 +507,7 @@ def prepare_layer(
         oneway_map=table.oneway_map,
         extent=_extent(table.extent, raw, table.frame_crs, area),
         accuracy_m=table.accuracy_m,
-        key=f"{kind}@{source.sha256} {table.model_dump_json(exclude_defaults=True)} {state}",
+        key=f"{kind}@{source.sha256} {table.model_dump_json(exclude_defaults=True)} {state} {state.since}",
     )
     if not from_osm:
         named = {"id_field": fields.id, "class_field": fields.class_}
