@@ -54,6 +54,7 @@ PUBLISHED_KM2 = {
 LACKING = {
     "blue_green_share": "landuse",  # for the definition by parcels
     "bus_stop_coverage": "residents",
+    "blue_line_construction": "blue_lines",
     "greenway_continuity": "greenways",
     "greenway_coverage": "greenways",
     "greenway_length": "greenways",
