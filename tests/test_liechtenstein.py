@@ -68,7 +68,7 @@ LACKING = {
 """What OpenStreetMap lacks for an indicator, or for some of its definitions: a word of the reason that is given."""
 
 NONE_THERE = {("blue_line_construction", "band_20m"): "分母为 0"}
-"""Definitions that ask for rivers, lakes or reservoirs, which a municipality may have none of, and what is said then."""
+"""Definitions that ask for rivers, lakes or reservoirs, of which a municipality may have none, and what it says."""
 
 ECOLOGICAL = ("water", "wetland", "forest", "grass", "park")
 COUNTED = {
