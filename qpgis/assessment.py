@@ -70,6 +70,9 @@ class Assessment:
         Every definition that was used.
     missed : mapping of (indicator, definition name) to tuple of Layer
         The features that an indicator of coverage leaves out: people who aren't reached.
+    features : mapping of (indicator, definition name) to tuple of Layer
+        The features that an indicator singles out in the whole area, with what each is worth: patches. Where several
+        definitions have the same, the first.
     lang : "zh" or "en"
     """
 
@@ -78,6 +81,7 @@ class Assessment:
     findings: tuple[Finding, ...] = field(repr=False)
     definitions: Mapping[tuple[str, str], Definition] = field(repr=False)
     missed: Mapping[tuple[str, str], tuple[Layer, ...]] = field(repr=False)
+    features: Mapping[tuple[str, str], tuple[Layer, ...]] = field(repr=False)
     lang: Lang = "zh"
 
     def __repr__(self) -> str:
@@ -162,6 +166,12 @@ class Assessment:
             frames.append(gpd.GeoDataFrame(frame, geometry=spots, crs=LONLAT))
         return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=LONLAT)
 
+    def drawn(self, layer: Layer) -> gpd.GeoDataFrame:
+        """Features in degrees with all their attributes, those that are shown in columns ``show_<name>``."""
+        import geopandas as gpd
+
+        return gpd.GeoDataFrame(layer.frame, geometry=self.workspace.area.plane.unproject(layer.geometry), crs=LONLAT)
+
     @property
     def heading(self) -> str:
         """What stands above tables and maps; it says so if any value in them is synthetic."""
@@ -234,7 +244,7 @@ def assess(
     rows += Published(workspace, findings, lang).rows(rows, judging.targets)
     kept = tuple(row for row in judging.judged(rows, rivals) if level in (None, row.zone.level))
     everything = ordered([*workspace.findings, *findings])
-    return Assessment(workspace, kept, everything, used, run.missed, lang)
+    return Assessment(workspace, kept, everything, used, run.missed, run.features, lang)
 
 
 def _chosen(
@@ -312,6 +322,7 @@ class _Run:
     findings: Findings
     lang: Lang
     missed: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
+    features: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
 
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
         """The rows of one indicator and definition, for every zone of every level."""
@@ -322,6 +333,9 @@ class _Run:
             blank = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None, note=note)
             return [replace(blank, zone=zone) for zone in zones_of(self.workspace)]
         found = self._outcomes(made) if isinstance(made, PerZone) else self._sums(indicator, definition, made)
+        known = {layer for some in self.features.values() for layer in some}
+        if new := tuple(one for one in self.engine.features(made) if len(one) and one not in known):
+            self.features[indicator.id, definition.name] = new
         layers = made.read()
         row = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None)
         row = replace(

@@ -18,11 +18,10 @@ from qpgis.measures.centrelines import split_dual_carriageways
 from qpgis.measures.contributions import Contributions
 from qpgis.measures.lengths import length_contributions
 from qpgis.measures.points import amount_contributions, count_contributions
-from qpgis.parts import Expression, Part, PerZone
+from qpgis.parts import Expression, Measure, Part, PerZone
+from qpgis.wholes import FEATURES, WHOLES
 
 Kernel = Callable[[ZoneSet, Part, Plane], Contributions]
-WholeKernel = Callable[[ZoneSet, PerZone, Plane], list[Outcome]]
-"""Gives one outcome a zone, each from that zone's ground alone: its zones may overlap."""
 
 
 def _zone_area(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
@@ -69,7 +68,6 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
         "amount": _amount,
     }
 )
-WHOLES: Mapping[str, WholeKernel] = MappingProxyType({})
 
 
 class Engine:
@@ -114,6 +112,13 @@ class Engine:
         """The features that the rules of an expression's parts don't hold for: people that aren't reached."""
         ruled = [part for _, part in expression.terms() if part.where is not None]
         return tuple(self._access.missed(layer, part.where) for part in ruled for layer in part.layers if part.where)
+
+    def features(self, made: Measure) -> tuple[Layer, ...]:
+        """The features of the whole area that a measure singles out: patches with what each is worth."""
+        if isinstance(made, PerZone):
+            kernels = [FEATURES[made.kernel]] if made.kernel in FEATURES else []
+            return tuple(kernel(self.area.outline, made, self.area.plane) for kernel in kernels)
+        return ()
 
     def _note_redone(self, part: Part, found: Contributions) -> None:
         """Remember the features whose overlay had to be done again."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, oneway_of, plan_status_of, scheme, water_classes
 from qpgis.periods import first_day, last_day
 from qpgis.provenance import Source
-from qpgis.shapes import equal_rows, invalid_because, repaired, single_parts, still_valid
+from qpgis.shapes import dissolved, equal_rows, invalid_because, repaired, single_parts, still_valid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -243,10 +244,15 @@ class Layer:
         wanted = {code for kind in kinds for code in scheme(self.scheme).members(kind, codes)}
         return self.select(self.frame["class_"].isin(wanted).to_numpy(), f"parcels of {'+'.join(sorted(kinds))}")
 
+    @cached_property
+    def dissolved(self) -> Geometries:
+        """The ground of polygons; what overlaps or adjoins is one."""
+        return dissolved(self.geometry)
+
     def of_size(self, least_m2: float, under_m2: float = math.inf) -> Layer:
         """The polygons with an area of at least one figure and under another; those that touch are one."""
-        groups = shapely.get_parts(shapely.union_all(self.geometry)) if len(self) else np.empty(0, dtype=object)
-        whole = groups[(shapely.area(groups) >= least_m2) & (shapely.area(groups) < under_m2)]
+        area = shapely.area(self.dissolved)
+        whole = self.dissolved[(area >= least_m2) & (area < under_m2)]
         mask = np.zeros(len(self), dtype=bool)
         mask[shapely.STRtree(self.geometry).query(whole, predicate="intersects")[1]] = True
         return self.select(mask, f"{least_m2:g} <= m2 < {under_m2:g}")

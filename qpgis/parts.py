@@ -247,7 +247,7 @@ class PerZone:
     Attributes
     ----------
     kernel : str
-        Which of :data:`qpgis.engine.WHOLES` measures it.
+        Which of :data:`qpgis.wholes.WHOLES` measures it.
     unit : str
         One of :data:`qpgis.amounts.WHOLES`, the indicator's.
     layers : tuple of Layer

@@ -128,3 +128,13 @@ def clipped(shapes: Geometries, polygons: Geometries) -> Geometries:
     out = np.where(shapely.is_missing(shapes), None, shapely.Polygon())
     shapely.multipolygons(single[order], indices=of[order], out=out)
     return np.asarray(out, dtype=object)
+
+
+def dissolved(polygons: Geometries) -> Geometries:
+    """The ground of polygons that overlap or adjoin: their union, each connected part a polygon.
+
+    Parts that meet in a point stay two. In an order that doesn't depend on the polygons'.
+    """
+    union = polygonal(shapely.union_all(polygons[~shapely.is_missing(polygons)]))
+    parts = shapely.get_parts(shapely.normalize(union))
+    return parts[~shapely.is_empty(parts)]

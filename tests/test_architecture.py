@@ -30,6 +30,7 @@ ORDER = [
     "amounts",
     "parts",
     "access",
+    "wholes",
     "engine",
     "uncertainty",
     "indicators",

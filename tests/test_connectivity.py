@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from shapely import Point, Polygon, box
 
 from qpgis.errors import LayerError
-from qpgis.measures.connectivity import NO_PATCH, Connectivity, Index, dissolved, patch_connectivity
+from qpgis.measures.connectivity import NO_PATCH, Connectivity, Index, patch_connectivity
+from qpgis.shapes import dissolved
 
 kernel = sys.modules["qpgis.measures.connectivity"]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from qpgis import parts
+from qpgis.errors import ConfigError
 from qpgis.indicators.declaration import Definition, choose, indicator
-from qpgis.parts import AnyLayer, Ratio, Zones
+from qpgis.parts import AnyLayer, PerZone, Ratio, Zones
 
 _NO_LEGAL_DEFINITION = "没有查到法定或国家标准定义，按非建设用地加城市绿地理解；未经主管部门确认"
 _LAND_BY_NAME = "没有查到定义；按名称取陆域（总面积减水域）为分母；哪些水不算陆域未见规定"
@@ -263,3 +264,109 @@ def corridor_full_width(
     widths = {"min_width_m": min_width_m, "road_width_m": road_width_m, "offset_m": offset_m}
     enough = parts.wide(matrix, built=construction, roads=motorways, **widths)
     return Ratio(parts.length(corridor_axes, where=enough), parts.length(corridor_axes))
+
+
+_PATCHES = "斑块为林地合并后在分区内不小于 5000 m² 的地块；分区边界处切断，区外斑块不计"
+_PATCHES_EN = "patches are woods of at least 5000 m2, dissolved and cut at the zone's border"
+_GRAPH_SOURCE = "Saura & Pascual-Hortal 2007（PC）、Pascual-Hortal & Saura 2006（IIC）、Saura et al. 2011（ECA）"
+_GRAPH_STANDING = "景观生态学文献中的通用公式；扩散距离、最小斑块面积和哪些用地算斑块未见规定，均为设定值"
+
+
+@indicator(
+    unit="%",
+    zh="生态斑块连通性",
+    en="Connectivity of habitat patches",
+    theme="ecology",
+    definitions=(
+        Definition(
+            "eca_1000m",
+            f"等效连通面积 ECA（PC 的平方根）÷ 斑块总面积；相距 1000 m 时连通概率 0.5；{_PATCHES}",
+            f"Equivalent connected area (root of PC) ÷ area of patches, p = 0.5 at 1000 m; {_PATCHES_EN}",
+            source=_GRAPH_SOURCE,
+            standing=_GRAPH_STANDING,
+        ),
+        Definition(
+            "eca_iic_1000m",
+            f"以 IIC 计的等效连通面积 ÷ 斑块总面积；相距不超过 1000 m 为相连；{_PATCHES}",
+            f"Equivalent connected area by IIC ÷ area of patches, linked within 1000 m; {_PATCHES_EN}",
+            {"index": "iic"},
+            source=_GRAPH_SOURCE,
+            standing=_GRAPH_STANDING,
+        ),
+        Definition(
+            "pc_1000m",
+            f"可能连通性指数 PC = Σ aᵢaⱼp*ᵢⱼ ÷ 分区总面积²，以 % 表示；相距 1000 m 时连通概率 0.5；{_PATCHES}",
+            f"Probability of connectivity, sum of a_i a_j p*_ij ÷ total area squared, in %; {_PATCHES_EN}",
+            {"over": "zone"},
+            source=_GRAPH_SOURCE,
+            standing=_GRAPH_STANDING,
+        ),
+        Definition(
+            "iic_1000m",
+            f"整体连通性指数 IIC = Σ aᵢaⱼ/(1+nlᵢⱼ) ÷ 分区总面积²，以 % 表示；相距不超过 1000 m 为相连；{_PATCHES}",
+            f"Integral index of connectivity, sum of a_i a_j / (1 + nl_ij) ÷ total area squared, in %; {_PATCHES_EN}",
+            {"index": "iic", "over": "zone"},
+            source=_GRAPH_SOURCE,
+            standing=_GRAPH_STANDING,
+        ),
+        Definition(
+            "eca_with_water_1000m",
+            "同 eca_1000m，斑块取林地、湿地、水域合并；水网把斑块连成一片，作对照",
+            "As eca_1000m, patches of forest, wetland and water together; for comparison",
+            {"counted": ("forest", "water", "wetland")},
+            source=_GRAPH_SOURCE,
+            standing=_GRAPH_STANDING,
+        ),
+    ),
+)
+def patch_connectivity(
+    zones: Zones,
+    forest: AnyLayer,
+    wetland: AnyLayer,
+    water: AnyLayer,
+    *,
+    counted: tuple[str, ...] = ("forest",),
+    index: str = "pc",
+    over: str = "habitat",
+    distance_m: float = 1000.0,
+    probability: float = 0.5,
+    least_m2: float = 5000.0,
+    least_probability: float = 0.01,
+) -> PerZone:
+    """How well the patches of habitat in a zone are connected (生态斑块连通性), in %.
+
+    Formula: ``100 * sqrt(sum of a_i a_j p*_ij) / sum of a_i`` over all ordered pairs of patches in the zone, ``p*`` the
+    greatest product of ``p = probability ** (d / distance_m)`` over all ways, ``d`` from edge to edge. 100 is one
+    patch, or none apart from another. By IIC ``1 / (1 + links on the way)`` stands for ``p*``. Range 0 to 100; missing
+    where no patch is. It doesn't add up: a group has links that its members lack.
+
+    Parameters
+    ----------
+    counted : tuple of str
+        The layers that are habitat: ``forest``, ``wetland``, ``water``.
+    index : str
+        ``pc`` or ``iic``.
+    over : str
+        ``habitat``: the equivalent connected area over that of the patches. ``zone``: the index itself, the sum over
+        the square of the zone's area; 0 where no patch is.
+    distance_m : float
+        The distance at which a link has the probability; for IIC the longest link.
+    probability : float
+        Of a link of that distance.
+    least_m2 : float
+        Smaller patches, or parts of patches in the zone, don't count.
+    least_probability : float
+        Less likely links and ways count as 0 for PC. That makes the square of the value, as a share, too low by at most
+        this probability, since it lowers the sum over pairs by at most this times the square of the summed areas.
+    """
+    by_name = {"forest": forest, "wetland": wetland, "water": water}
+    chosen = [choose(name, by_name, setting="counted") for name in counted]
+    for setting, value, known in (("index", index, ("pc", "iic")), ("over", over, ("habitat", "zone"))):
+        choose(value, dict.fromkeys(known), setting=setting)
+    if not (distance_m > 0 and 0 < least_probability < probability < 1):
+        raise ConfigError(
+            f"distance_m = {distance_m:g} must be above 0, and least_probability = {least_probability:g} less than "
+            f"probability = {probability:g}, both between 0 and 1"
+        )
+    settings = {"distance_m": distance_m, "probability": probability, "least_probability": least_probability}
+    return parts.per_zone("connectivity", *chosen, unit="%", index=index, over=over, least_m2=least_m2, **settings)

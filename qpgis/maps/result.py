@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 
 from qpgis.assessment import Assessment
@@ -15,16 +16,18 @@ from qpgis.crs import LONLAT, Plane
 from qpgis.landuse import Scheme, scheme
 from qpgis.layers import SHOW, Layer
 from qpgis.maps import Lamp, Scene, SceneLayer
-from qpgis.maps.thematic import pretty_unit
+from qpgis.maps.thematic import class_breaks, class_labels, pretty_unit
 from qpgis.plantables import is_judged, light_meanings, threshold_lines
 from qpgis.provenance import Grade, Source, worst
 from qpgis.rows import Row
-from qpgis.styles import layer_style
+from qpgis.styles import layer_style, ramp
 from qpgis.workspace import Workspace
 from qpgis.workspace.reference import Reference
 
 MAP_DECIMALS = {"%": 2, "km/km2": 3, "count": 0, "people": 0}
 """Decimals of a value on the map, by unit."""
+SHADED_BY = {"patches": f"{SHOW}dpc"}
+"""Of features that an indicator singles out, the attribute that their colour tells."""
 
 
 def scene_of(assessment: Assessment) -> Scene:
@@ -38,6 +41,7 @@ def scene_of(assessment: Assessment) -> Scene:
         layers=(
             *(_scene_layer(layer, workspace.area.plane, assessment) for layer in _drawn(workspace)),
             *(_scene_missed(key, layers, assessment) for key, layers in assessment.missed.items()),
+            *(_scene_features(key, one, assessment) for key, some in assessment.features.items() for one in some),
             *(_scene_reference(one, assessment.lang) for one in workspace.references),
         ),
         footer=tuple(_footer(assessment)),
@@ -131,6 +135,25 @@ def _scene_missed(key: tuple[str, str], layers: tuple[Layer, ...], assessment: A
     title = text("layer_missed", assessment.lang, name=f"{named} {key[1]}" if several else named)
     said = text(f"grade_{grade}", assessment.lang)
     return SceneLayer("missed", title, frame, str(grade), said, ("amount",), False)
+
+
+def _scene_features(key: tuple[str, str], layer: Layer, assessment: Assessment) -> SceneLayer:
+    """What an indicator singles out, shaded by what each feature is worth."""
+    lang = assessment.lang
+    frame = assessment.drawn(layer)
+    legend: tuple[tuple[str, str], ...] = ()
+    if (worth := SHADED_BY.get(layer.kind)) is not None:
+        breaks = class_breaks(frame[worth].to_numpy())
+        colours = ramp(assessment.workspace.indicators[key[0]].theme, len(breaks) + 1)
+        frame["fill"] = [colours[n] for n in np.searchsorted([float(edge) for edge in breaks], frame[worth], "right")]
+        legend = tuple(zip(class_labels(breaks, lang), colours, strict=False)) if breaks else ()
+    show = tuple(c.removeprefix(SHOW) for c in map(str, frame.columns) if c.startswith(SHOW))
+    for column in frame.select_dtypes("number"):
+        frame[column] = [f"{value:.3g}" for value in frame[column]]
+    named = assessment.title(key[0])
+    several = sum(indicator == key[0] for indicator, _ in assessment.features) > 1
+    title = text(f"layer_{layer.kind}", lang, name=f"{named} {key[1]}" if several else named)
+    return SceneLayer(layer.kind, title, frame, *_graded(layer.source, lang), show, None, legend)
 
 
 def _coloured(frame: gpd.GeoDataFrame, table: Scheme) -> tuple[tuple[str, str], ...]:

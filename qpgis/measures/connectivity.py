@@ -34,7 +34,6 @@ from numpy.typing import NDArray
 from qpgis.crs import Floats, Geometries
 from qpgis.errors import LayerError
 from qpgis.measures.coverage import GRID_M, TOLERANCE_M, mean_width
-from qpgis.shapes import polygonal
 
 Ints = NDArray[np.int64]
 Loops = Callable[..., Any]
@@ -119,8 +118,8 @@ def patch_connectivity(
     Parameters
     ----------
     patches : array of valid polygons
-        A patch each, of one part or several. Touching ones are linked at distance 0; see :func:`dissolved`. Missing
-        and empty ones are no patch.
+        A patch each, of one part or several. Touching ones are linked at distance 0; see
+        :func:`qpgis.shapes.dissolved`. Missing and empty ones are no patch.
     distance_m : float
         How far apart, from edge to edge in the plane, linked patches may be for IIC; the distance at which a link
         has the given probability for PC.
@@ -169,16 +168,6 @@ def patch_connectivity(
         _over_all(_index(ways, worth, limit, False, connectors), there, len(patches)),
         component,
     )
-
-
-def dissolved(polygons: Geometries) -> Geometries:
-    """Patches of polygons that overlap or adjoin: their union, each connected part a patch.
-
-    Parts that meet in a point stay two. In an order that doesn't depend on the polygons'.
-    """
-    union = polygonal(shapely.union_all(polygons[~shapely.is_missing(polygons)]))
-    parts = shapely.get_parts(shapely.normalize(union))
-    return parts[~shapely.is_empty(parts)]
 
 
 def distances(patches: Geometries, within_m: float) -> tuple[Ints, Ints, Floats]:

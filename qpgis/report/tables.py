@@ -13,6 +13,7 @@ from qpgis.assessment import Assessment
 from qpgis.catalogue import keys, text
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
 from qpgis.landuse import scheme
+from qpgis.layers import SHOW
 from qpgis.plantables import PLAN_COLUMNS, threshold_lines
 from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, worst
 from qpgis.quality.areas import TOTAL, WITHOUT_CODE
@@ -323,12 +324,12 @@ def _display_width(value: Any) -> int:
 
 
 def write_gpkg(assessment: Assessment, path: Path) -> None:
-    """``indicators.gpkg``: layers ``zones`` with a column per value and ``missed``; table ``indicators`` of all rows.
+    """``indicators.gpkg``: ``zones`` with a column per value, features behind them, table ``indicators`` of all rows.
 
     A column is named after its indicator; further definitions of the same indicator are named ``indicator:definition``.
     ``grade`` is the worst grade of any value of the zone; attributes that zones show are named ``show_<name>``. GDAL
     takes ``!`` in a path for an archive, so it is written elsewhere first. ``missed`` are those whom an indicator of
-    coverage leaves out.
+    coverage leaves out; ``patches`` and the like are features that an indicator singles out, with what each is worth.
     """
     import pyogrio
 
@@ -356,6 +357,23 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
             missed = _missed(assessment)
             pyogrio.write_dataframe(missed, plain, layer="missed", driver="GPKG", geometry_type="Point", append=True)
             require_rows(plain, "missed", len(missed))
+        for kind, singled in _features(assessment).items():
+            pyogrio.write_dataframe(singled, plain, layer=kind, driver="GPKG", append=True)
+            require_rows(plain, kind, len(singled))
+
+
+def _features(assessment: Assessment) -> dict[str, gpd.GeoDataFrame]:
+    """The features that indicators single out, by kind."""
+    import pandas as pd
+
+    frames: dict[str, list[gpd.GeoDataFrame]] = {}
+    for (indicator, definition), layers in assessment.features.items():
+        for layer in layers:
+            frame = assessment.drawn(layer).rename(columns=lambda name: name.removeprefix(SHOW))
+            frame.insert(0, "indicator", indicator)
+            frame.insert(1, "definition", definition)
+            frames.setdefault(layer.kind, []).append(frame)
+    return {kind: pd.concat(found, ignore_index=True) for kind, found in frames.items()}
 
 
 def _missed(assessment: Assessment) -> gpd.GeoDataFrame:

@@ -1,0 +1,101 @@
+"""What is measured of zones as wholes: an outcome for each zone, and the features behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+
+from qpgis.amounts import Amount, Outcome, outcome
+from qpgis.area import ZoneSet
+from qpgis.crs import Geometries, Plane
+from qpgis.layers import SHOW, Layer
+from qpgis.measures.connectivity import Connectivity, patch_connectivity
+from qpgis.parts import PerZone
+from qpgis.provenance import worst
+from qpgis.shapes import dissolved
+
+if TYPE_CHECKING:
+    from shapely import Geometry
+
+WholeKernel = Callable[[ZoneSet, PerZone, Plane], list[Outcome]]
+"""Gives one outcome a zone, each from that zone's ground alone: its zones may overlap."""
+FeatureKernel = Callable[["Geometry", PerZone, Plane], Layer]
+"""Gives the features of some ground that a value is made of, with what each is worth."""
+
+
+def _connectivity(zones: ZoneSet, measured: PerZone, plane: Plane) -> list[Outcome]:
+    ground = _Ground(measured)
+    return [_connected(measured, ground.patches(zone), zone.area) for zone in zones.geometry]
+
+
+class _Ground:
+    """The ground of some layers, from which the patches of zones are cut."""
+
+    def __init__(self, measured: PerZone) -> None:
+        first, *others = (layer.dissolved for layer in measured.layers)
+        self._pieces = dissolved(np.concatenate([first, *others])) if others else first
+        self._tree = shapely.STRtree(self._pieces)
+        self._least_m2 = float(dict(measured.settings)["least_m2"])
+
+    def patches(self, zone: Geometry) -> Geometries:
+        """What lies of it in a zone, in patches of at least the least size."""
+        near = self._pieces[np.sort(self._tree.query(zone, predicate="intersects"))]
+        parts = shapely.get_parts(shapely.get_parts(shapely.intersection(near, zone)))
+        return parts[(shapely.get_dimensions(parts) == 2) & (shapely.area(parts) >= self._least_m2)]
+
+
+def _graph(measured: PerZone, patches: Geometries, *, connectors: bool) -> Connectivity:
+    settings = dict(measured.settings)
+    return patch_connectivity(
+        patches,
+        distance_m=float(settings["distance_m"]),
+        probability=float(settings["probability"]),
+        negligible=float(settings["least_probability"]),
+        connectors=connectors,
+    )
+
+
+def _connected(measured: PerZone, patches: Geometries, zone_m2: float) -> Outcome:
+    """The equivalent connected area by that of the patches, or the index by the square of the zone's area."""
+    settings = dict(measured.settings)
+    found = _graph(measured, patches, connectors=False)
+    index = found.pc if settings["index"] == "pc" else found.iic
+    if settings["over"] == "zone":
+        return Outcome(100 * index.of_landscape(zone_m2))
+    if not len(patches):
+        return Outcome(None, "note_no_patch")
+    above, below = (Amount.of(m2, "m2") for m2 in (index.equivalent, shapely.area(patches).sum()))
+    return outcome("%", above, below)
+
+
+def _patches(ground: Geometry, measured: PerZone, plane: Plane) -> Layer:
+    """Each patch of some ground with its area and what the indices lose without it, the most important first."""
+    import pandas as pd
+
+    patches = _Ground(measured).patches(ground)
+    found = _graph(measured, patches, connectors=True)
+    order = np.argsort(-found.pc.importance, kind="stable")
+    frame = pd.DataFrame(
+        {
+            "feature_id": [str(n + 1) for n in range(len(patches))],
+            "name": "",
+            f"{SHOW}area_ha": shapely.area(patches)[order] / 10_000,
+            f"{SHOW}dpc": found.pc.importance[order],
+            f"{SHOW}dpc_connector": found.pc.percent(found.pc.connector)[order],
+            f"{SHOW}diic": found.iic.importance[order],
+        }
+    )
+    first = measured.layers[0]
+    grade = worst(layer.source.grade for layer in measured.layers) or first.source.grade
+    same = {name: value for name, value in measured.settings if name not in ("index", "over")}
+    key = f"patches of {'; '.join(layer.key for layer in measured.layers)} {same}"
+    return Layer("patches", frame, patches[order], replace(first.source, grade=grade), first.extent, key)
+
+
+WHOLES: Mapping[str, WholeKernel] = MappingProxyType({"connectivity": _connectivity})
+FEATURES: Mapping[str, FeatureKernel] = MappingProxyType({"connectivity": _patches})
