@@ -359,7 +359,7 @@ class _Run:
         """
         competing = {definition.name: definition for definition in indicator.definitions if definition.competes}
         known = {row.definition for row in rows}
-        aside = replace(self, findings=Findings(self.lang), missed={})
+        aside = replace(self, findings=Findings(self.lang), missed={}, features={})
         others = [row for name, one in competing.items() if name not in known for row in aside.rows(indicator, one)]
         return [*(row for row in rows if row.definition in competing), *others]
 

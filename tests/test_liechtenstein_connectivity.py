@@ -43,7 +43,7 @@ def test_woods_of_municipalities_by_networkx(extract_file: Path) -> None:
             woods.append(polygon)
     assert len(towns) == len(TOWNS)
     ws = osm_workspace(extract_file, zones_level=8, groups_level=6)
-    chosen = {"patch_connectivity": ["eca_1000m[least_probability=1e-9]", "iic_1000m"]}
+    chosen = {"patch_connectivity": ["eca_1000m[least_probability=1e-09]", "iic_1000m"]}
     rows = qp.assess(ws, definitions=chosen)["patch_connectivity"].set_index(["definition", "zone_id"])["value"]
     ground = shapely.union_all(woods)
     for zone, town in towns.items():
@@ -62,5 +62,5 @@ def test_woods_of_municipalities_by_networkx(extract_file: Path) -> None:
         pc = sum(area[i] * area[j] * 0.5 ** (d / DISTANCE_M) for i, metres in ways for j, d in metres.items())
         iic = sum(area[i] * area[j] / (1 + n) for i, links in steps for j, n in links.items())
         eca = 100 * math.sqrt(pc) / sum(area)
-        assert rows["eca_1000m[least_probability=1e-9]", zone] == pytest.approx(eca, rel=1e-5)
+        assert rows["eca_1000m[least_probability=1e-09]", zone] == pytest.approx(eca, rel=1e-5)
         assert rows["iic_1000m", zone] == pytest.approx(100 * iic / flat(town).area ** 2, rel=1e-5)
