@@ -23,7 +23,7 @@ from qpgis.plans import (
     judge,
     progress,
 )
-from qpgis.rows import REPORTED, STATISTICS, Judgement, Row, joined, zones_of
+from qpgis.rows import Judgement, Row, joined, zones_of
 from qpgis.workspace import Workspace
 
 _FROM_DOCUMENT = ("operator", "value", "kind", "direction", "operator_inferred", "document")
@@ -85,7 +85,7 @@ class Judging:
         if not found:
             status = judge(None, row.value, self._year(row), None, self.workspace.thresholds)
             return replace(row, baseline=baseline_of(None, self.workspace.baselines.get(key, ())), status=status)
-        if not row.definition.startswith((STATISTICS, REPORTED)):
+        if not row.published:
             rivals = competing.get(key, ())
             found = [replace(one, note=joined(one.note, self._span(row, one, rivals))) for one in found]
         judgements = tuple(sorted(found, key=self._due))
@@ -171,7 +171,7 @@ class Judging:
             same = (own.indicator, own.zone, own.year) == (words.indicator, words.zone, words.year)
             if same and own.value is not None:
                 return replace(words, **{key: getattr(own, key) for key in _FROM_DOCUMENT}), ""
-        side, level = WORD_OPERATORS[words.operator]
+        side, level = WORD_OPERATORS.get(words.operator, ("", ""))
         around = self._around(row.zone.id, level)
         found = values.get((row.indicator, row.definition, around)) if around else None
         if found is None or found.value is None or _is_total(found):

@@ -173,10 +173,13 @@ def series_records(workspace: Workspace, rows: Sequence[Row], lang: Lang) -> lis
     found = []
     for key in sorted((key for key in points if key[1] in zones), key=lambda key: order.get(key, len(order))):
         of = {"indicator": key[0], "zone_id": key[1], "zone_name": zones[key[1]].name, "unit": units.get(key[0], "")}
-        dated = sorted(points[key], key=lambda point: (_when(str(point["period"])), str(point["definition"])))
+        dated = sorted(points[key], key=_place)
         found += [{name: ({**of, **point})[name] for name in SERIES_COLUMNS} for point in dated]
     return found
 
 
-def _when(period: str) -> date:
-    return date.max if period == UNDATED else last_day(period)
+def _place(point: Mapping[str, object]) -> tuple[date, bool]:
+    """Where a point of a series stands: by its period, ours before those that are reported."""
+    period = str(point["period"])
+    when = date.max if period == UNDATED else last_day(period)
+    return when, str(point["definition"]).startswith(REPORTED)

@@ -130,6 +130,11 @@ class Row:
     judgements: tuple[Judgement, ...] = ()
 
     @property
+    def published(self) -> bool:
+        """True for a value that stands in a table, not one that was computed."""
+        return self.definition == STATISTICS or self.definition.startswith(REPORTED)
+
+    @property
     def light(self) -> Light | None:
         """The light of the target that is due next."""
         return self.judgements[0].light if self.judgements else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qpgis.amounts import RATES, TOTALS, WHOLES, Amount, value_of
-from qpgis.catalogue import Lang
+from qpgis.catalogue import Lang, read_toml
 from qpgis.errors import ConfigError, NotComputable, did_you_mean
 from qpgis.layers import AbsentLayer, Layer
 from qpgis.parts import AnyLayer, Measure, PerZone, Quotient, Zones
@@ -87,6 +87,10 @@ class Indicator:
     def title(self, lang: Lang) -> str:
         """The indicator's name in a language."""
         return self.zh if lang == "zh" else self.en
+
+    def department(self, lang: Lang) -> str:
+        """数据责任部门, who publishes it officially; empty where no source says so."""
+        return read_toml("schemes", "departments.toml").get(self.id, {}).get(lang, "")
 
     @property
     def layers(self) -> tuple[str, ...]:

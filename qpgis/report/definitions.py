@@ -37,6 +37,7 @@ def _about(one: Indicator, lang: Lang) -> Iterator[str]:
         "settings": ", ".join(f"`{name}={_shown(value)}`" for name, value in one.settings.items()),
         "example": _example(one),
         "file": one.file,
+        "department": one.department(lang),
     }
     for key, value in words.items():
         if value:

@@ -17,7 +17,7 @@ from qpgis.layers import SHOW
 from qpgis.plantables import PLAN_COLUMNS, threshold_lines
 from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, worst
 from qpgis.quality.areas import TOTAL, WITHOUT_CODE
-from qpgis.rows import CSV_COLUMNS, REPORTED, STATISTICS, Row, record, zones_of
+from qpgis.rows import CSV_COLUMNS, REPORTED, Row, record, zones_of
 from qpgis.styles import lights
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _sheets(a: Assessment) -> Iterator[Sheet]:
         yield _sheet(a, "series", series, _series_rows(a))
     if a.workspace.land_areas is not None:
         yield _sheet(a, "land_areas", LAND_COLUMNS, _land_rows(a))
-    definitions = ("indicator", "definition", "definition_text", "standing", "source")
+    definitions = ("indicator", "definition", "definition_text", "standing", "source", "department")
     yield _sheet(a, "definitions", definitions, _definition_rows(a))
     found = ("severity", "rule", "layer", "file", "feature", "location", "content", "message", "action")
     rows = ([text(f"severity_{f.severity}", a.lang), *astuple(f)[1:]] for f in a.findings)
@@ -244,10 +244,12 @@ def _series_rows(a: Assessment) -> Iterator[list[Any]]:
 
 def _definition_rows(a: Assessment) -> Iterator[list[Any]]:
     for (indicator, name), definition in a.definitions.items():
-        yield [a.title(indicator), name, definition.text(a.lang), definition.standing, definition.source]
-    published = {row.definition: row for row in a.rows if row.definition.startswith((STATISTICS, REPORTED))}
+        department = a.workspace.indicators[indicator].department(a.lang)
+        yield [a.title(indicator), name, definition.text(a.lang), definition.standing, definition.source, department]
+    published = {row.definition: row for row in a.rows if row.published}
     for name, row in sorted(published.items(), reverse=True):
-        yield [None, name, a.definition_text(row), None, None]
+        department = name.removeprefix(REPORTED) if name.startswith(REPORTED) else ""
+        yield [None, name, a.definition_text(row), None, None, department]
 
 
 def _source_rows(a: Assessment) -> Iterator[list[Any]]:
