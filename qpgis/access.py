@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries, Plane
 from qpgis.layers import Layer
-from qpgis.measures.continuity import networks
+from qpgis.measures import junctions
+from qpgis.measures.continuity import networks, shorelines
 from qpgis.measures.corridors import REACH_M, bands, corridors
+from qpgis.measures.crossings import crossings
 from qpgis.measures.network import Network
-from qpgis.parts import AtLeast, Linked, Near, Rule, Walk, Wide
+from qpgis.parts import AtLeast, Crossings, Linked, Made, Near, Nodes, Rule, Walk, Wide
 from qpgis.shapes import clipped, spots
 
 Mask = NDArray[np.bool_]
@@ -23,6 +25,8 @@ Pieces = tuple[NDArray[np.int64], Geometries]
 Stretched = Wide | Linked
 """Rules that hold for stretches of lines, not for whole features."""
 AREAL = 2
+EDGE_M = 1.0
+"""A line that ends this close to the border of what was surveyed may go on."""
 QUAD_SEGS = 128
 """Corners of a quarter circle: its area is right to 3e-5."""
 
@@ -41,6 +45,7 @@ class Access:
         self._networks: dict[tuple[Layer, ...], Network] = {}
         self._walked: dict[tuple[Layer, Walk], Floats] = {}
         self._split: dict[tuple[Layer, Stretched], tuple[Pieces, Pieces]] = {}
+        self._junctions: dict[tuple[Layer, float], junctions.Nodes] = {}
         self._chosen: dict[tuple[Layer, Rule], Layer] = {}
 
     def chosen(self, layer: Layer, rule: Rule) -> Layer:
@@ -51,6 +56,8 @@ class Access:
         if (layer, rule) not in self._chosen:
             if isinstance(rule, Stretched):
                 self._chosen[layer, rule] = _stretches(layer, self._pieces(layer, rule)[0], f"where {rule}")
+            elif isinstance(rule, Made):
+                self._chosen[layer, rule] = self._made(layer, rule)
             elif _by_ground(rule, layer):
                 self._chosen[layer, rule] = _clipped(layer, rule)
             else:
@@ -61,6 +68,8 @@ class Access:
         """The features of a layer that a rule doesn't hold for; none where it goes by the ground."""
         if isinstance(rule, Stretched):
             return _stretches(layer, self._pieces(layer, rule)[1], f"not where {rule}")
+        if isinstance(rule, Made):
+            return layer.select(np.zeros(len(layer), dtype=bool), "none")
         mask = np.zeros(len(layer), dtype=bool) if _by_ground(rule, layer) else ~self.holds(layer, rule)
         return layer.select(mask, f"not where {rule}")
 
@@ -68,8 +77,8 @@ class Access:
         """For which features of a layer a rule holds."""
         if isinstance(rule, Near):
             return _is_near(layer.geometry, rule)
-        if isinstance(rule, Stretched):
-            raise TypeError(f"{type(rule).__name__} holds for stretches of lines, not for whole features")
+        if isinstance(rule, Stretched | Made):
+            raise TypeError(f"{type(rule).__name__} holds for parts of lines, not for whole features")
         rules = (rule,) if isinstance(rule, Walk) else rule.rules
         self._walk(layer, [one for one in rules if isinstance(one, Walk)])
         if isinstance(rule, Walk):
@@ -112,6 +121,28 @@ class Access:
             met = np.bincount(network, self._plane.lengths(lines))[network] >= rule.least_m
         return (owner[met], lines[met]), (owner[~met], lines[~met])
 
+    def _made(self, layer: Layer, rule: Made) -> Layer:
+        if isinstance(rule, Nodes):
+            return self._nodes(layer, rule)
+        if isinstance(rule, Crossings):
+            return self._crossings(layer, rule)
+        return replace(layer, geometry=shorelines(layer.geometry), key=f"{layer.key} | {rule}")
+
+    def _nodes(self, layer: Layer, rule: Nodes) -> Layer:
+        key = layer, rule.merge_within_m
+        if key not in self._junctions:
+            self._junctions[key] = junctions.nodes(self._network((layer,)), merge_within_m=rule.merge_within_m)
+        found = self._junctions[key]
+        points, end = shapely.points(found.xy), found.degree == 1
+        known = ~(end & (shapely.distance(points, shapely.boundary(layer.extent)) <= EDGE_M))  # true if not stated
+        wanted = {"all": known, "ends": known & end, "junctions": found.degree >= junctions.JUNCTION}[rule.which]
+        return _places(layer, points[wanted], f"{rule}", amount=found.degree[wanted] / 2)
+
+    def _crossings(self, layer: Layer, rule: Crossings) -> Layer:
+        network = self._network((layer, *rule.others))
+        metres = {"merge_within_m": rule.merge_within_m, "least_depth_m": rule.least_depth_m}
+        return _places(layer, shapely.points(crossings(network, rule.water.geometry, **metres)), f"{rule}")
+
     def _walk(self, layer: Layer, rules: Sequence[Walk]) -> None:
         """Measure the walks of a layer that aren't measured yet; those on the same lines are tied to them at once."""
         open_ = [rule for rule in dict.fromkeys(rules) if (layer, rule) not in self._walked]
@@ -139,6 +170,14 @@ def _stretches(layer: Layer, pieces: Pieces, why: str) -> Layer:
     row, lines = pieces
     frame = layer.frame.iloc[row].reset_index(drop=True)
     return replace(layer, frame=frame, geometry=lines, key=f"{layer.key} | {why}")
+
+
+def _places(layer: Layer, points: Geometries, why: str, **columns: NDArray) -> Layer:
+    """Points that were found on a layer's lines as a layer; they are numbered, and have no other attributes."""
+    import pandas as pd
+
+    frame = pd.DataFrame({"feature_id": np.arange(len(points)).astype(str), "name": "", "class_": "", **columns})
+    return replace(layer, frame=frame, geometry=points, key=f"{layer.key} | {why}")
 
 
 def _near(rule: Rule) -> tuple[Near, ...]:

@@ -14,7 +14,10 @@ SHOWN: Mapping[str, tuple[str, int]] = MappingProxyType(
 RATES: Mapping[str, Mapping[tuple[str, str], int]] = MappingProxyType(
     {
         "%": {(unit, unit): 100 for unit in SHOWN},
+        "ratio": {(unit, unit): 1 for unit in SHOWN},
         "km/km2": {("m", "m2"): 1000},
+        "count/km2": {("count", "m2"): 1_000_000},
+        "count/km": {("count", "m"): 1000},
         "m2/person": {("m2", "people"): 1},
         "people/count": {("people", "count"): 1},
     }

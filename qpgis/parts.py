@@ -123,7 +123,68 @@ class Linked:
         return ()
 
 
-Rule = Walk | Near | AtLeast | Wide | Linked
+@dataclass(frozen=True)
+class Nodes:
+    """Takes of the network of lines its junctions and dead ends, as points with half their chains as amount.
+
+    See :func:`qpgis.measures.junctions.nodes`. A dead end on the border of what was surveyed isn't known to be one, and
+    left out.
+
+    Attributes
+    ----------
+    which : str
+        ``junctions``, ``ends``, or ``all``.
+    merge_within_m : float
+        Junctions this near along the lines are one.
+    """
+
+    which: str
+    merge_within_m: float
+
+    def layers(self) -> tuple[Layer, ...]:
+        """No other layer is read."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Crossings:
+    """Takes of the network of lines the places where it crosses water, as points.
+
+    See :func:`qpgis.measures.crossings.crossings`.
+
+    Attributes
+    ----------
+    water : Layer
+    others : tuple of Layer
+        Further lines of the network.
+    merge_within_m : float
+        Crossings of one water this near to each other are one.
+    least_depth_m : float
+        A line that gets no further than this from the shore runs along it.
+    """
+
+    water: Layer
+    others: tuple[Layer, ...]
+    merge_within_m: float
+    least_depth_m: float
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The water, and the other lines."""
+        return (self.water, *self.others)
+
+
+@dataclass(frozen=True)
+class Shores:
+    """Takes of polygons of water their shores, as lines; what they share with other water is none."""
+
+    def layers(self) -> tuple[Layer, ...]:
+        """No other layer is read."""
+        return ()
+
+
+Made = Nodes | Crossings | Shores
+"""Rules that make other features of a layer's, and leave none out."""
+Rule = Walk | Near | AtLeast | Wide | Linked | Made
 
 
 @dataclass(frozen=True)
@@ -402,6 +463,38 @@ def centreline_length(roads: AnyLayer, *, opposite_within_m: float) -> Part:
 def count(points: AnyLayer, *, where: Rule | None = None) -> Part:
     """Number of features within each zone, polygons at a point inside; one on a shared border goes to the lowest id."""
     return Part("count", "count", _present((points,)), where=where)
+
+
+def nodes(lines: AnyLayer, *, which: str = "all", merge_within_m: float) -> Part:
+    """Number of junctions, dead ends or both of a network within each zone; see :class:`Nodes`."""
+    return count(lines, where=Nodes(which, _metres("merge_within_m", merge_within_m)))
+
+
+def chains(lines: AnyLayer, *, merge_within_m: float) -> Part:
+    """Number of stretches from node to node within each zone, half of each where its ends are."""
+    where = Nodes("all", _metres("merge_within_m", merge_within_m))
+    return Part("amount", "count", _present((lines,)), where=where)
+
+
+def crossings(lines: tuple[AnyLayer, ...], water: AnyLayer, *, merge_within_m: float, least_depth_m: float) -> Part:
+    """Number of places within each zone where a network crosses water; see :class:`Crossings`."""
+    first, *others = _present(lines)
+    (wet,) = _present((water,))
+    near, depth = _metres("merge_within_m", merge_within_m), _metres("least_depth_m", least_depth_m)
+    where = Crossings(wet, tuple(others), near, depth)
+    return count(first, where=where)
+
+
+def shore(water: AnyLayer) -> Part:
+    """Geodesic length of shores within each zone (m)."""
+    return length(water, where=Shores())
+
+
+def _metres(setting: str, value: float) -> float:
+    """A distance, unless it is none."""
+    if not 0 <= value < math.inf:
+        raise ConfigError(f"{setting} = {value} is no number of metres")
+    return value
 
 
 def people(residents: AnyLayer, *, where: Rule | None = None) -> Part:

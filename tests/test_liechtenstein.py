@@ -69,7 +69,11 @@ LACKING = {
 WHOLES = {"corridor_continuity", "patch_connectivity"}
 """What is measured of each zone as a whole: a group isn't the sum of its members."""
 
-NONE_THERE = {("blue_line_construction", "band_20m"): "分母为 0"}
+NONE_THERE = {
+    ("blue_line_construction", "band_20m"): "分母为 0",
+    ("river_crossing_density", "drivable"): "分母为 0",
+    ("river_crossing_density", "walkable"): "分母为 0",
+}
 """Definitions that ask for rivers, lakes or reservoirs, of which a municipality may have none, and what it says."""
 
 ECOLOGICAL = ("water", "wetland", "forest", "grass", "park")
@@ -84,6 +88,8 @@ WATER = {
     "all_water": {"river", "lake", "reservoir", "pond", "canal", ""},
 }
 OPPOSITE_WITHIN_M = 40.0
+LEVELS = {"motorway": "motorway", "trunk": "arterial", "primary": "arterial", "secondary": "secondary"}
+"""Levels of road by highway tag; all others are local."""
 
 
 # The file ------------------------------------------------------------------------------------------------------------
@@ -318,15 +324,21 @@ class Oracle:
     def _measure_roads(self) -> None:
         whole = {zone: Fraction(0) for zone in self.zones}
         centre = dict(whole)
-        for edge, halved in zip(self.roads.edges, self.roads.halved(), strict=True):
+        levels = {name: dict(whole) for name in (*LEVELS.values(), "local")}
+        for edge, tags, halved in zip(self.roads.edges, self.roads.tags, self.roads.halved(), strict=True):
+            level = levels[LEVELS.get(tags["highway"], "local")]
             metres = GEOD.line_length(*np.array(edge).T)
             for start, end, zones in self.roads.pieces(edge):
                 double = sum(max(0.0, min(end, high) - max(start, low)) for low, high in halved)
                 for zone in zones:
                     whole[zone] += Fraction(metres * (end - start)) / len(zones)
-                    centre[zone] += Fraction(metres * (end - start - double / 2)) / len(zones)
-        for name, metres in (("carriageway", whole), ("centreline", centre)):
+                    piece = Fraction(metres * (end - start - double / 2)) / len(zones)
+                    centre[zone] += piece
+                    level[zone] += piece
+        for name, metres in {"carriageway": whole, "centreline": centre, **levels}.items():
             self.sums["road_density", name] = ({zone: float(m) for zone, m in metres.items()}, self.area)
+        built = self.within(self.union["construction"])
+        self.sums["road_density", "construction_land"] = ({zone: float(m) for zone, m in centre.items()}, built)
 
     def expected(self, indicator: str, definition: str, zone: str) -> tuple[float, float]:
         """Numerator and denominator, in m2 or m."""
@@ -449,9 +461,9 @@ def test_sums_are_exact(rows: list[dict[str, str]], oracle: Oracle) -> None:
 
 def test_a_value_is_the_quotient_of_its_sums(rows: list[dict[str, str]]) -> None:
     for row in (row for row in rows if row["denominator"] and row["unit"] != "m2/person"):
-        factor = {"%": 100, "km/km2": 1}[row["unit"]]
-        units = {"%": ("km2", "km2"), "km/km2": ("km", "km2")}[row["unit"]]
-        assert (row["numerator_unit"], row["denominator_unit"]) == units
+        units = row["numerator_unit"], row["denominator_unit"]
+        factor = {"%": 100}.get(row["unit"], 1)
+        assert units[0] == units[1] if row["unit"] in ("%", "ratio") else "/".join(units) == row["unit"]
         quotient = factor * Decimal(row["numerator"]) / Decimal(row["denominator"])
         assert Decimal(row["value"]) == pytest.approx(quotient, rel=Decimal("1e-11"))
 

@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 
 from qpgis.crs import Floats, Geometries, Plane
+from qpgis.measures.network import components
 from qpgis.measures.spans import HAIR_M, Chainage, Ints, Spans, require_lines
 
 TOLERANCE_M = 1.0
@@ -91,7 +92,7 @@ def continuity(
     require_lines(lines, "lines")
     parts = shapely.get_parts(shapely.union_all(lines))
     parts = parts[shapely.length(parts) > 0]
-    piece = _components(*_close(parts, tolerance_m), len(parts))
+    piece = components(*_close(parts, tolerance_m), len(parts))
     metres = plane.lengths(parts)
     number = np.arange(piece.max(initial=-1) + 1)
     total = np.bincount(piece, metres, minlength=len(number)).astype(float)
@@ -122,7 +123,7 @@ def networks(lines: Geometries, plane: Plane, *, tolerance_m: float = TOLERANCE_
     """
     require_lines(lines, "lines")
     parts, owner = shapely.get_parts(lines, return_index=True)
-    network = _components(*_close(parts, tolerance_m), len(parts))
+    network = components(*_close(parts, tolerance_m), len(parts))
     count = network.max(initial=-1) + 1
     metres = np.bincount(network, plane.lengths(parts), minlength=count)
     west, south = np.full(count, np.inf), np.full(count, np.inf)
@@ -140,15 +141,6 @@ def _close(parts: Geometries, within_m: float) -> tuple[Ints, Ints]:
     return one[one < other], other[one < other]
 
 
-def _components(one: Ints, other: Ints, count: int) -> Ints:
-    """Which connected piece each of some things is in, if some pairs are connected; numbered as they come."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
-
-
 def _gaps(parts: Geometries, piece: Ints, within_m: float) -> tuple[Geometries, Ints]:
     """The shortest lines that join the pieces, the shortest first: the edges of their minimum spanning forest.
 
@@ -161,7 +153,7 @@ def _gaps(parts: Geometries, piece: Ints, within_m: float) -> tuple[Geometries, 
         reach_m = min(2 * reach_m + FIRST_ROUND_M, within_m)
         new = _shortest_joins(parts, tree, group, reach_m)
         one, other = np.append(one, new[0]), np.append(other, new[1])
-        group = _components(group[new[0]], group[new[1]], group.max() + 1)[group]
+        group = components(group[new[0]], group[new[1]], group.max() + 1)[group]
     return shapely.shortest_line(parts[one], parts[other]), np.sort(np.column_stack([piece[one], piece[other]]), axis=1)
 
 

@@ -234,6 +234,15 @@ class Network:
         return np.asarray(connected_components(self.graph, directed=False)[1], dtype=np.int64)
 
 
+def components(one: Ints, other: Ints, count: int) -> Ints:
+    """Which connected piece each of some things is in, if some pairs are connected; numbered as they come."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
 def _crosses(barriers: shapely.STRtree, ways: Geometries) -> NDArray[np.bool_]:
     """Which ways meet a barrier in more than their end."""
     crossed = np.zeros(len(ways), dtype=bool)
