@@ -13,6 +13,7 @@ import shapely
 from qpgis.amounts import Amount, Outcome, outcome
 from qpgis.area import ZoneSet
 from qpgis.catalogue import Lang, text
+from qpgis.classified import Classified, Interval
 from qpgis.crs import LONLAT, Floats
 from qpgis.engine import Engine
 from qpgis.errors import (
@@ -226,7 +227,8 @@ def assess(
         raise ConfigError(f"no level {level!r}; {did_you_mean(level, workspace.area.levels)}")
     findings = Findings(lang)
     judging = Judging(workspace, findings, lang)
-    run = _Run(workspace, Engine(workspace.area), findings, lang)
+    engine = Engine(workspace.area)
+    run = _Run(workspace, engine, findings, lang, classified=tuple(_classified(workspace, engine)))
     rows: list[Row] = []
     rivals: list[Row] = []
     used: dict[tuple[str, str], Definition] = {}
@@ -240,6 +242,7 @@ def assess(
         if any(row.value is not None and (indicator.id, row.zone.id) in judging.targets for row in found):
             rivals += run.rivals(indicator, found)
     run.report_redone()
+    run.report_accuracy()
     judging.report_unused()
     rows += Published(workspace, findings, lang).rows(rows, judging.targets)
     kept = tuple(row for row in judging.judged(rows, rivals) if level in (None, row.zone.level))
@@ -262,6 +265,13 @@ def _chosen(
             asked = own
         chosen = [indicator.definition(text) for text in asked]
         yield indicator, tuple({definition.name: definition for definition in chosen}.values())
+
+
+def _classified(workspace: Workspace, engine: Engine) -> Iterator[Classified]:
+    """The layers of classes that ground truth was sampled of."""
+    for kind, sample in workspace.samples.items():
+        if len(workspace.layers[kind]):
+            yield Classified(workspace.layers[kind], sample, engine)
 
 
 @dataclass
@@ -323,6 +333,7 @@ class _Run:
     lang: Lang
     missed: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
     features: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
+    classified: tuple[Classified, ...] = ()
 
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
         """The rows of one indicator and definition, for every zone of every level."""
@@ -345,8 +356,12 @@ class _Run:
             source="; ".join(dict.fromkeys(str(layer.source) for layer in layers)),
         )
         bounds = self._bounds(made, indicator.unit)
+        adjusted = self._adjusted(made, indicator.unit)
         zones = zones_of(self.workspace)
-        return [self._filled(self._at(row, zone), *found[zone], layers, bounds.get(zone)) for zone in zones]
+        return [
+            self._filled(self._at(row, zone), *found[zone], layers, adjusted.get(zone.id) or bounds.get(zone))
+            for zone in zones
+        ]
 
     def rivals(self, indicator: Indicator, rows: list[Row]) -> list[Row]:
         """What every definition makes of an indicator that competes with the others, those that weren't asked for too.
@@ -372,6 +387,13 @@ class _Run:
         for zones in (*area.zone_sets, *area.group_sets):
             found |= dict(zip(_zones(zones), value_bounds(made, unit, zones, self.engine), strict=True))
         return found
+
+    def _adjusted(self, made: Measure, unit: str) -> dict[str, tuple[Interval, Classified]]:
+        """Values adjusted for errors of classification, by zone, where ground truth was sampled on it."""
+        if isinstance(made, PerZone):
+            return {}
+        every = ((zone, (found, one)) for one in self.classified for zone, found in one.intervals(made, unit).items())
+        return dict(every)
 
     def _at(self, row: Row, zone: Zone) -> Row:
         """The row for one zone; its grade is never better than that of the zone's border."""
@@ -464,7 +486,12 @@ class _Run:
                 self.findings.add(Severity.WARNING, "partly_surveyed", **words, value=f"{part / whole:.2%}")
 
     def _filled(
-        self, row: Row, found: Outcome, survey: _Survey, layers: tuple[Layer, ...], bounds: Bounds | None
+        self,
+        row: Row,
+        found: Outcome,
+        survey: _Survey,
+        layers: tuple[Layer, ...],
+        bounds: Bounds | tuple[Interval, Classified] | None,
     ) -> Row:
         """The row of one zone with its value, or with the reason why it has none."""
         if survey.surveyed <= 1 - _SURVEYED_WHOLLY:
@@ -473,8 +500,10 @@ class _Run:
         if found.value is None:
             return self._missing(row, text(found.reason, self.lang))
         row = replace(row, value=found.value, numerator=found.numerator, denominator=found.denominator)
-        if bounds is not None:
+        if isinstance(bounds, Bounds):
             row = self._bounded(row, bounds, layers)
+        elif bounds is not None and survey.surveyed >= _SURVEYED_WHOLLY:
+            row = self._sampled(row, *bounds)
         if survey.surveyed < _SURVEYED_WHOLLY:
             note = text("note_surveyed", self.lang, share=f"{survey.surveyed:.2%}")
             row = replace(row, note=joined(row.note, note))
@@ -490,6 +519,14 @@ class _Run:
         low = None if bounds.low is None else min(bounds.low, row.value)
         high = None if bounds.high is None else max(bounds.high, row.value)
         return replace(row, low=low, high=high, note=joined(row.note, note))
+
+    def _sampled(self, row: Row, found: Interval, classified: Classified) -> Row:
+        """The row with the confidence interval of its adjusted value, which the value itself may lie outside of."""
+        sample = classified.sample
+        words = {"adjusted": f"{found.adjusted:.4g}", "low": f"{found.low:.4g}", "high": f"{found.high:.4g}"}
+        words |= {"unit": row.unit, "share": f"{sample.confidence:.0%}", "file": sample.file}
+        note = text("note_sampled", self.lang, **words, count=int(sample.matrix.counts.sum()))
+        return replace(row, low=found.low, high=found.high, note=joined(row.note, note))
 
     def _missing(self, row: Row, reason: str) -> Row:
         return replace(row, note=joined(row.note, reason))
@@ -519,6 +556,25 @@ class _Run:
         for layer, ids in self.engine.redone.items():
             about = {"layer": layer.kind, "file": layer.source.file, "feature_id": ids_text(sorted(set(ids)))}
             self.findings.add(Severity.WARNING, "overlay_fallback", **about)
+
+    def report_accuracy(self) -> None:
+        """How accurate maps are of which ground truth was sampled, or why nothing can be made of the sample."""
+        for one in self.classified:
+            about = {"layer": one.landuse.kind, "file": one.sample.file}
+            if not one.sample.zones:
+                self.findings.add(Severity.WARNING, "sample_without_zone", **about)
+            elif one.lacking:
+                self.findings.add(Severity.WARNING, "sample_lacks_classes", **about, value=", ".join(one.lacking))
+            else:
+                self._report_overall(one, about)
+
+    def _report_overall(self, one: Classified, about: dict[str, str]) -> None:
+        for zone in one.sample.zones:
+            overall = one.accuracies(zone).overall
+            said = f"{overall.value:.1%} ({overall.low:.1%}–{overall.high:.1%})"
+            count = int(one.sample.matrix.counts.sum())
+            words = {"share": f"{one.sample.confidence:.0%}", "value": said, "feature_id": zone}
+            self.findings.add(Severity.INFO, "map_accuracy", **about, **words, count=count)
 
 
 def _span(metres: Floats) -> str:

@@ -170,6 +170,9 @@ class Layer:
         The layer whose classes it was selected from, empty for a file of its own.
     scheme : str
         The land-use scheme of its codes, empty for other layers.
+    codes : mapping of code to class, or None
+        Which codes of the land use that it was selected from make it up, each with its class in it; ``None`` where it
+        isn't all the ground of some codes.
     """
 
     kind: str
@@ -181,6 +184,7 @@ class Layer:
     unclassified: int = 0
     selected_from: str = ""
     scheme: str = ""
+    codes: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def empty(cls, kind: str, source: Source, extent: Geometry | None = None) -> Layer:
@@ -188,7 +192,7 @@ class Layer:
         import pandas as pd
 
         frame = pd.DataFrame({c: pd.Series([], dtype="str") for c in ("feature_id", "name", "class_")})
-        return cls(kind, frame, np.empty(0, dtype=object), source, extent, f"{kind}: none, {source.name}")
+        return cls(kind, frame, np.empty(0, dtype=object), source, extent, f"{kind}: none, {source.name}", codes={})
 
     def __repr__(self) -> str:
         return f"<Layer {self.kind}: {len(self.frame)} features, grade {self.source.grade}, from {self.source.file}>"
@@ -234,7 +238,9 @@ class Layer:
         unknown = int((self.frame["class_"] == "").sum())
         if unknown and unknown == len(self):
             raise MissingClasses(self.kind)
-        return self.select(mask, f"class in {'+'.join(sorted(wanted))}", unclassified=self.unclassified + unknown)
+        codes = None if self.codes is None else {code: one for code, one in self.codes.items() if one in wanted}
+        why = f"class in {'+'.join(sorted(wanted))}"
+        return self.select(mask, why, unclassified=self.unclassified + unknown, codes=codes)
 
     def parcels(self, kinds: Iterable[str]) -> Layer:
         """The land-use parcels that the layer's scheme counts to some kinds of layer: forest, water, park, ..."""
@@ -287,7 +293,7 @@ class Layer:
             frame=self.frame[mask].reset_index(drop=True),
             geometry=self.geometry[mask],
             key=f"{self.key} | {why}",
-            **changes,
+            **{"codes": None, **changes},
         )
 
 

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qpgis.errors import ConfigError
-from qpgis.measures.accuracy import ConfusionMatrix, Estimate, accuracies, adjusted_areas, adjusted_shares
+from qpgis.measures.accuracy import (
+    ConfusionMatrix,
+    Estimate,
+    accuracies,
+    adjusted_areas,
+    adjusted_shares,
+    adjusted_sum,
+)
 
 # Olofsson et al. 2014, table 8 and page 54: samples, and mapped pixels of 30 m (0.09 ha). The counts and pixels also
 # stand in the examples of the R package mapaccuracy; the printed results follow from them by the paper's equations.
@@ -204,3 +211,54 @@ class TestRefused:
             adjusted_areas(matrix, [1, 2], [1, 2], confidence=95)
         with pytest.raises(ConfigError, match="add the zones' areas up first"):
             accuracies(matrix, [1, 2], [[1, 2]])
+
+
+class TestSums:
+    """Weighted sums of true areas, and their ratios."""
+
+    # of 600, 200 and 400 m2: forest 600 * 0.8 + 200 * 0.1 + 400 * 0.2 = 580, water 200 * 0.9 = 180, land 1020
+    MATRIX = ConfusionMatrix.of([[8, 0, 2], [1, 9, 0], [1, 0, 4]], ["forest", "water", "other"])
+    MAPPED = (600, 200, 400)
+
+    def test_forest_over_land(self) -> None:
+        found = adjusted_sum(self.MATRIX, self.MATRIX.classes, self.MAPPED, [1, 0, 0], over=[1, 0, 1])
+        assert found.value == pytest.approx(580 / 1020)
+        # residuals: forest 44/102, other -58/102, water 0; in units of 1/102, row by row, mean square less square mean:
+        # forest: 0.8 * 44^2 + 0.2 * 58^2 - (0.8 * 44 - 0.2 * 58)^2 = 2221.6 - 556.96 = 1664.64, over 9
+        # water: 0.1 * 44^2 - 4.4^2 = 193.6 - 19.36 = 174.24, over 9
+        # other: 0.2 * 44^2 + 0.8 * 58^2 - (0.2 * 44 - 0.8 * 58)^2 = 3078.4 - 1413.76 = 1664.64, over 4
+        variance = (600**2 * 1664.64 / 9 + 200**2 * 174.24 / 9 + 400**2 * 1664.64 / 4) / 102**2 / 1020**2
+        assert found.standard_error == pytest.approx(variance**0.5)
+
+    def test_a_share_of_all_is_that_of_a_group(self) -> None:
+        one = adjusted_sum(self.MATRIX, self.MATRIX.classes, self.MAPPED, [1, 1, 0], over=[1, 1, 1])
+        group = adjusted_shares(self.MATRIX, self.MATRIX.classes, self.MAPPED, groups=[["forest", "water"]])
+        for name in ("value", "standard_error", "low", "high"):
+            assert getattr(one, name) == pytest.approx(getattr(group, name)[0])
+
+    def test_a_sum_is_that_of_a_group(self) -> None:
+        one = adjusted_sum(self.MATRIX, self.MATRIX.classes, self.MAPPED, [1, 0, 1])
+        group = adjusted_areas(self.MATRIX, self.MATRIX.classes, self.MAPPED, groups=[["forest", "other"]])
+        for name in ("value", "standard_error", "low", "high"):
+            assert getattr(one, name) == pytest.approx(getattr(group, name)[0])
+
+    def test_nothing_below(self) -> None:
+        found = adjusted_sum(self.MATRIX, self.MATRIX.classes, [0, 0, 0], [1, 0, 0], over=[1, 0, 1])
+        assert np.isnan(found.value)
+        with pytest.raises(ConfigError, match="add the zones' areas up first"):
+            adjusted_sum(self.MATRIX, self.MATRIX.classes, [[1, 1, 1]], [1, 0, 0])
+
+    def test_samples_drawn_anew_lie_in_the_interval_as_often_as_it_says(self) -> None:
+        rng = np.random.default_rng(6)
+        truth, mapped = np.array([[0.9, 0.07, 0.03], [0.1, 0.8, 0.1], [0.04, 0.06, 0.9]]), np.array([300, 500, 1200])
+        drawn = np.stack([rng.multinomial(150, row, size=2000) for row in truth], axis=1)
+        found = [
+            adjusted_sum(ConfusionMatrix.of(one, range(3)), range(3), mapped, [1, 0, 0], over=[1, 0, 1], confidence=0.9)
+            for one in drawn
+        ]
+        areas = mapped @ truth
+        true = areas[0] / (areas[0] + areas[2])
+        assert np.mean([one.low <= true <= one.high for one in found]) == pytest.approx(0.9, abs=0.025)
+        assert np.mean([one.standard_error**2 for one in found]) == pytest.approx(
+            np.var([one.value for one in found]), rel=0.12
+        )

@@ -33,6 +33,7 @@ ORDER = [
     "wholes",
     "engine",
     "uncertainty",
+    "classified",
     "indicators",
     "contracts",
     "plans",

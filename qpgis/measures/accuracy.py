@@ -8,6 +8,8 @@ References
 P. Olofsson, G. M. Foody, M. Herold, S. V. Stehman, C. E. Woodcock and M. A. Wulder (2014), Good practices for
 estimating area and assessing accuracy of land change, Remote Sensing of Environment 148, 42-57,
 doi:10.1016/j.rse.2014.02.015: equations 1 to 3 and 5 to 11.
+
+W. G. Cochran (1977), Sampling Techniques, 3rd edition, Wiley: section 6.11, the combined ratio estimator.
 """
 
 from __future__ import annotations
@@ -232,6 +234,60 @@ def adjusted_shares(
     total = np.asarray(mapped_m2, dtype=float).sum(axis=-1)[..., None]
     total = np.where(total > 0, total, np.nan)
     return Estimate(*(one / total for one in (areas.value, areas.standard_error, areas.low, areas.high)))
+
+
+def adjusted_sum(
+    matrix: ConfusionMatrix,
+    classes: Sequence[Code],
+    mapped_m2: ArrayLike,
+    weights: ArrayLike,
+    *,
+    over: ArrayLike | None = None,
+    confidence: float = CONFIDENCE,
+) -> Estimate:
+    """A sum of true areas of classes, each with a weight, or its ratio to another such sum, such as forest over land.
+
+    With ``T_j = sum_i A_i q_ij`` the estimated true area of class j: ``Y = sum_j w_j T_j``, and over weights ``v_j``
+    the combined ratio ``R = Y / sum_j v_j T_j`` (Cochran 1977, 6.11). With ``r_j = w_j - R v_j`` its variance is
+    ``sum_i A_i^2 (sum_j q_ij r_j^2 - (sum_j q_ij r_j)^2) / (n_i - 1)`` over the square of its denominator. Where every
+    ``v_j`` is 1 that is the share of :func:`adjusted_shares`.
+
+    Parameters
+    ----------
+    matrix, classes, mapped_m2, confidence
+        As for :func:`adjusted_areas`; areas of a single map.
+    weights : float array
+        One a reference class.
+    over : float array, optional
+        The weights of the denominator, one a reference class.
+
+    Returns
+    -------
+    Estimate
+        A single value: m2, or a ratio; NaN where its denominator is nothing. A ratio of what is part of the denominator
+        is 1 at most.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`adjusted_areas` does, and if there is more than one map.
+    """
+    mapped = _mapped(matrix, classes, mapped_m2)
+    if mapped.ndim != 1:
+        raise ConfigError("a sum is that of a whole map: add the zones' areas up first")
+    above = np.asarray(weights, dtype=float)
+    true = mapped @ matrix.rates
+    if over is None:
+        value, residual, below, most = float(true @ above), above, 1.0, float(mapped.sum() * max(above.max(), 0))
+    else:
+        divisor = np.asarray(over, dtype=float)
+        total = float(true @ divisor)
+        below = total if total > 0 else np.nan
+        value = float(true @ above) / below
+        residual, most = above - value * divisor, 1.0 if (above <= divisor).all() else np.inf
+    spread = matrix.rates @ residual**2 - (matrix.rates @ residual) ** 2
+    variance = float(mapped**2 @ (np.maximum(spread, 0) / (matrix.samples - 1))) / below**2
+    return Estimate.of(np.asarray(value), np.asarray(variance), most, confidence)
 
 
 def accuracies(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qpgis.area import StudyArea
+from qpgis.classified import MapSample
 from qpgis.findings import Finding
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import Indicator
@@ -89,6 +90,8 @@ class Workspace:
     land_areas : DataFrame or None
         Land use of each zone by drawn and stated areas, see :func:`qpgis.quality.areas.land_areas`; where the workspace
         names an area field or control areas.
+    samples : mapping of kind to MapSample
+        What is known of how accurate a layer of classes is.
     files : tuple of Path
         Where everything stands that was read, so that nothing is written over it.
     """
@@ -113,6 +116,7 @@ class Workspace:
     references: tuple[Reference, ...] = ()
     shown: Mapping[str, bool] = field(default_factory=dict)
     land_areas: pd.DataFrame | None = field(default=None, repr=False, compare=False)
+    samples: Mapping[str, MapSample] = field(default_factory=dict, repr=False, compare=False)
     files: tuple[Path, ...] = field(default=(), repr=False, compare=False)
 
     def __repr__(self) -> str:

@@ -155,7 +155,15 @@ def _hectares(area_m2: float) -> str:
     return f"{area_m2 / M2_PER_HA:.2f} ha"
 
 
-def classes_of(kind: str, table: LayerTable, whole: Layer, origin: LayerTable, findings: Findings) -> dict[str, str]:
+def classes_of(
+    kind: str,
+    table: LayerTable,
+    whole: Layer,
+    origin: LayerTable,
+    findings: Findings,
+    *,
+    further: Collection[str] = (),
+) -> dict[str, str]:
     """Which codes of the land use make up a layer, each with its class in it.
 
     Parameters
@@ -165,15 +173,19 @@ def classes_of(kind: str, table: LayerTable, whole: Layer, origin: LayerTable, f
     whole, origin
         The land use, and its table: with ``report_scheme`` its codes count as what they are in that scheme, and a code
         that may or may not belong is left out and named with its area.
+    further
+        Codes to tell of although no parcel has them.
     """
     assert origin.scheme is not None
-    codes = sorted(whole.frame["class_"].unique())
+    codes = sorted({*whole.frame["class_"], *further})
     if origin.report_scheme is None:
         return scheme(origin.scheme).members(kind, codes, table.classes)
     walk = crosswalk(origin.scheme, origin.report_scheme)
     found, doubtful = walk.members(kind, codes, table.classes)
     for code in doubtful:
         mask = (whole.frame["class_"] == code).to_numpy()
+        if not mask.any():
+            continue
         row = walk.source.lookup(code)
         assert row is not None
         words = {"code": f"{code} {row.name}", "target": walk.target.title_in(findings.lang)}

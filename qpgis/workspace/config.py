@@ -220,6 +220,24 @@ class GroupTable(_Table):
     members: list[str] | Literal["all"]
 
 
+class AccuracyTable(_Table):
+    """``[layers.landuse.accuracy]``: how accurate the map is, by a sample of ground truth.
+
+    Attributes
+    ----------
+    file : str
+        A confusion matrix, see :func:`qpgis.workspace.samples.read_sample`.
+    confidence : float
+        Of intervals.
+    zone : str
+        The zone or group that the sample was drawn on; by default the whole study area.
+    """
+
+    file: str
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    zone: str = ""
+
+
 class LayerTable(ReadTable):
     """``[layers.<kind>]``: a file, or a selection of classes of another layer, or the statement that there is none.
 
@@ -262,6 +280,8 @@ class LayerTable(ReadTable):
         The file's class words to qpgis's.
     oneway_map : table
         The file's words for the direction of traffic to forward, backward, both.
+    accuracy : table, optional
+        A sample of ground truth of land use, see :class:`AccuracyTable`.
     """
 
     file: str | None = None
@@ -291,6 +311,7 @@ class LayerTable(ReadTable):
     shown: bool | None = None
     class_map: dict[str, str] = {}
     oneway_map: dict[str, Literal["forward", "backward", "both"]] = {}
+    accuracy: AccuracyTable | None = None
 
     def measured_fields(self) -> list[str]:
         """The fields that hold numbers, those that are named."""
@@ -634,6 +655,8 @@ def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str
         yield f"{kind}: its features are {features}, which land-use parcels can't give; it needs a file"
     if kind != "landuse" and layer.scheme:
         yield f'{kind}: scheme goes with landuse; read the file as [layers.landuse] and select with from = "landuse"'
+    if layer.accuracy and not layer.scheme:
+        yield f"{kind}: accuracy goes with landuse: it says which classes of a map truly are which"
     if layer.report_scheme and layer.scheme:
         yield from _crosswalk_mistakes(kind, layer.scheme, layer.report_scheme)
     elif layer.report_scheme:
@@ -673,6 +696,7 @@ def _known_keys(path: tuple[str, ...]) -> set[str]:
         "own_zones": OwnZonesTable,
         "layers": LayerTable,
         "join": JoinTable,
+        "accuracy": AccuracyTable,
         "parameters": ParametersTable,
         "reference": ReferenceTable,
         "database": DatabaseTable,

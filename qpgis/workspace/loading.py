@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import shapely
 
 from qpgis.area import ALL, Group, StudyArea, study_area, with_own_zones
 from qpgis.catalogue import Lang, data_dir, read_toml
+from qpgis.classified import MapSample
 from qpgis.crs import COINCIDENT_M, LONLAT, Floats, Geometries, label, parse
 from qpgis.errors import ConfigError, LayerError, SourceError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity, ids_text
@@ -37,6 +38,7 @@ from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, JoinTable, La
 from qpgis.workspace.datums import check_against, check_layer, check_own_zones, check_zones, converted
 from qpgis.workspace.joins import joined
 from qpgis.workspace.reference import Reference, reference
+from qpgis.workspace.samples import read_sample
 from qpgis.workspace.tables import read_baselines, read_statistics, read_targets
 
 Progress = Callable[[str], None]
@@ -203,7 +205,8 @@ def open_workspace(
     area = _read_area(config, reader, zones, grid_cell_m)
     reader.window = _window(area)
     state = _state(config)
-    layers, ledgers = _read_layers(config, reader, area, state)
+    samples = _read_samples(config, reader, area)
+    layers, ledgers = _read_layers(config, reader, area, state, samples)
     references = tuple(_read_references(config, reader, area))
     for layer in layers.values():
         check_against(layer, references, area, reader.findings)
@@ -232,6 +235,7 @@ def open_workspace(
         references=references,
         shown={kind: table.shown for kind, table in config.layers.items() if table.shown is not None},
         land_areas=land,
+        samples=samples,
         files=(path, *reader.hashes, *_named_tables(config, path.parent)),
         **tables,
     )
@@ -326,6 +330,8 @@ def _require_files(config: Config, folder: Path) -> None:
     """Every file that the workspace names must be there; all that are missing are named at once."""
     named = [("zones", config.zones.file), *(("own_zones", table.file) for table in config.own_zones)]
     named += [(f"layers.{kind}", table.file) for kind, table in config.layers.items() if table.file]
+    accuracies = ((kind, table.accuracy) for kind, table in config.layers.items())
+    named += [(f"layers.{kind}.accuracy", one.file) for kind, one in accuracies if one]
     named += [(f"reference.{id_}", table.file) for id_, table in config.reference.items()]
     named += [(f"tables.{key}", file) for key, file in config.tables.model_dump().items() if file]
     missing = [
@@ -434,7 +440,7 @@ def _possible(groups: tuple[Group, ...], raw: RawFeatures, id_field: str, findin
 
 
 def _read_layers(
-    config: Config, reader: Reader, area: StudyArea, state: State
+    config: Config, reader: Reader, area: StudyArea, state: State, samples: Mapping[str, MapSample]
 ) -> tuple[dict[str, Layer], dict[str, Ledger]]:
     layers: dict[str, Layer] = {}
     ledgers: dict[str, Ledger] = {}
@@ -446,9 +452,24 @@ def _read_layers(
             layers[kind] = Layer.empty(kind, source, area.outline)
     for kind, table in config.layers.items():
         if table.from_:
-            layers[kind] = _selected(kind, table, layers[table.from_], config.layers[table.from_], reader.findings)
+            sampled = samples[table.from_].matrix.reference if table.from_ in samples else ()
+            origin = layers[table.from_], config.layers[table.from_]
+            layers[kind] = _selected(kind, table, *origin, reader.findings, sampled=[str(code) for code in sampled])
     _report_zones_elsewhere(layers, area, reader.findings)
     return {kind: layers[kind] for kind in config.layers}, ledgers
+
+
+def _read_samples(config: Config, reader: Reader, area: StudyArea) -> dict[str, MapSample]:
+    """What is known of how accurate layers of classes are."""
+    found: dict[str, MapSample] = {}
+    for kind, layer in config.layers.items():
+        if layer.accuracy is None or layer.scheme is None:
+            continue
+        path, name = reader.folder / layer.accuracy.file, _display_name(layer.accuracy.file)
+        found[kind] = read_sample(path, layer.accuracy, layer.scheme, area, file=name)
+        rows = len(found[kind].matrix.classes)
+        reader.inputs[name, kind, "accuracy"] = InputFile(name, f"{kind}.accuracy", reader.hash(path), rows, None)
+    return found
 
 
 def _read_references(config: Config, reader: Reader, area: StudyArea) -> Iterator[Reference]:
@@ -619,9 +640,11 @@ def _extent(declared: Any, raw: RawFeatures, crs: str | None, area: StudyArea) -
     return area.plane.project(np.array([shapely.box(*box)]), system, what=f"extent of {raw.file}")[0]
 
 
-def _selected(kind: str, table: LayerTable, whole: Layer, origin: LayerTable, findings: Findings) -> Layer:
+def _selected(
+    kind: str, table: LayerTable, whole: Layer, origin: LayerTable, findings: Findings, *, sampled: Sequence[str]
+) -> Layer:
     """The features of another layer whose classes make up this one, their codes turned into its classes."""
-    found = classes_of(kind, table, whole, origin, findings)
+    found = classes_of(kind, table, whole, origin, findings, further=sampled)
     mask = whole.frame["class_"].isin(found).to_numpy()
     frame = whole.frame[mask].reset_index(drop=True)
     frame["class_"] = frame["class_"].map(found).astype("str")
@@ -634,6 +657,7 @@ def _selected(kind: str, table: LayerTable, whole: Layer, origin: LayerTable, fi
         key=f"{whole.key} | {kind} by {chosen}",
         selected_from=whole.kind,
         scheme="",
+        codes=found,
     )
 
 
