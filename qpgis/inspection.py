@@ -32,6 +32,7 @@ from qpgis.shapes import repaired, still_valid
 from qpgis.sources import Bounds, RawFeatures, Request
 from qpgis.sources.osm import is_osm, summary
 from qpgis.sources.raster import MOST_CELLS, RasterInfo, raster_info
+from qpgis.sources.raster import SUFFIXES as RASTER_SUFFIXES
 from qpgis.sources.reading import layer_names, read_features
 from qpgis.workspace.joins import match, report
 from qpgis.workspace.suggestion import suggested_layer, suggested_raster
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = 3
 """How many values of a field are shown."""
-RASTERS = (".tif", ".tiff")
 TABLES = ("CSV", "XLSX")
 AXES = (("x", "y"), ("东", "北"), ("横", "纵"), ("经", "纬"))
 """What two columns of coordinates are called; else their names are the same."""
@@ -225,7 +225,7 @@ class _Look:
 def _look(path: Path, declared: Declared, findings: Findings) -> _Look:
     if is_osm(path):
         return _Look(path, findings, (_of_osm(path, findings),), ())
-    if path.suffix.lower() in RASTERS:
+    if path.suffix.lower() in RASTER_SUFFIXES:
         return _Look(path, findings, (_of_raster(path, declared, findings),), ())
     names = layer_names(path, path.name)
     wanted = names if declared.layer is None else (declared.layer,)

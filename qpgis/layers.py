@@ -345,6 +345,7 @@ def prepare(
     oneway_map: Mapping[str, str] | None = None,
     extent: Geometry | None = None,
     accuracy_m: float | None = None,
+    per_km2: bool = False,
     key: str,
 ) -> tuple[Layer, Ledger]:
     """A layer from a file's rows: fields named, faults found and mended or dropped, projected, cut to a state.
@@ -365,6 +366,8 @@ def prepare(
         Where the layer was surveyed, in the plane.
     accuracy_m : float, optional
         How far borders may be from where they are drawn, of features whose field doesn't say.
+    per_km2 : bool
+        The amounts of polygons are densities: so many a square kilometre of their ground.
     key : str
         Identifies the content, see :class:`Layer`.
 
@@ -403,6 +406,8 @@ def prepare(
         table["accuracy"] = _accuracies(table, accuracy_m, what)
     projected = plane.project(geometry, system, what=what)
     projected = still_valid(projected) if "polygon" in LAYERS[kind] else projected
+    if per_km2 and "amount" in table:
+        table["amount"] *= _square_kilometres(projected, what)
     ledger.used = len(table)
     return Layer(kind, table, projected, source, extent, key), ledger
 
@@ -445,6 +450,19 @@ def _amounts(table: pd.DataFrame, report: _Report) -> pd.Series:
     if missing.any():
         _count(report, Severity.WARNING, "amount_missing", table[missing], str(int(missing.sum())))
     return found.mask(bad)
+
+
+def _square_kilometres(geometry: Geometries, what: str) -> Floats:
+    """The ground of polygons in the equal-area plane.
+
+    Raises
+    ------
+    LayerError
+        If some are points: they have none.
+    """
+    if (shapely.get_dimensions(geometry) < _DIMENSION["polygon"]).any():
+        raise LayerError(f'{what}: amount_is = "per_km2" needs polygons or a raster; points have no ground')
+    return np.asarray(shapely.area(geometry) / 1e6)
 
 
 def _accuracies(table: pd.DataFrame, otherwise: float | None, what: str) -> pd.Series:

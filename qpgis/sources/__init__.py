@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qpgis.crs import Geometries
 from qpgis.errors import SourceError
 from qpgis.findings import Findings, Severity
 from qpgis.provenance import Grade
@@ -50,6 +51,8 @@ class RawFeatures:
         False for a table without any geometry: it can be looked at and joined, not measured.
     default_crs : bool
         True if the system is the format's own, as of GeoJSON: the file doesn't name one.
+    surveyed : array of polygons or None
+        In its own system: where the file has data, as far as it was read, if it says so place by place.
     """
 
     frame: gpd.GeoDataFrame
@@ -63,6 +66,7 @@ class RawFeatures:
     domains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     spatial: bool = True
     default_crs: bool = False
+    surveyed: Geometries | None = None
 
     @property
     def grades(self) -> frozenset[Grade]:
@@ -100,6 +104,8 @@ class Request:
         The declared reference system and datum.
     window : tuple, optional
         West, south, east, north in degrees: what lies outside isn't needed. Readers of rasters heed it.
+    amounts : bool
+        Of rasters: cells hold amounts such as people, no classes.
     """
 
     path: Path
@@ -114,6 +120,7 @@ class Request:
     crs: str | None = None
     datum: str | None = None
     window: Bounds | None = None
+    amounts: bool = False
 
     @property
     def what(self) -> str:

@@ -1,12 +1,12 @@
-"""GeoTIFF: what a raster is, and its classes as polygons."""
+"""GeoTIFF: what a raster is, its classes as polygons, its amounts as cells."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyproj import CRS
 
 DRIVER = "GTiff"
+SUFFIXES = (".tif", ".tiff")
 MOST_COUNTED = 200_000_000
 """Rasters with more cells, over all bands, are told of without their values: reading them takes minutes."""
 MOST_CLASSES = 1000
@@ -173,10 +174,14 @@ def read(request: Request) -> RawFeatures:
     Cells belong together where they share sides, within squares of 256 rows and columns. ``feature_id`` is the group's
     first cell (``R12C40``, counted from 1), ``class`` its value as stored. Cells without data belong to no polygon.
 
+    Where ``request.amounts`` says that cells hold amounts, each cell with some is a polygon with its ``amount``, the
+    file's scale and offset applied; ``surveyed`` is where there is data, cells of nobody included.
+
     Raises
     ------
     SourceError
-        If the values are no classes, or none at all; if the raster lies nowhere or is too large to be read.
+        If the values are no classes, or none at all; if an amount is negative; if the raster lies nowhere or is too
+        large to be read.
     """
     import geopandas as gpd
 
@@ -188,13 +193,19 @@ def read(request: Request) -> RawFeatures:
             raise request.refusal("it is a picture without a place; georeference it first")
         _note_oddities(raster, request)
         _note_values(raster, band, request)
-        polygons, values, ids, counts = _groups(raster, band, _wanted(raster, request), request)
+        wanted, surveyed = _wanted(raster, request), None
+        columns: dict[str, Any]
+        if request.amounts:
+            polygons, amounts, ids, counts, surveyed = _cells_with_amounts(raster, band, wanted, request)
+            columns = {"feature_id": ids, "amount": amounts}
+        else:
+            polygons, values, ids, counts = _groups(raster, band, wanted, request)
+            columns = {"feature_id": ids, "class": [str(value) for value in values.tolist()]}
         if counts.sum() and not counts[VALID]:
             raise request.refusal("no cell has data here; nothing was surveyed")
         _note_cells(request, counts)
-        columns = {"feature_id": ids, "class": [str(value) for value in values.tolist()]}
         frame = gpd.GeoDataFrame(columns, geometry=polygons, crs=raster.crs)
-        return RawFeatures(frame, request.name, DRIVER, raster.bounds, raster.remarks, layer)
+        return RawFeatures(frame, request.name, DRIVER, raster.bounds, raster.remarks, layer, surveyed=surveyed)
 
 
 def whole_numbers(raster: Raster, band: int, row: int, column: int, height: int, width: int) -> tuple[NDArray, NDArray]:
@@ -275,7 +286,7 @@ def _note_values(raster: Raster, band: int, request: Request) -> None:
     """What has to be said about the values of a band."""
     dataset = raster.dataset
     scale, offset = dataset.scales[band - 1], dataset.offsets[band - 1]
-    if (scale, offset) != (1, 0):
+    if (scale, offset) != (1, 0) and not request.amounts:
         request.note(Severity.WARNING, "raster_scaled", value=f"{scale:g}, {offset:g}")
     if raster.has_impossible_nodata(band):
         request.note(
@@ -411,35 +422,90 @@ def _groups(
     raster: Raster, band: int, wanted: tuple[int, int, int, int], request: Request
 ) -> tuple[NDArray, NDArray, list[str], NDArray[np.int64]]:
     """Polygons, their values and ids, and how many cells there are of each state."""
-    top, left, bottom, right = wanted
     polygons: list[NDArray] = [np.empty(0, dtype=object)]
     values: list[NDArray] = [np.empty(0, dtype=np.int64)]
     ids: list[str] = []
     counts = np.zeros(4, dtype=np.int64)
-    for row in range(top, bottom, BLOCK):
-        for column in range(left, right, CHUNK_COLUMNS):
-            height, width = min(BLOCK, bottom - row), min(CHUNK_COLUMNS, right - column)
-            cells, state = _with_margin(raster, band, row, column, height, width)
-            counts += np.bincount(state[1:-1, 1:-1].ravel(), minlength=len(counts))
-            found = patches(cells, state == VALID, row, column)
-            polygons.append(shapely.transform(found.polygons, raster.place))
-            values.append(cells[found.row - row + 1, found.column - column + 1])
-            ids += [f"R{r + 1}C{c + 1}" for r, c in zip(found.row.tolist(), found.column.tolist(), strict=True)]
-            if len(ids) > MOST_PATCHES:
-                raise request.refusal(
-                    f"its cells make more than {MOST_PATCHES:,} polygons; cut out what is needed, or smooth it first, "
-                    "e.g. gdal_sieve"
-                )
+    for row, column, height, width in _pieces(*wanted):
+        cells, state = _with_margin(whole_numbers, raster, band, row, column, height, width)
+        counts += np.bincount(state[1:-1, 1:-1].ravel(), minlength=len(counts))
+        found = patches(cells, state == VALID, row, column)
+        polygons.append(shapely.transform(found.polygons, raster.place))
+        values.append(cells[found.row - row + 1, found.column - column + 1])
+        ids += _ids(found.row, found.column)
+        if len(ids) > MOST_PATCHES:
+            raise request.refusal(
+                f"its cells make more than {MOST_PATCHES:,} polygons; cut out what is needed, or smooth it first, "
+                "e.g. gdal_sieve"
+            )
     return np.concatenate(polygons), np.concatenate(values), ids, counts
 
 
+def _cells_with_amounts(
+    raster: Raster, band: int, wanted: tuple[int, int, int, int], request: Request
+) -> tuple[NDArray, Floats, list[str], NDArray[np.int64], NDArray]:
+    """Each cell with an amount as a polygon, amounts, ids, how many cells there are of each state, where data is."""
+    scale, offset = raster.dataset.scales[band - 1], raster.dataset.offsets[band - 1]
+    polygons: list[NDArray] = [np.empty(0, dtype=object)]
+    surveyed: list[NDArray] = [np.empty(0, dtype=object)]
+    amounts: list[Floats] = [np.empty(0)]
+    ids: list[str] = []
+    counts = np.zeros(4, dtype=np.int64)
+    for row, column, height, width in _pieces(*wanted):
+        stored, state = _with_margin(Raster.cells, raster, band, row, column, height, width)
+        surveyed.append(patches(np.zeros(state.shape), state == VALID, row, column).polygons)
+        stored, state = stored[1:-1, 1:-1], state[1:-1, 1:-1]
+        counts += np.bincount(state.ravel(), minlength=len(counts))
+        found = np.where(state == VALID, stored.astype(float) * scale + offset, 0)
+        if (found < 0).any():
+            r, c = np.argwhere(found < 0)[0]
+            raise request.refusal(
+                f"negative amounts (row {row + r + 1}, column {column + c + 1}: {stored[r, c]}); if that means no "
+                f"data, say so: gdal_edit.py -a_nodata {stored[r, c]} FILE"
+            )
+        r, c = np.nonzero(found)
+        polygons.append(_squares(r + row, c + column))
+        amounts.append(found[r, c])
+        ids += _ids(r + row, c + column)
+        if len(ids) > MOST_PATCHES:
+            raise request.refusal(
+                f"more than {MOST_PATCHES:,} of its cells aren't 0; cut out what is needed, or sum it to larger cells, "
+                "e.g. gdalwarp -r sum -tr 500 500 in.tif out.tif"
+            )
+    placed = (shapely.transform(np.concatenate(shapes), raster.place) for shapes in (polygons, surveyed))
+    return next(placed), np.concatenate(amounts), ids, counts, next(placed)
+
+
+def _pieces(top: int, left: int, bottom: int, right: int) -> Iterator[tuple[int, int, int, int]]:
+    """Row, column, height and width of what is looked at together, block by block of groups."""
+    for row in range(top, bottom, BLOCK):
+        for column in range(left, right, CHUNK_COLUMNS):
+            yield row, column, min(BLOCK, bottom - row), min(CHUNK_COLUMNS, right - column)
+
+
+def _ids(row: NDArray, column: NDArray) -> list[str]:
+    return [f"R{r + 1}C{c + 1}" for r, c in zip(row.tolist(), column.tolist(), strict=True)]
+
+
+def _squares(row: NDArray, column: NDArray) -> NDArray:
+    """Cells as polygons, in columns and rows of the grid."""
+    x, y = column[:, None] + (0, 1, 1, 0, 0), row[:, None] + (0, 0, 1, 1, 0)
+    return np.asarray(shapely.polygons(np.stack([x, y], axis=2).astype(float)), dtype=object)
+
+
 def _with_margin(
-    raster: Raster, band: int, row: int, column: int, height: int, width: int
+    read: Callable[..., tuple[NDArray, NDArray]],
+    raster: Raster,
+    band: int,
+    row: int,
+    column: int,
+    height: int,
+    width: int,
 ) -> tuple[NDArray, NDArray[np.uint8]]:
     """A window with one more row and column on every side; beyond the raster there is no data."""
     first = max(row - 1, 0), max(column - 1, 0)
     end = min(row + height + 1, raster.dataset.height), min(column + width + 1, raster.dataset.width)
-    values, state = whole_numbers(raster, band, *first, end[0] - first[0], end[1] - first[1])
+    values, state = read(raster, band, *first, end[0] - first[0], end[1] - first[1])
     around = [
         (first[n] - start + 1, start + size + 1 - end[n])
         for n, (start, size) in enumerate(((row, height), (column, width)))

@@ -28,6 +28,7 @@ from qpgis.landuse import crosswalk, scheme
 from qpgis.layers import LAYERS
 from qpgis.periods import last_day
 from qpgis.provenance import Grade
+from qpgis.sources.raster import SUFFIXES as RASTER_SUFFIXES
 from qpgis.styles import layer_styles
 from qpgis.workspace.mistakes import Lines, explained, in_order, key_lines, line_of, read_table
 from qpgis.workspace.own import indicators_of
@@ -270,6 +271,9 @@ class LayerTable(ReadTable):
     observed_field : str
         The field that says when something was observed, as a day, month, quarter or year; only rows of the
         period count.
+    amount_is : "total" or "per_km2"
+        What such a number is of: the whole feature, by default, or each square kilometre of its ground. Of a raster of
+        people it says so of a cell, and can't be left out.
     area_basis : "geometry" or "field"
         Whether sums of land use, and what remains to control areas, go by drawn or by stated areas.
     show : list of str
@@ -303,6 +307,7 @@ class LayerTable(ReadTable):
     net_area_field: str | None = None
     deduction_field: str | None = None
     amount_field: str | None = None
+    amount_is: Literal["total", "per_km2"] | None = None
     accuracy_m: Annotated[Finite, Field(ge=0)] | None = None
     accuracy_field: str | None = None
     observed_field: str | None = None
@@ -655,6 +660,7 @@ def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str
         yield f"{kind}: its features are {features}, which land-use parcels can't give; it needs a file"
     if kind != "landuse" and layer.scheme:
         yield f'{kind}: scheme goes with landuse; read the file as [layers.landuse] and select with from = "landuse"'
+    yield from _amount_mistakes(kind, layer)
     if layer.accuracy and not layer.scheme:
         yield f"{kind}: accuracy goes with landuse: it says which classes of a map truly are which"
     if layer.report_scheme and layer.scheme:
@@ -663,6 +669,20 @@ def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str
         yield f"{kind}: report_scheme goes with scheme, which says what its codes are"
     if layer.from_:
         yield from _selection_mistakes(kind, layer.from_, layer.classes, every)
+
+
+def _amount_mistakes(kind: str, layer: LayerTable) -> Iterator[str]:
+    raster = layer.file is not None and Path(layer.file).suffix.lower() in RASTER_SUFFIXES
+    people = LAYERS.get(kind) == ("point", "polygon")
+    if raster and people and layer.amount_is is None:
+        yield (
+            f'{kind}: say what a cell of the raster holds: amount_is = "total" (people in the cell) or "per_km2" '
+            "(people a square kilometre); a file doesn't tell"
+        )
+    if raster and layer.amount_field:
+        yield f"{kind}: the cells of a raster are its amounts, there are no fields; remove amount_field"
+    if layer.amount_is and not (layer.amount_field or people):
+        yield f"{kind}: amount_is goes with amount_field, or with a raster of people"
 
 
 def _crosswalk_mistakes(kind: str, source: str, target: str) -> Iterator[str]:

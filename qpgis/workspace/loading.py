@@ -126,7 +126,10 @@ class Reader:
     def _request(self, path: Path, name: str, role: str, table: FileTable | LayerTable) -> Request:
         """What a table of the workspace asks for."""
         options = {key: getattr(table, key) for key in ("encoding", "x_field", "y_field", "wkt_field", "crs", "datum")}
-        return Request(path, name, role, self.findings, layer=table.layer, window=self.window, **options)
+        amounts = isinstance(table, LayerTable) and table.amount_is is not None
+        return Request(
+            path, name, role, self.findings, layer=table.layer, window=self.window, amounts=amounts, **options
+        )
 
     def _grade(self, raw: RawFeatures, table: FileTable | LayerTable, role: str, name: str) -> Grade:
         """The declared grade, or the worst that the rows of the file say of themselves."""
@@ -497,12 +500,12 @@ def prepare_layer(
     kind: str, raw: RawFeatures, table: LayerTable, source: Source, area: StudyArea, state: State, findings: Findings
 ) -> tuple[Layer, Ledger]:
     """A layer from a file's rows, as its table in the workspace says."""
-    from_osm = raw.driver == "OSM"
+    from_osm, amounts = raw.driver == "OSM", raw.driver == RASTER and table.amount_is is not None
     known = _known_fields(kind, raw, table, findings)
     fields = Fields(
         id=known.get("id_field"),
         name=known.get("name_field") or ("name" if from_osm else None),
-        class_=known.get("class_field") or ("class" if from_osm or raw.driver == RASTER else None),
+        class_=known.get("class_field") or ("class" if from_osm or (raw.driver == RASTER and not amounts) else None),
         plan_status=table.status_field,
         opened=table.opened_field,
         oneway=table.oneway_field or ("oneway" if from_osm and "oneway" in raw.frame else None),
@@ -510,7 +513,7 @@ def prepare_layer(
         area=table.area_field,
         net_area=table.net_area_field,
         deduction=table.deduction_field,
-        amount=table.amount_field,
+        amount="amount" if amounts else table.amount_field,
         accuracy=table.accuracy_field,
         observed=table.observed_field,
         show=tuple(table.show),
@@ -528,6 +531,7 @@ def prepare_layer(
         oneway_map=table.oneway_map,
         extent=_extent(table.extent, raw, table.frame_crs, area),
         accuracy_m=table.accuracy_m,
+        per_km2=table.amount_is == "per_km2",
         key=f"{kind}@{source.sha256} {table.model_dump_json(exclude_defaults=True)} {state} {state.since}",
     )
     if not from_osm:
@@ -557,7 +561,7 @@ def _known_fields(kind: str, raw: RawFeatures, table: LayerTable, findings: Find
     for key, role in roles.items():
         if key not in found and raw.driver != "OSM" and (name := _by_alias(key, role, raw, kind, findings)) is not None:
             found[key] = name
-    if raw.driver == RASTER and kind != "landuse":
+    if raw.driver == RASTER and kind != "landuse" and table.amount_is is None:
         raise LayerError(
             f"layer {kind!r} ({raw.file}): a raster holds classes; read it as [layers.landuse] with its scheme, "
             f'and select: [layers.{kind}] from = "landuse"'
@@ -634,6 +638,9 @@ def _extent(declared: Any, raw: RawFeatures, crs: str | None, area: StudyArea) -
     """Where a layer was surveyed, in the plane; ``None`` where neither workspace nor file say."""
     if declared == "area":
         return area.outline
+    if declared == "file" and raw.surveyed is not None:
+        system = parse(crs or raw.frame.crs, what=raw.file)
+        return shapely.union_all(area.plane.project(raw.surveyed, system, what=f"extent of {raw.file}"))
     box, system = (raw.bounds, parse(crs or raw.frame.crs, what=raw.file)) if declared == "file" else (declared, LONLAT)
     if box is None or not (box[0] < box[2] and box[1] < box[3]):
         return None
