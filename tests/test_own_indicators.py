@@ -1,18 +1,21 @@
-"""Own indicators of a workspace, in Python: computed, drawn and traced like ours; what is wrong in them is told."""
+"""Own indicators of a workspace, functions and cards: computed and traced like ours; what is wrong in them is told."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 import qpgis as qp
 from qpgis.cli import main
+from qpgis.contracts import CONTRACTS
 from qpgis.errors import ConfigError
 from qpgis.indicators import registry
-from tests.conftest import HEAD, Maker, frame, layer, square
-from tests.test_access import values
+from tests.conftest import HEAD, Maker, frame, layer, square, write
+from tests.test_access import at, values
+from tests.test_indicators import line
 
 NEAR_WATER = '''
 from qpgis import Definition, Ratio, indicator, parts
@@ -118,7 +121,7 @@ MISTAKES = {
     "layer": (but("forest, water,", "forest, watr,"), r"unknown layer 'watr'; did you mean 'water'\?"),
     "class": (
         but("near(water", 'near(water.where(("rivr",))'),
-        r"^indicators.py: forest_near_water: line 19: water: no class 'rivr'; did",
+        r"^indicators.py: line 4: forest_near_water: line 19: water: no class 'rivr'; did",
     ),
     "setting": (but('{"limit_m"', '{"limit"'), r"near_100m: no setting 'limit'; did you mean 'limit_m'"),
     "call": (but("limit_m=limit_m", "limit=limit_m"), r"line 19: TypeError: near\(\) got an unexpected"),
@@ -158,7 +161,7 @@ def test_files_that_can_not_be_used(workspace: Maker) -> None:
         qp.open_workspace(folder)
     toml = (folder / "qpgis.toml").read_text("utf-8")
     (folder / "qpgis.toml").write_text(toml.replace("indicators.py", "indicators.txt"), "utf-8")
-    with pytest.raises(ConfigError, match=r"^indicators.txt: own indicators stand in files that end in .py"):
+    with pytest.raises(ConfigError, match=r"^indicators.txt: own indicators stand in files that end in .py or .toml"):
         qp.open_workspace(folder)
     (folder / "qpgis.toml").write_text(toml.replace('["indicators.py"]', '"indicators.py"'), "utf-8")
     with pytest.raises(ConfigError, match=r"line \d+: indicators = 'indicators.py': Input should be a valid list"):
@@ -169,3 +172,182 @@ def test_nothing_is_run_that_no_workspace_names(workspace: Maker) -> None:
     folder = workspace(layer("forest"), forest=frame([square(0, 0)]))
     (folder / "indicators.py").write_text("raise SystemExit", "utf-8")
     assert list(qp.open_workspace(folder).indicators) == list(registry())
+
+
+# ---- cards ----
+
+CARD = """
+[indicators.{id}]
+zh = "甲"
+en = "A"
+unit = "{unit}"
+theme = "land"
+
+[indicators.{id}.definitions.one]
+zh = "甲 ÷ 乙"
+en = "a over b"
+{sides}
+"""
+
+
+def carded(workspace: Maker, sides: str, *, unit: str = "%", id: str = "mine", toml: str = LAYERS) -> Path:
+    """The same workspace with a card."""
+    folder = own(workspace, NEAR_WATER, toml)
+    text = (folder / "qpgis.toml").read_text("utf-8").replace("indicators.py", "card.toml")
+    (folder / "qpgis.toml").write_text(text, "utf-8")
+    (folder / "card.toml").write_text(CARD.format(id=id, unit=unit, sides=sides), "utf-8")
+    return folder
+
+
+FOREST, ZONE = '{measure = "area", of = "forest"}', '{measure = "zone_area"}'
+
+
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "unit", "expected"),
+    [
+        (FOREST, ZONE, "%", 60),  # 300-900 of 0-1000; water 0-100 is no land
+        (
+            FOREST,
+            f'[{ZONE}, {{measure = "area", of = "water", minus = true}}]',
+            "%",
+            60 / 0.9,
+        ),
+        (FOREST, None, "km2", 0.6),
+        ('{measure = "area", of = ["forest", "water"]}', ZONE, "%", 70),
+        ('{measure = "area", of = "forest", near = {layer = "water", limit_m = 300}}', FOREST, "%", 100 / 6),
+        (f'[{FOREST}, {{measure = "area", of = "water"}}]', None, "km2", 0.7),
+        ('{measure = "area", of = "park", outside = "forest"}', None, "km2", 0.1),  # park 200-400 in a, half of it wood
+        ('{measure = "length", of = "roads", classes = {roads = ["trunk"]}}', ZONE, "km/km2", 1),
+        ('{measure = "count", of = "stations"}', None, "count", 2),
+        ('{measure = "count", of = "stations", near = {layer = "water", limit_m = 300}}', None, "count", 1),
+        (FOREST, '{measure = "people", of = "residents"}', "m2/person", 600_000 / 40),
+    ],
+)
+def test_cards_by_hand(workspace: Maker, numerator: str, denominator: str | None, unit: str, expected: float) -> None:
+    toml = LAYERS + layer("park") + layer("roads", 'class_field = "kind"') + layer("stations")
+    toml += layer("residents", 'amount_field = "people"')
+    sides = f"numerator = {numerator}\n" + (f"denominator = {denominator}\n" if denominator else "")
+    folder = carded(workspace, sides, unit=unit, toml=toml)
+    write(
+        folder,
+        {
+            "park": frame([square(200, 0, 200, 1000), square(300, 0, 100, 1000), square(1000, 0, 100, 1000)]),
+            "roads": frame([line((0, 10), (1000, 10)), line((0, 20), (1000, 20))], kind=["trunk", "primary"]),
+            "stations": frame([at(350, 500), at(700, 500)]),
+            "residents": frame([at(500, 500), at(600, 500)], people=[30, 10]),
+        },
+    )
+    # 4549 stretches by 0.02 %: squares are that much smaller on the ground
+    assert values(qp.open_workspace(folder), "mine", "one")["a"] == pytest.approx(expected, rel=1e-3)
+
+
+CARD_MISTAKES = {
+    "layer": ('{measure = "area", of = "forrest"}', "of.0 = 'forrest': unknown layer; did you mean 'forest'"),
+    "key": ('{measure = "area", off = "forest"}', "unknown key 'off'.*did you mean 'of'"),
+    "measure": ('{measure = "aera", of = "forest"}', "measure = 'aera'.*is not known; use 'zone_area', 'area'"),
+    "class": (
+        '{measure = "area", of = "water", classes = {water = ["rivr"]}}',
+        "water: no class 'rivr'; did you mean 'river'",
+    ),
+    "group": ('{measure = "area", of = "water", classes = {water = "rivers"}}', "'rivers'"),
+    "stray_class": (
+        '{measure = "area", of = "forest", classes = {water = ["river"]}}',
+        "classes of water, which the term doesn't name",
+    ),
+    "geometry": ('{measure = "length", of = "forest"}', "length is of lines, but forest holds polygons"),
+    "several": ('{measure = "count", of = ["stations", "facilities"]}', "count needs of = one layer"),
+    "none": ('{measure = "area"}', "area needs of = the layers"),
+    "zone": ('{measure = "zone_area", of = "forest"}', "the area of the zone itself"),
+    "outside": ('{measure = "length", of = "roads", outside = "water"}', "outside goes with area"),
+    "near": ('{measure = "length", of = "roads", near = {layer = "water", limit_m = 5}}', "near goes with area, count"),
+    "near_limit": ('{measure = "area", of = "forest", near = {layer = "water"}}', "'limit_m' is missing"),
+    "minus": ('{measure = "area", of = "forest", minus = true}', "the first term is what others are subtracted from"),
+    "units": (
+        '[{measure = "area", of = "forest"}, {measure = "length", of = "roads"}]',
+        "area and length can't be added",
+    ),
+}
+
+
+@pytest.mark.parametrize(("numerator", "message"), CARD_MISTAKES.values(), ids=CARD_MISTAKES)
+def test_a_mistake_in_a_card_is_told_with_its_line(workspace: Maker, numerator: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^card.toml: line 11: .*{message}"):
+        qp.open_workspace(carded(workspace, f"numerator = {numerator}"))
+
+
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        (
+            'numerator = {measure = "length", of = "roads"}\ndenominator = {measure = "zone_area"}',
+            "^card.toml: line 2: mine: one: m over m2 isn't given in %; change the unit",
+        ),
+        ("", "^card.toml: line 8: 'numerator' is missing"),
+        ("numerator = {", "no TOML: .*line"),
+    ],
+)
+def test_a_card_as_a_whole(workspace: Maker, sides: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        qp.open_workspace(carded(workspace, sides))
+
+
+def test_a_card_is_named_as_no_other(workspace: Maker) -> None:
+    total = 'numerator = {measure = "area", of = "forest"}'
+    with pytest.raises(ConfigError, match=r"card.toml: line 2: forest_cover: there is an indicator of this id already"):
+        qp.open_workspace(carded(workspace, total, unit="km2", id="forest_cover"))
+    with pytest.raises(ConfigError, match=r"line 5: .*unit = 'km3': unknown unit; did you mean 'km'"):
+        qp.open_workspace(carded(workspace, total, unit="km3"))
+
+
+def test_cards_keep_the_contracts(workspace: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+    green = '{measure = "area", of = ["forest", "park"], near = {layer = "water", limit_m = 50}, outside = "grass"}'
+    wet = '{measure = "area", of = "water", classes = {water = ["lake", "river"]}, minus = true}'
+    folder = carded(workspace, f"numerator = [{green}, {wet}]\ndenominator = {ZONE}\n")
+    assert main(["check", str(folder), "--indicators"]) == 0, capsys.readouterr().out
+    assert main(["list", "--long", "--workspace", str(folder)]) == 0
+    above = "area(forest + park, outside grass, within 50 m of water) - area(water[lake+river])"
+    assert f"`100 * ({above}) / area(zone)`" in capsys.readouterr().out
+
+
+# ---- what the page about them shows ----
+
+
+def test_the_examples_of_the_page_run(workspace: Maker, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "own_indicators.md").read_text("utf-8")
+    (named, card), (code,) = (
+        re.findall(rf"^```{language}\n(.*?)^```", page, re.M | re.S) for language in ("toml", "python")
+    )
+    toml = LAYERS.replace('"water.gpkg"', '"water.gpkg"\nclass_field = "kind"')
+    toml += layer("grass") + layer("park") + layer("stations")
+    folder = workspace(
+        toml,
+        head=HEAD.replace("[zones]", f"{named}[zones]"),
+        forest=frame([square(300, 0, 600, 1000)]),
+        water=frame([square(0, 0, 100, 1000)], kind=["pond"]),
+        grass=frame([square(0, 1000)]),
+        park=frame([square(0, 0, 400, 1000)]),
+        stations=frame([at(300, 500)]),
+    )
+    (folder / "greenery.toml").write_text(card, "utf-8")
+    (folder / "indicators.py").write_text(code, "utf-8")
+    assert main(["check", str(folder), "--indicators"]) == 0, capsys.readouterr().out
+    assert main(["run", str(folder), "--out", str(tmp_path / "out"), "--definitions", "all"]) == 0
+    ws = qp.open_workspace(folder)
+    assert [name for name in ws.indicators if name not in registry()] == [
+        "forest_near_water",
+        "green_land",
+        "green_near_stations",
+    ]
+    assert values(ws, "forest_near_water", "near_300m")["a"] == pytest.approx(100 / 6, rel=1e-3)
+    assert values(ws, "forest_near_water", "rivers_and_lakes")["a"] == 0  # the water is a pond
+    assert values(ws, "green_land", "on_land")["a"] == pytest.approx(
+        0.8, rel=1e-3
+    )  # 100-900: the park's 0-100 is water
+    # the disc of 800 m around (300, 500) holds all of the forest's 300-900, whose far corners are 781 m off
+    assert values(ws, "green_near_stations", "near_800m")["a"] == pytest.approx(100, rel=1e-3)
+    assert 0 < values(ws, "green_near_stations", "near_500m")["a"] < 100
+
+
+def test_the_page_tells_every_promise() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "own_indicators.md").read_text("utf-8")
+    assert re.findall(r"^\| `(\w+)` \| .*$", page.split("## What every indicator promises")[1], re.M) == list(CONTRACTS)

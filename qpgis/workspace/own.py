@@ -17,12 +17,15 @@ from qpgis.indicators import registry
 from qpgis.indicators.declaration import Indicator
 from qpgis.provenance import sha256_of
 from qpgis.sources import regular_file
+from qpgis.workspace.cards import read_cards
 
-SUFFIXES = (".py",)
+SUFFIXES = (".py", ".toml")
+Kinds = Mapping[str, Collection[str]]
+"""The kinds of layer that there are, and what the features of each may be."""
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def indicators_of(folder: Path, files: Iterable[str], kinds: Collection[str]) -> Mapping[str, Indicator]:
+def indicators_of(folder: Path, files: Iterable[str], kinds: Kinds) -> Mapping[str, Indicator]:
     """Every indicator of a workspace by its id: those of qpgis, then its own in the order of their files.
 
     Parameters
@@ -30,8 +33,8 @@ def indicators_of(folder: Path, files: Iterable[str], kinds: Collection[str]) ->
     folder : Path
         The workspace's.
     files : iterable of str
-        ``indicators = [...]`` of its ``qpgis.toml``. Python files are **run**.
-    kinds : collection of str
+        ``indicators = [...]`` of its ``qpgis.toml``: cards (TOML), and Python files, which are **run**.
+    kinds : mapping of layer to geometry types
         The kinds of layer that there are.
 
     Raises
@@ -48,15 +51,16 @@ def indicators_of(folder: Path, files: Iterable[str], kinds: Collection[str]) ->
             raise ConfigError(f"doesn't exist in {folder}", file=file)
         regular_file(path, what=file)
         mistakes: list[str] = []
-        for one in python_indicators(path, file):
-            mistakes += _mistakes(one, found, kinds)
+        declared = read_cards(path, file, kinds) if path.suffix == ".toml" else python_indicators(path, file)
+        for one, at in declared:
+            mistakes += [at + mistake for mistake in _mistakes(one, found, kinds)]
             found[one.id] = one
         if mistakes:
             raise ConfigError(dict.fromkeys(mistakes), file=file)
     return MappingProxyType(found)
 
 
-def _mistakes(one: Indicator, others: Mapping[str, Indicator], kinds: Collection[str]) -> Iterator[str]:
+def _mistakes(one: Indicator, others: Mapping[str, Indicator], kinds: Kinds) -> Iterator[str]:
     """Why an own indicator can't stand beside the others, or can't be computed."""
     if not _ID.fullmatch(one.id):
         yield f"{one.id}: the id stands in file columns; write it in a-z, 0-9 and _, with a letter first"
@@ -80,8 +84,10 @@ def _origin(one: Indicator) -> str:
     return f"in {one.file}" if one.file else "one of qpgis's own"
 
 
-def python_indicators(path: Path, name: str) -> list[Indicator]:
-    """The indicators that a Python file declares; the file is run, and nothing is written beside it.
+def python_indicators(path: Path, name: str) -> list[tuple[Indicator, str]]:
+    """The indicators that a Python file declares, each with ``line 3: ``, where it begins; the file is run.
+
+    Nothing is written beside it.
 
     Parameters
     ----------
@@ -107,7 +113,12 @@ def python_indicators(path: Path, name: str) -> list[Indicator]:
     own = [one for one in declared if one.function.__module__ == module.__name__]
     if not own:
         raise ConfigError("declares no indicator; put @indicator(...) above a function", file=name)
-    return [replace(one, function=_guarded(one.function, path, name), file=name) for one in own]
+    return [(replace(one, function=_guarded(one.function, path, name), file=name), _begin(one)) for one in own]
+
+
+def _begin(one: Indicator) -> str:
+    code = getattr(one.function, "__code__", None)
+    return f"line {code.co_firstlineno}: " if code else ""
 
 
 def _guarded(function: Callable[..., Any], path: Path, name: str) -> Callable[..., Any]:
