@@ -20,6 +20,7 @@ RATES: Mapping[str, Mapping[tuple[str, str], int]] = MappingProxyType(
         "count/km": {("count", "m"): 1000},
         "m2/person": {("m2", "people"): 1},
         "people/count": {("people", "count"): 1},
+        "per_10k": {("count", "people"): 10_000},
     }
 )
 """Units of quotients: which units may be divided, and by what the quotient is multiplied."""

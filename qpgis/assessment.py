@@ -19,9 +19,12 @@ from qpgis.engine import Engine
 from qpgis.errors import (
     ConfigError,
     MissingAmounts,
+    MissingAmountUnit,
     MissingClasses,
     MissingLayer,
     MissingServices,
+    MissingStatuses,
+    NoneOfClass,
     NotComputable,
     RepeatedNames,
     did_you_mean,
@@ -48,6 +51,7 @@ _LACKS: Mapping[type[NotComputable], str] = {
     MissingLayer: "note_missing_layer",
     MissingClasses: "note_missing_classes",
     MissingAmounts: "note_missing_amounts",
+    MissingStatuses: "note_missing_statuses",
 }
 """What is said of each reason why a value can't be computed."""
 _SURVEYED_WHOLLY = 1 - 1e-6
@@ -418,6 +422,13 @@ class _Run:
             elif isinstance(reason, RepeatedNames):
                 layer = text(f"layer_{reason.layer}", self.lang)
                 yield text("note_repeated_names", self.lang, layer=layer, names=ids_text(reason.names))
+            elif isinstance(reason, NoneOfClass):
+                named = (text(f"class_{name}", self.lang) for name in reason.classes)
+                words = {"layer": text(f"layer_{reason.layer}", self.lang), "classes": separator.join(named)}
+                yield text("note_none_of_class", self.lang, **words)
+            elif isinstance(reason, MissingAmountUnit):
+                words = {"layer": text(f"layer_{reason.layer}", self.lang), "kind": reason.layer, "unit": reason.unit}
+                yield text("note_missing_amount_unit", self.lang, **words)
             else:
                 lacking.setdefault(_LACKS[type(reason)], []).append(reason.layer)
             layers[reason.layer] = Layer.empty(reason.layer, self.workspace.area.base.source)

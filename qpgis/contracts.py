@@ -33,6 +33,7 @@ CUT_M = 430.0
 """Where the square kilometre is cut in two; no made feature ends there."""
 SCHEME = "sandiao"
 """Of the codes of the made land use."""
+STATUSES = ("existing", "planned", "under_construction", "studied")
 TOLERANCE = 1e-9
 MADE = Source("made", Grade.SYNTHETIC)
 Layers = Mapping[str, AnyLayer]
@@ -102,7 +103,9 @@ def _layer(kind: str) -> Layer:
     frame["amount"] = rng.integers(1, 100, len(classes)).astype(float)
     frame["oneway"] = np.arange(len(classes)) % 3 == 0
     frame["ref"] = ""
-    return Layer(kind, frame, shapes, MADE, None, f"made {kind}", scheme=SCHEME if kind == "landuse" else "")
+    frame["plan_status"] = [STATUSES[n % len(STATUSES)] for n in range(len(classes))]
+    codes_of, unit = SCHEME if kind == "landuse" else "", "m2" if kind == "facilities" else ""
+    return Layer(kind, frame, shapes, MADE, None, f"made {kind}", scheme=codes_of, amount_unit=unit)
 
 
 def _polygons(number: int, rng: np.random.Generator) -> Geometries:

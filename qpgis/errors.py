@@ -85,6 +85,29 @@ class MissingServices(NotComputable):
         super().__init__(layer, f"layer {layer!r} holds no facility for {', '.join(self.services)}")
 
 
+class NoneOfClass(NotComputable):
+    """No feature is of the classes that an indicator counts, and the layer may well not hold them all."""
+
+    def __init__(self, layer: str, classes: Iterable[str]) -> None:
+        self.classes = tuple(sorted(classes))
+        super().__init__(layer, f"no feature of layer {layer!r} is of class {', '.join(self.classes)}")
+
+
+class MissingStatuses(NotComputable):
+    """An indicator tells features by their plan status, but the workspace doesn't say which field holds it."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(layer, f"layer {layer!r} has no plan statuses; name its status_field")
+
+
+class MissingAmountUnit(NotComputable):
+    """An indicator sums amounts of one unit, and the workspace doesn't say that the layer's are."""
+
+    def __init__(self, layer: str, unit: str) -> None:
+        self.unit = unit
+        super().__init__(layer, f"the amounts of layer {layer!r} aren't said to be {unit}; write amount_unit")
+
+
 class MissingAmounts(NotComputable):
     """An indicator sums what features stand for, but the workspace doesn't say which field holds it."""
 

@@ -105,6 +105,8 @@ class Scheme:
     stripped : str
         Letters at the end of a code that change nothing of what it counts as.
     classes : mapping of code to LandClass
+    uses : mapping of code to str
+        What construction land of a code, and of all that it begins, is used for.
     """
 
     id: str
@@ -116,6 +118,7 @@ class Scheme:
     digits: int
     stripped: str
     classes: MappingProxyType[str, LandClass] = field(repr=False)
+    uses: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     def title_in(self, lang: Lang) -> str:
         """Its title in a language."""
@@ -178,8 +181,14 @@ class Scheme:
         for code in codes:
             row = self.lookup(code)
             if row is not None and self._belongs(row, code, kind, picked):
-                found[code] = row.class_ if row.layer == kind else row.code
+                found[code] = self._class(row, code, kind)
         return found
+
+    def _class(self, row: LandClass, code: str, kind: str) -> str:
+        """What a code is within a layer: of construction land its use, empty where the code doesn't tell it."""
+        if kind == "construction":
+            return next((self.uses[stem] for stem in self.stems(code) if stem in self.uses), "")
+        return row.class_ if row.layer == kind else row.code
 
     def _belongs(self, row: LandClass, code: str, kind: str, picked: tuple[str, ...] | None) -> bool:
         if picked is None:
@@ -271,7 +280,8 @@ def scheme(name: str) -> Scheme:
     table = read_toml("schemes", f"{name}.toml")
     rows = {row["code"]: _land_class(row) for row in table["classes"]}
     words = {key: table[key] for key in ("title", "title_en", "edition", "source", "standing", "digits")}
-    return Scheme(name, stripped=table.get("stripped", ""), classes=MappingProxyType(rows), **words)
+    uses = {code: use for use, codes in table.get("uses", {}).items() for code in codes}
+    return Scheme(name, stripped=table.get("stripped", ""), classes=MappingProxyType(rows), uses=uses, **words)
 
 
 def _titled(name: str) -> str:
@@ -537,7 +547,16 @@ def class_words(kind: str) -> MappingProxyType[str, str]:
     >>> class_words("roads")["高速公路"], class_words("water")["湖泊"], len(class_words("rail"))
     ('motorway', 'lake', 0)
     """
-    if kind not in ("facilities", "optional", "roads", "sections", "water"):
+    if kind not in (
+        "construction",
+        "facilities",
+        "optional",
+        "public_land",
+        "roads",
+        "sections",
+        "villages",
+        "water",
+    ):
         return MappingProxyType({})
     table = read_toml("schemes", f"{kind}.toml")["classes"]
     return MappingProxyType({word: name for name, words in table.items() for word in (name, *words)})

@@ -14,7 +14,15 @@ import numpy as np
 import shapely
 
 from qpgis.crs import Floats, Geometries, Plane, label, lonlat, parse
-from qpgis.errors import ConfigError, LayerError, MissingClasses, MissingLayer, RepeatedNames, did_you_mean
+from qpgis.errors import (
+    ConfigError,
+    LayerError,
+    MissingClasses,
+    MissingLayer,
+    MissingStatuses,
+    RepeatedNames,
+    did_you_mean,
+)
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, oneway_of, plan_status_of, scheme, water_classes
 from qpgis.periods import first_day, last_day
@@ -47,7 +55,11 @@ LAYERS: Mapping[str, tuple[GeometryType, ...]] = {
     "landuse": _POLYGONS,
     "construction": _POLYGONS,
     "residential": _POLYGONS,
+    "public_land": _POLYGONS,
     "optional": _POLYGONS,
+    "basic_farmland": _POLYGONS,
+    "redline": _POLYGONS,
+    "growth_boundary": _POLYGONS,
     "corridors": _POLYGONS,
     "blue_lines": _POLYGONS,
     "corridor_axes": _LINES,
@@ -66,12 +78,16 @@ LAYERS: Mapping[str, tuple[GeometryType, ...]] = {
     "served": _PLACES,
     "facilities": _POINTS,
     "sections": _POINTS,
+    "villages": _PLACES,
+    "projects": _PLACES,
 }
 """Every kind of layer and what its features may be. The names planners read are in the catalogue, ``layer_<kind>``."""
 
 _DIMENSION = {"point": 0, "line": 1, "polygon": 2}
 _UNITED = {"polygon": shapely.union_all, "line": shapely.multilinestrings, "point": shapely.multipoints}
 _PARTS = {"point": {0, 4}, "line": {1, 5}, "polygon": {3, 6}}
+NEVER_CUT = frozenset({"projects"})
+"""Kinds that keep features of every plan status and date: indicators tell them by it."""
 SHOW = "show_"
 """Begins the names of columns that maps show and nothing else reads."""
 COLUMNS = (
@@ -173,6 +189,8 @@ class Layer:
     codes : mapping of code to class, or None
         Which codes of the land use that it was selected from make it up, each with its class in it; ``None`` where it
         isn't all the ground of some codes.
+    amount_unit : str
+        What its amounts count: ``people``, ``m2``, ...; empty where the workspace doesn't say.
     """
 
     kind: str
@@ -185,6 +203,7 @@ class Layer:
     selected_from: str = ""
     scheme: str = ""
     codes: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
+    amount_unit: str = ""
 
     @classmethod
     def empty(cls, kind: str, source: Source, extent: Geometry | None = None) -> Layer:
@@ -255,6 +274,22 @@ class Layer:
         """The ground of polygons; what overlaps or adjoins is one."""
         return dissolved(self.geometry)
 
+    def of_status(self, statuses: Iterable[str]) -> Layer:
+        """The features of some plan statuses, of a kind that isn't cut to them (:data:`NEVER_CUT`).
+
+        Raises
+        ------
+        MissingStatuses
+            If the file has no plan statuses.
+        """
+        if "plan_status" not in self.frame:
+            if len(self):
+                raise MissingStatuses(self.kind)
+            return self
+        wanted = sorted(set(statuses))
+        mask = self.frame["plan_status"].map(plan_status_of).isin(wanted).to_numpy()
+        return self.select(mask, f"status in {'+'.join(wanted)}")
+
     def of_size(self, least_m2: float, under_m2: float = math.inf) -> Layer:
         """The polygons with an area of at least one figure and under another; those that touch are one."""
         area = shapely.area(self.dissolved)
@@ -308,6 +343,10 @@ class AbsentLayer:
         raise MissingLayer(self.kind)
 
     def parcels(self, kinds: Iterable[str]) -> Layer:
+        """Raise: there is nothing to select from."""
+        raise MissingLayer(self.kind)
+
+    def of_status(self, statuses: Iterable[str]) -> Layer:
         """Raise: there is nothing to select from."""
         raise MissingLayer(self.kind)
 
@@ -686,9 +725,9 @@ def _there(frame: pd.DataFrame, state: State, report: _Report) -> np.ndarray:
         status = frame["plan_status"].map(plan_status_of)
         unknown = status.isna().to_numpy()
         _count_words(report, Severity.ERROR, "unknown_status", frame, frame["plan_status"], unknown)
-        there &= status.isin(state.statuses).to_numpy()
+        there &= (status.notna() if report.layer in NEVER_CUT else status.isin(state.statuses)).to_numpy()
         _count_words(report, Severity.INFO, "other_status", frame, frame["plan_status"], ~there & ~unknown)
-    if "opened" in frame:
+    if "opened" in frame and report.layer not in NEVER_CUT:
         opened = frame["opened"].map(_date_of)
         words = as_text(frame["opened"])
         bad = (opened.isna() & (words != "")).to_numpy()

@@ -6,11 +6,11 @@ The engine evaluates them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from qpgis.amounts import WHOLES
-from qpgis.errors import ConfigError, MissingAmounts, MissingLayer
+from qpgis.errors import ConfigError, MissingAmounts, MissingAmountUnit, MissingLayer, NoneOfClass
 from qpgis.layers import AbsentLayer, Layer
 
 AnyLayer = Layer | AbsentLayer
@@ -381,6 +381,31 @@ def linked(*, gap_within_m: float, least_m: float | None = None) -> Linked:
     return Linked(gap_within_m, least_m)
 
 
+def of_class(layer: AnyLayer, classes: Iterable[str], *, complete: bool = True) -> Layer:
+    """The features of some classes, where that there is none of them means none.
+
+    Parameters
+    ----------
+    layer : Layer
+    classes : iterable of str
+    complete : bool
+        Whether the layer holds all that there is, as land use does: then none means none, unless some feature has no
+        class. A list of places that names none of a class has most likely not collected them.
+
+    Raises
+    ------
+    NoneOfClass
+        If there is none, which doesn't mean none.
+    MissingLayer, MissingClasses
+        As :meth:`qpgis.layers.Layer.where`.
+    """
+    wanted = tuple(classes)
+    chosen = layer.where(wanted)
+    if not len(chosen) and isinstance(layer, Layer) and (chosen.unclassified or (len(layer) and not complete)):
+        raise NoneOfClass(chosen.kind, wanted)
+    return chosen
+
+
 def _present(layers: tuple[AnyLayer, ...]) -> tuple[Layer, ...]:
     for layer in layers:
         if isinstance(layer, AbsentLayer):
@@ -507,7 +532,26 @@ def people(residents: AnyLayer, *, where: Rule | None = None) -> Part:
     MissingLayer, MissingAmounts
         If the workspace lacks the layer, or doesn't say which of its fields holds the number of people.
     """
-    layers = _present((residents,))
-    if len(layers[0]) and "amount" not in layers[0].frame:
-        raise MissingAmounts(layers[0].kind)
-    return Part("amount", "people", layers, where=where)
+    return _amount(residents, "people", where)
+
+
+def floor_area(facilities: AnyLayer, *, where: Rule | None = None) -> Part:
+    """Sum of the areas (m2) that a layer's features stand for (its ``amount_field``) within each zone.
+
+    Raises
+    ------
+    MissingLayer, MissingAmounts, MissingAmountUnit
+        If the workspace lacks the layer; names no such field, or no feature has its area; or doesn't declare that the
+        amounts are areas: ``amount_unit = "m2"``.
+    """
+    return _amount(facilities, "m2", where)
+
+
+def _amount(layer: AnyLayer, unit: str, where: Rule | None) -> Part:
+    """The sum of a layer's amounts, which must be said to be of the unit; people need not be."""
+    (one,) = _present((layer,))
+    if len(one) and ("amount" not in one.frame or one.frame["amount"].isna().all()):
+        raise MissingAmounts(one.kind)
+    if len(one) and one.amount_unit != unit and (one.amount_unit or unit != "people"):
+        raise MissingAmountUnit(one.kind, unit)
+    return Part("amount", unit, (one,), where=where)

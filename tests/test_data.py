@@ -54,10 +54,19 @@ def test_ids_are_unique_over_all_layers() -> None:
 
 
 UNPUBLISHED = {
+    "basic_farmland_area": "缺少图层：永久基本农田",
+    "beautiful_village_sites": "没有“美丽乡村示范村”",
     "blue_line_construction": "缺少图层：河道蓝线",
+    "built_in_basic_farmland": "缺少图层：永久基本农田",
+    "built_in_redline": "缺少图层：生态保护红线",
+    "built_outside_growth_boundary": "缺少图层：城镇开发边界",
     "greenway_continuity": "缺少图层：绿道",
     "greenway_coverage": "缺少图层：绿道",
     "greenway_length": "缺少图层：绿道",
+    "projects_by_status": "缺少图层：项目",
+    "projects_completed_share": "缺少图层：项目",
+    "redline_area": "缺少图层：生态保护红线",
+    "villages_by_class": "没有“保留保护村”",
     "water_quality_good_share": "缺少图层：水质监测断面",
 }
 """What no document says where it is or how good, so it isn't drawn either: indicators, and the reason given."""
@@ -72,8 +81,9 @@ def test_every_indicator_has_a_value_in_every_embedded_zone(embedded: Assessment
         said = UNPUBLISHED.get(row.indicator, "分母为 0")  # no corridor runs there
         assert said in row.note, row
     computed = [row for row in computed if row.indicator not in UNPUBLISHED]
-    assert {row.grade for row in computed if row.indicator != "rail_stations"} == {"synthetic"}
-    assert {row.grade for row in computed if row.indicator == "rail_stations"} == {"schematic"}
+    schematic = {"demonstration_villages", "rail_stations"}
+    assert {row.grade for row in computed if row.indicator not in schematic} == {"synthetic"}
+    assert {row.grade for row in computed if row.indicator in schematic} == {"schematic"}
 
 
 def test_the_embedded_data_have_no_errors(embedded: Assessment) -> None:
@@ -123,7 +133,7 @@ def test_building_again_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_every_class_of_a_scheme_has_a_colour(name: str) -> None:
     table = scheme(name)
     bare = [code for code in table.classes if table.coloured(code) is None]
-    assert all(table.classes[code].layer == "" or code in ("07", "10", "14") for code in bare), bare
+    assert all(table.classes[code].layer == "" or code in ("07", "08", "10", "14") for code in bare), bare
 
 
 def test_a_code_takes_the_colour_of_what_it_begins_with() -> None:

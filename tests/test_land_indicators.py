@@ -7,6 +7,7 @@ import math
 import pytest
 
 import qpgis as qp
+from qpgis.landuse import class_words, scheme
 from tests.conftest import Maker, frame, layer, square
 from tests.test_access import at, values
 
@@ -58,3 +59,48 @@ def test_a_park_beyond_the_border_serves_too(workspace: Maker) -> None:
     made = {"park": frame([square(1000, 0, 100, 100)]), "residential": frame([square(600, 0, 200, 100)])}
     ws = qp.open_workspace(workspace(tables, **made))
     assert values(ws, "park_service_radius", "residential_land")["a"] == pytest.approx(100)
+
+
+USES = ("housing", "public", "commercial", "industry", "storage", "transport", "utility", "open_space", "other_built")
+SURVEYED = layer("landuse", 'class_field = "code"', 'scheme = "sandiao"') + '[layers.construction]\nfrom = "landuse"\n'
+
+
+def test_built_land_by_use(workspace: Maker) -> None:
+    """Strips of the survey's codes, each a hectare a code: two of housing, and so on; the rest is fields."""
+    codes = ["0701", "0702", "08H1", "08H2", "05H1", "0601", "0508", "1003", "0809", "1109", "0810", "09", "1201"]
+    hectares = dict(zip(USES, (2, 2, 1, 1, 1, 1, 2, 1, 2), strict=True))
+    strips = [square(0, 10 * n, 1000, 10) for n in range(len(codes))]
+    rest = square(0, 10 * len(codes), 1000, 1000 - 10 * len(codes))
+    parcels = frame([*strips, rest, square(1000, 0, 1000, 1000)], code=[*codes, "0101", "0101"])
+    ws = qp.open_workspace(workspace(SURVEYED, landuse=parcels))
+    for use in USES:
+        found = values(ws, "construction_use_area", use)
+        assert (found["a"], found["b"]) == pytest.approx((hectares[use] / 100, 0), rel=1e-3, abs=1e-9)
+        share = values(ws, "construction_use_share", use)
+        assert share["a"] == pytest.approx(100 * hectares[use] / 13, rel=1e-4)
+        assert math.isnan(share["b"])  # nothing is built there
+    total = sum(values(ws, "construction_use_area", use)["a"] for use in USES)
+    assert total == pytest.approx(values(ws, "construction_area", "drawn")["a"], rel=1e-9)
+
+
+def test_a_use_that_the_codes_do_not_tell_is_not_none(workspace: Maker) -> None:
+    """05 alone may be shops or storage: neither can be said, though it is built."""
+    parcels = frame([square(0, 0, 1000, 500), square(0, 500, 1000, 500)], code=["05", "0701"])
+    ws = qp.open_workspace(workspace(SURVEYED, landuse=parcels))
+    result = qp.assess(ws, definitions={"construction_use_area": ["storage", "housing"]})["construction_use_area"]
+    rows = result[result["zone_id"] == "a"].set_index("definition")
+    assert math.isnan(rows.loc["storage", "value"])
+    assert "仓储用地" in rows.loc["storage", "note"]
+    assert rows.loc["housing", "value"] == pytest.approx(0.5, rel=1e-3)
+    assert "没有类别" in rows.loc["housing", "note"]
+
+
+@pytest.mark.parametrize("name", ["sandiao", "gbt21010_2017", "ydyh_2020", "ydyh_2023"])
+def test_every_built_code_has_one_use_but_for_those_above_several(name: str) -> None:
+    table = scheme(name)
+    built = [code for code, row in table.classes.items() if row.construction]
+    uses = table.members("construction", built)
+    unclear = {code for code, use in uses.items() if not use}
+    below = {code: {uses[one] for one in built if one.startswith(code) and one != code} for code in unclear}
+    assert all(len(found) > 1 for found in below.values()), below
+    assert set(uses.values()) - {""} == set(USES) == set(class_words("construction").values())

@@ -52,7 +52,12 @@ PUBLISHED_KM2 = {
 """Areas as the country publishes them; they are given to one decimal."""
 
 LACKING = {
+    "basic_farmland_area": "basic_farmland",
+    "beautiful_village_sites": "villages",
     "blue_green_share": "landuse",  # for the definition by parcels
+    "built_in_basic_farmland": "basic_farmland",
+    "built_in_redline": "redline",
+    "built_outside_growth_boundary": "growth_boundary",
     "bus_stop_coverage": "residents",
     "blue_line_construction": "blue_lines",
     "greenway_continuity": "greenways",
@@ -60,10 +65,24 @@ LACKING = {
     "greenway_length": "greenways",
     "people_per_park": "residents",
     "water_quality_good_share": "sections",
+    "construction_area_per_person": "residents",
+    "construction_use_area": "建设用地",  # roads, schools and the like aren't mapped by land use
+    "construction_use_share": "建设用地",
     "corridor_full_width": "corridor_axes",
+    "culture_sport_area_per_person": "amount_field",
+    "demonstration_villages": "villages",
+    "elderly_care_area_per_person": "养老",
+    "elderly_care_per_10k": "养老",
+    "facility_count": "养老",
+    "health_facilities_per_10k": "residents",
     "living_circle_15min": "养老",  # nobody mapped any in 2015
     "park_area_per_person": "residents",
+    "projects_by_status": "projects",
+    "projects_completed_share": "projects",
     "rail_station_coverage": "residents",
+    "redline_area": "redline",
+    "sports_area_per_person": "amount_field",
+    "villages_by_class": "villages",
 }
 """What OpenStreetMap lacks for an indicator, or for some of its definitions: a word of the reason that is given."""
 WHOLES = {"corridor_continuity", "patch_connectivity"}
@@ -393,10 +412,12 @@ def test_what_openstreetmap_lacks_is_missing_with_its_reason(rows: list[dict[str
     assert {row["status"] for row in missing} == {"not_computable"}
     assert {row["indicator"] for row in missing} == {*LACKING, *(name for name, _ in NONE_THERE)}
     for row in missing:
-        by_people = row["definition"].startswith(("people", "residents"))
+        people = row["definition"].removeprefix("land_")
+        kind = "residents" if people.startswith(("people", "residents")) else people
+        by_people = kind in ("residents", "registered", "actual", "served")
         reason = NONE_THERE.get((row["indicator"], row["definition"]), LACKING.get(row["indicator"], ""))
         assert reason
-        assert ("residents" if by_people else reason) in row["note"], row
+        assert (kind if by_people else reason) in row["note"], row
 
 
 def test_stations_are_those_of_the_raw_file(rows: list[dict[str, str]], oracle: Oracle, extract_file: Path) -> None:

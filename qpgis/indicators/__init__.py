@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from qpgis.indicators import ecology, greenways, land, parks, roads, services, transit, water
+from qpgis.indicators import (
+    control_lines,
+    ecology,
+    facilities,
+    greenways,
+    land,
+    parks,
+    roads,
+    services,
+    transit,
+    villages,
+    water,
+)
 from qpgis.indicators.declaration import Definition, Indicator, indicator
 
 __all__ = ["Definition", "Indicator", "indicator", "registry"]
@@ -13,6 +25,18 @@ __all__ = ["Definition", "Indicator", "indicator", "registry"]
 
 def registry() -> Mapping[str, Indicator]:
     """Every indicator by its id, in the order of outputs."""
-    modules = (ecology, greenways, land, parks, roads, services, transit, water)
+    modules = (
+        ecology,
+        facilities,
+        greenways,
+        land,
+        control_lines,
+        parks,
+        roads,
+        services,
+        transit,
+        villages,
+        water,
+    )
     declared = [value for module in modules for value in vars(module).values() if isinstance(value, Indicator)]
     return MappingProxyType({one.id: one for one in declared})

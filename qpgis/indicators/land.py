@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from qpgis import parts
 from qpgis.indicators.declaration import Definition, indicator
+from qpgis.indicators.heads import by_population, heads
 from qpgis.indicators.reached import in_park_radius
 from qpgis.parts import AnyLayer, Ratio, Total, Zones
 
 _PARKS = "住房城乡建设部 2021 年城市体检指标：公园绿地服务半径覆盖率（5000 m² 以上按 500 m，2000–5000 m² 按 300 m）"
 _BY_LANDUSE = "建设用地按用地分类的归并，为本工具的解读"
+_USES = {
+    "housing": ("居住用地", "housing"),
+    "public": ("公共管理与公共服务用地", "public administration and services"),
+    "commercial": ("商业服务业用地", "commerce"),
+    "industry": ("工矿用地", "industry and mining"),
+    "storage": ("仓储用地", "storage"),
+    "transport": ("交通运输用地", "transport"),
+    "utility": ("公用设施用地", "utilities"),
+    "open_space": ("绿地与开敞空间用地", "green and open space"),
+    "other_built": ("其他建设用地（特殊、留白、空闲地）", "other uses"),
+}
+
+
+def _by_use(zh: str, en: str) -> tuple[Definition, ...]:
+    """A definition for each use of construction land."""
+    return tuple(
+        Definition(name, f"{words}{zh}", f"{en}: {words_en}", {"use": name}, standing=_BY_LANDUSE, competes=False)
+        for name, (words, words_en) in _USES.items()
+    )
 
 
 @indicator(
@@ -57,6 +77,79 @@ def construction_area(zones: Zones, construction: AnyLayer) -> Total:
 
 @indicator(
     unit="km2",
+    zh="分类建设用地面积",
+    en="Construction land by use",
+    theme="land",
+    definitions=_by_use("面积", "Area of construction land"),
+)
+def construction_use_area(zones: Zones, construction: AnyLayer, *, use: str = "housing") -> Total:
+    """Construction land of a use (分类建设用地面积), in km2.
+
+    Formula: ``area(construction of the use)``; it adds up over zones. Codes that may be several uses count as none,
+    which the note says; missing where that leaves nothing of the use.
+
+    Parameters
+    ----------
+    use : str
+        A use of ``data/schemes/construction.toml``.
+    """
+    return Total(parts.area(parts.of_class(construction, (use,))))
+
+
+@indicator(
+    unit="%",
+    zh="分类建设用地占比",
+    en="Share of construction land by use",
+    theme="land",
+    definitions=_by_use("面积 ÷ 建设用地面积", "Construction land ÷ all construction land"),
+)
+def construction_use_share(zones: Zones, construction: AnyLayer, *, use: str = "housing") -> Ratio:
+    """Share of a use in construction land (分类建设用地占比), in %.
+
+    Formula: ``100 * area(construction of the use) / area(construction)``. Range 0 to 100; missing where nothing
+    is built.
+
+    Parameters
+    ----------
+    use : str
+        A use of ``data/schemes/construction.toml``.
+    """
+    return Ratio(parts.area(parts.of_class(construction, (use,))), parts.area(construction))
+
+
+@indicator(
+    unit="m2/person",
+    zh="人均建设用地面积",
+    en="Construction land a head",
+    theme="land",
+    definitions=by_population(
+        "建设用地面积", "Construction land", standing=f"{_BY_LANDUSE}；人口口径未见规定，逐一列出；城镇与村庄不分"
+    ),
+)
+def construction_area_per_person(
+    zones: Zones,
+    construction: AnyLayer,
+    residents: AnyLayer,
+    registered: AnyLayer,
+    actual: AnyLayer,
+    served: AnyLayer,
+    *,
+    population: str = "residents",
+) -> Ratio:
+    """Construction land a head (人均建设用地面积), in m2 a person.
+
+    Formula: ``area(construction) / people``. Land of towns and of villages isn't told apart.
+
+    Parameters
+    ----------
+    population : str
+        ``residents``, ``registered``, ``actual`` or ``served``: 常住, 户籍, 实有, 服务人口.
+    """
+    return Ratio(parts.area(construction), heads(population, residents, registered, actual, served))
+
+
+@indicator(
+    unit="km2",
     zh="耕地面积",
     en="Farmland",
     theme="land",
@@ -82,21 +175,28 @@ def farmland_area(zones: Zones, farmland: AnyLayer) -> Total:
     zh="人均公园绿地面积",
     en="Park area a head",
     theme="land",
-    definitions=(
-        Definition(
-            "residents",
-            "公园绿地面积 ÷ 常住人口",
-            "Park area ÷ residents (常住人口)",
-            standing="人口口径为常住人口；以户籍、实有或服务人口为分母时请换用相应的人口图层",
-        ),
-    ),
+    definitions=by_population("公园绿地面积", "Park area", standing="人口口径未见规定，逐一列出"),
 )
-def park_area_per_person(zones: Zones, park: AnyLayer, residents: AnyLayer) -> Ratio:
+def park_area_per_person(
+    zones: Zones,
+    park: AnyLayer,
+    residents: AnyLayer,
+    registered: AnyLayer,
+    actual: AnyLayer,
+    served: AnyLayer,
+    *,
+    population: str = "residents",
+) -> Ratio:
     """Park area a head (人均公园绿地面积), in m2 a person.
 
-    Formula: ``area(park) / people``. The people are those of the layer ``residents``: 常住人口 by default.
+    Formula: ``area(park) / people``.
+
+    Parameters
+    ----------
+    population : str
+        ``residents``, ``registered``, ``actual`` or ``served``: 常住, 户籍, 实有, 服务人口.
     """
-    return Ratio(parts.area(park), parts.people(residents))
+    return Ratio(parts.area(park), heads(population, residents, registered, actual, served))
 
 
 @indicator(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from qpgis.errors import ConfigError, MissingServices
-from qpgis.indicators.declaration import Definition, choose, indicator
+from qpgis.errors import ConfigError
+from qpgis.indicators.declaration import Definition, indicator
+from qpgis.indicators.facilities import offered
 from qpgis.indicators.reached import Streets, rule_to, share_reached
-from qpgis.landuse import services
-from qpgis.layers import Layer
 from qpgis.parts import AnyLayer, AtLeast, Ratio, Zones
 
 _UNCONFIRMED = "没有唯一的公式（按人口、住宅用地、面积等各有做法）；未经主管部门确认"
@@ -125,13 +124,10 @@ def living_circle_15min(
     TD/T 1062-2021 names circle and services, no formula of the coverage; speed, detour and snapping are settings that
     no source settles.
     """
-    offered = [facilities.where(choose(name, services(), setting="required")) for name in required]
-    lacking = [name for name, one in zip(required, offered, strict=True) if not len(one)]
-    if lacking and isinstance(facilities, Layer) and len(facilities):
-        raise MissingServices("facilities", lacking)
-    if at_least > len(offered):
-        raise ConfigError(f"at_least = {at_least}, but only {len(offered)} services are required")
+    found = offered(facilities, required)
+    if at_least > len(found):
+        raise ConfigError(f"at_least = {at_least}, but only {len(found)} services are required")
     streets = Streets(roads, (path, track, service), water, snap_within_m)
     way = partial(rule_to, streets=streets, route=route, limit_m=minutes * 60 * speed_m_s, detour=detour)
-    rules = tuple(way(targets) for targets in offered)
+    rules = tuple(way(targets) for targets in found)
     return share_reached(AtLeast(at_least or len(rules), rules), measured, {"people": residents, "land": residential})

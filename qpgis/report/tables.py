@@ -333,6 +333,7 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
     takes ``!`` in a path for an archive, so it is written elsewhere first. ``missed`` are those whom an indicator of
     coverage leaves out; ``patches`` and the like are features that an indicator singles out, with what each is worth.
     """
+    import pandas as pd
     import pyogrio
 
     zones = assessment.workspace.area.frame()
@@ -345,9 +346,8 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
             (row.indicator, row.definition), row.indicator if first else f"{row.indicator}:{row.definition}"
         )
     values = {(row.indicator, row.definition, row.zone.id): _number(row.value) for row in assessment.rows}
-    for (indicator, definition), column in columns.items():
-        zones[column] = [values.get((indicator, definition, zone)) for zone in zones["zone_id"]]
-        zones[column] = zones[column].astype(float)
+    found = {column: [values.get((*key, zone)) for zone in zones["zone_id"]] for key, column in columns.items()}
+    zones = zones.join(pd.DataFrame(found, dtype=float))
     grades = _worst_grades(assessment)
     zones["grade"] = [str(grades.get(zone, "")) for zone in zones["zone_id"]]
     with dateless_gpkg(path) as plain:

@@ -169,11 +169,14 @@ class FacilityKind(_Table):
         Codes of the land, the best first; none: along streets where buses run.
     name : str
         What each is called, before its number.
+    floor_m2 : float or None
+        The floor area of each; not known by default.
     """
 
     per_10k: Number
     hosts: tuple[Code, ...] = ()
     name: Words
+    floor_m2: Number | None = None
 
 
 class Form(_Table):

@@ -37,11 +37,12 @@ class Residents:
 
 @dataclass(frozen=True)
 class Facilities:
-    """Facilities: class, name and place in units of the lattice."""
+    """Facilities: class, name, place in units of the lattice, and floor area (NaN: not known)."""
 
     class_: NDArray[np.object_]
     name: NDArray[np.object_]
     xy: Floats
+    floor_m2: Floats
 
 
 def settle(parcels: Parcels, inputs: Inputs) -> Residents:
@@ -113,6 +114,7 @@ def equip(
     classes: list[str] = []
     names: list[str] = []
     places: list[Floats] = [np.empty((0, 2))]
+    floors: list[float] = []
     for class_ in FACILITIES:
         if not (kind := inputs.calibration.facilities.get(class_)):
             continue
@@ -125,8 +127,9 @@ def equip(
         places.append(xy)
         classes += [class_] * len(xy)
         names += [f"{kind.name} {n + 1}" for n in range(len(xy))]
+        floors += [np.nan if kind.floor_m2 is None else kind.floor_m2] * len(xy)
     xy = _apart(np.concatenate(places), inputs.lattice.step)
-    return Facilities(np.array(classes, dtype=object), np.array(names, dtype=object), xy)
+    return Facilities(np.array(classes, dtype=object), np.array(names, dtype=object), xy, np.array(floors, dtype=float))
 
 
 def _people(residents: Residents, inputs: Inputs) -> Totals:

@@ -49,7 +49,7 @@ class Synthetic:
     residents : GeoDataFrame
         Points on residential parcels: ``id``, ``residents``, ``zone_id``, ``grade``.
     facilities : GeoDataFrame
-        Points: ``id``, ``class``, ``name``, ``grade``.
+        Points: ``id``, ``class``, ``name``, ``grade``, and ``floor_m2`` where the calibration knows it of every class.
     shares : DataFrame
         What was asked and what came about: ``area``, ``group``, ``target``, ``achieved`` (shares of the area) and
         ``area_km2``.
@@ -248,4 +248,6 @@ def _facilities_frame(facilities: Facilities, inputs: Inputs) -> gpd.GeoDataFram
         "class": facilities.class_,
         "name": facilities.name,
     }
+    if not np.isnan(facilities.floor_m2).any():
+        columns["floor_m2"] = facilities.floor_m2
     return _frame(columns, shapely.points(inputs.lattice.to_degrees(facilities.xy)))

@@ -274,6 +274,8 @@ class LayerTable(ReadTable):
     amount_is : "total" or "per_km2"
         What such a number is of: the whole feature, by default, or each square kilometre of its ground. Of a raster of
         people it says so of a cell, and can't be left out.
+    amount_unit : "people", "jobs", "m2" or "beds"
+        What these amounts count. Areas of facilities are only summed where it says ``m2``; layers of people need none.
     area_basis : "geometry" or "field"
         Whether sums of land use, and what remains to control areas, go by drawn or by stated areas.
     show : list of str
@@ -311,6 +313,7 @@ class LayerTable(ReadTable):
     accuracy_m: Annotated[Finite, Field(ge=0)] | None = None
     accuracy_field: str | None = None
     observed_field: str | None = None
+    amount_unit: Literal["people", "jobs", "m2", "beds"] | None = None
     area_basis: Literal["geometry", "field"] = "geometry"
     show: list[str] = []
     shown: bool | None = None
@@ -342,6 +345,8 @@ class LayerTable(ReadTable):
             raise ValueError("classes goes with from")
         if self.file is None and (self.accuracy_m is not None or self.accuracy_field):
             raise ValueError("accuracy belongs to the layer that has the file; say it there")
+        if self.amount_unit is not None and self.amount_field is None:
+            raise ValueError("amount_unit goes with amount_field")
         return self
 
     @field_validator("scheme", "report_scheme")
@@ -700,6 +705,8 @@ def _selection_mistakes(kind: str, origin: str, classes: list[str] | None, every
     if name is None:
         yield f"{kind}: from = {origin!r} needs a layer with a land-use scheme"
         return
+    if classes is None and not scheme(name).gives(kind):
+        yield f"{kind}: no land-use class is one, so none would be selected; it needs a file, or classes = [...]"
     if classes == []:
         yield f"{kind}: classes is empty; name at least one code, or leave it out"
     yield from (

@@ -534,6 +534,7 @@ def prepare_layer(
         per_km2=table.amount_is == "per_km2",
         key=f"{kind}@{source.sha256} {table.model_dump_json(exclude_defaults=True)} {state} {state.since}",
     )
+    layer = replace(layer, amount_unit=table.amount_unit or "")
     if not from_osm:
         named = {"id_field": fields.id, "class_field": fields.class_}
         check_fields(raw, findings, role=kind, **named, measured=table.measured_fields())
