@@ -10,13 +10,14 @@ import shapely
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries, Plane
-from qpgis.layers import Layer
+from qpgis.layers import SHOW, Layer
 from qpgis.measures import junctions
 from qpgis.measures.continuity import networks, shorelines
-from qpgis.measures.corridors import REACH_M, bands, corridors
+from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
 from qpgis.measures.crossings import crossings
 from qpgis.measures.network import Network
-from qpgis.parts import AtLeast, Crossings, Linked, Made, Near, Nodes, Rule, Walk, Wide
+from qpgis.parts import AtLeast, Crossings, Gap, Linked, Made, Near, Nodes, Rule, Walk, Wide
+from qpgis.provenance import worst
 from qpgis.shapes import clipped, spots
 
 Mask = NDArray[np.bool_]
@@ -46,6 +47,7 @@ class Access:
         self._walked: dict[tuple[Layer, Walk], Floats] = {}
         self._split: dict[tuple[Layer, Stretched], tuple[Pieces, Pieces]] = {}
         self._junctions: dict[tuple[Layer, float], junctions.Nodes] = {}
+        self._corridors: dict[tuple[Layer, Wide], Corridors] = {}
         self._chosen: dict[tuple[Layer, Rule], Layer] = {}
 
     def chosen(self, layer: Layer, rule: Rule) -> Layer:
@@ -99,20 +101,40 @@ class Access:
             self._split[layer, rule] = split
         return self._split[layer, rule]
 
-    def _by_width(self, layer: Layer, rule: Wide) -> tuple[Pieces, Pieces]:
-        barriers = {"built": rule.built.geometry} if rule.built else {}
-        if rule.roads:
-            barriers["roads"] = bands(rule.roads.geometry, rule.road_width_m)
-        found = corridors(
-            layer.geometry,
-            np.concatenate([one.geometry for one in rule.matrix]),
-            self._plane,
-            barriers=barriers,
-            min_width_m=rule.min_width_m,
-            offset_m=rule.offset_m,
-            reach_m=max(REACH_M, rule.min_width_m + rule.offset_m),
+    def gaps(self, layer: Layer, rule: Wide) -> Layer:
+        """The stretches of axes without the width: what breaks them, how long and how narrow they are."""
+        gaps = self._along(layer, rule).gaps
+        found = _stretches(layer, (gaps.axis, gaps.geometry), f"gaps of {rule}")
+        frame = found.frame[["feature_id", "name"]].assign(
+            class_=["_".join(("gap", *(kinds or ("none",)))) for kinds in gaps.barriers],
+            **{f"{SHOW}length_m": gaps.length_m, f"{SHOW}narrowest_m": gaps.narrowest_m},
         )
+        grade = worst(one.source.grade for one in (layer, *rule.layers())) or layer.source.grade
+        return replace(found, kind="gaps", frame=frame, source=replace(layer.source, grade=grade))
+
+    def _middles(self, layer: Layer, rule: Gap) -> Layer:
+        """The middle of each gap where a kind of barrier is."""
+        gaps = self._along(layer, rule.wide).gaps
+        there = np.array([rule.barrier in ("any", *(kinds or ("none",))) for kinds in gaps.barriers], dtype=bool)
+        middles = shapely.line_interpolate_point(gaps.geometry[there], 0.5, normalized=True)
+        return _stretches(layer, (gaps.axis[there], middles), f"middles of {rule}")
+
+    def _by_width(self, layer: Layer, rule: Wide) -> tuple[Pieces, Pieces]:
+        found = self._along(layer, rule)
         return (found.met_axis, found.met), (found.gaps.axis, found.gaps.geometry)
+
+    def _along(self, layer: Layer, rule: Wide) -> Corridors:
+        if (layer, rule) not in self._corridors:
+            self._corridors[layer, rule] = corridors(
+                layer.geometry,
+                matrix_of(rule),
+                self._plane,
+                barriers=barriers_of(rule),
+                min_width_m=rule.min_width_m,
+                offset_m=rule.offset_m,
+                reach_m=reach_of(rule),
+            )
+        return self._corridors[layer, rule]
 
     def _by_network(self, layer: Layer, rule: Linked) -> tuple[Pieces, Pieces]:
         lines, owner, network = networks(layer.geometry, self._plane, tolerance_m=rule.gap_within_m)
@@ -126,6 +148,8 @@ class Access:
             return self._nodes(layer, rule)
         if isinstance(rule, Crossings):
             return self._crossings(layer, rule)
+        if isinstance(rule, Gap):
+            return self._middles(layer, rule)
         return replace(layer, geometry=shorelines(layer.geometry), key=f"{layer.key} | {rule}")
 
     def _nodes(self, layer: Layer, rule: Nodes) -> Layer:
@@ -165,10 +189,28 @@ class Access:
         return self._networks[lines]
 
 
+def matrix_of(rule: Wide) -> Geometries:
+    """The green and water of a corridor."""
+    return np.concatenate([one.geometry for one in rule.matrix])
+
+
+def barriers_of(rule: Wide) -> dict[str, Geometries]:
+    """The barriers of a corridor by kind, as polygons."""
+    found = {"built": rule.built.geometry} if rule.built else {}
+    if rule.roads:
+        found["roads"] = bands(rule.roads.geometry, rule.road_width_m)
+    return found
+
+
+def reach_of(rule: Wide) -> float:
+    """How far to either side of an axis is looked."""
+    return max(REACH_M, rule.min_width_m + rule.offset_m)
+
+
 def _stretches(layer: Layer, pieces: Pieces, why: str) -> Layer:
-    """Stretches as a layer, each with the attributes of the feature that it is of."""
+    """Stretches as a layer, each with the attributes of the feature that it is of, and in ``of`` its row."""
     row, lines = pieces
-    frame = layer.frame.iloc[row].reset_index(drop=True)
+    frame = layer.frame.iloc[row].reset_index(drop=True).assign(of=row)
     return replace(layer, frame=frame, geometry=lines, key=f"{layer.key} | {why}")
 
 

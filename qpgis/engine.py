@@ -18,7 +18,7 @@ from qpgis.measures.centrelines import split_dual_carriageways
 from qpgis.measures.contributions import Contributions
 from qpgis.measures.lengths import length_contributions
 from qpgis.measures.points import amount_contributions, count_contributions
-from qpgis.parts import Expression, Measure, Part, PerZone
+from qpgis.parts import Expression, Measure, Part, PerZone, Wide
 from qpgis.wholes import FEATURES, WHOLES
 
 Kernel = Callable[[ZoneSet, Part, Plane], Contributions]
@@ -109,16 +109,25 @@ class Engine:
         return replace(part, layers=tuple(self._access.chosen(layer, rule) for layer in part.layers), where=None)
 
     def missed(self, expression: Expression) -> tuple[Layer, ...]:
-        """The features that the rules of an expression's parts don't hold for: people that aren't reached."""
-        ruled = [part for _, part in expression.terms() if part.where is not None]
+        """The features that the rules of an expression's parts don't hold for: people that aren't reached.
+
+        What corridors lack are features: gaps.
+        """
+        ruled = [part for _, part in expression.terms() if part.where and not isinstance(part.where, Wide)]
         return tuple(self._access.missed(layer, part.where) for part in ruled for layer in part.layers if part.where)
 
     def features(self, made: Measure) -> tuple[Layer, ...]:
-        """The features of the whole area that a measure singles out: patches with what each is worth."""
+        """The features of the whole area that a measure singles out: patches with what each is worth, gaps."""
         if isinstance(made, PerZone):
             kernels = [FEATURES[made.kernel]] if made.kernel in FEATURES else []
             return tuple(kernel(self.area.outline, made, self.area.plane) for kernel in kernels)
-        return ()
+        parts = [part for _, part in made.numerator.terms()]
+        return tuple(
+            self._access.gaps(layer, part.where)
+            for part in parts
+            if isinstance(part.where, Wide)
+            for layer in part.layers
+        )
 
     def _note_redone(self, part: Part, found: Contributions) -> None:
         """Remember the features whose overlay had to be done again."""
@@ -140,7 +149,9 @@ class Engine:
         """What each zone of a zone set comes to as a whole."""
         key = (id(zones), measured)
         if key not in self._outcomes:
-            self._outcomes[key] = WHOLES[measured.kernel](zones, measured, self.area.plane)
+            chosen = tuple(self._access.chosen(one, measured.where) for one in measured.layers if measured.where)
+            given = replace(measured, layers=(*measured.layers, *chosen))
+            self._outcomes[key] = WHOLES[measured.kernel](zones, given, self.area.plane)
         return self._outcomes[key]
 
     def zone_areas(self, zones: ZoneSet) -> list[int]:

@@ -182,7 +182,27 @@ class Shores:
         return ()
 
 
-Made = Nodes | Crossings | Shores
+@dataclass(frozen=True)
+class Gap:
+    """Takes of the axes of corridors their gaps: the middle of each stretch without the width, as points.
+
+    Attributes
+    ----------
+    wide : Wide
+    barrier : str
+        ``any``; ``built`` or ``roads``: only gaps where such a barrier is; ``none``: where there is none, just too
+        little green and water.
+    """
+
+    wide: Wide
+    barrier: str = "any"
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer that the rule reads."""
+        return self.wide.layers()
+
+
+Made = Nodes | Crossings | Shores | Gap
 """Rules that make other features of a layer's, and leave none out."""
 Rule = Walk | Near | AtLeast | Wide | Linked | Made
 
@@ -317,6 +337,8 @@ class PerZone:
         Settings of the kernel.
     context_m : float
         How far outside its zone it looks.
+    where : rule, optional
+        The kernel then gets after the layers what the rule chooses of each.
 
     Raises
     ------
@@ -329,6 +351,7 @@ class PerZone:
     layers: tuple[Layer, ...]
     settings: tuple[tuple[str, Setting], ...] = ()
     context_m: float = 0.0
+    where: Rule | None = None
 
     def __post_init__(self) -> None:
         if self.unit not in WHOLES:
@@ -336,7 +359,7 @@ class PerZone:
 
     def read(self) -> tuple[Layer, ...]:
         """Every layer that it depends on, each once."""
-        return tuple(dict.fromkeys(self.layers))
+        return tuple(dict.fromkeys((*self.layers, *(self.where.layers() if self.where else ()))))
 
 
 Measure = Quotient | PerZone
@@ -413,7 +436,14 @@ def _present(layers: tuple[AnyLayer, ...]) -> tuple[Layer, ...]:
     return layers  # type: ignore[return-value]
 
 
-def per_zone(kernel: str, *layers: AnyLayer, unit: str, context_m: float = 0.0, **settings: Setting) -> PerZone:
+def per_zone(
+    kernel: str,
+    *layers: AnyLayer,
+    unit: str,
+    context_m: float = 0.0,
+    where: Rule | None = None,
+    **settings: Setting,
+) -> PerZone:
     """What a kernel measures of each zone as a whole; see :class:`PerZone`.
 
     Raises
@@ -421,7 +451,7 @@ def per_zone(kernel: str, *layers: AnyLayer, unit: str, context_m: float = 0.0, 
     MissingLayer
         If the workspace lacks one of the layers.
     """
-    return PerZone(kernel, unit, _present(layers), tuple(sorted(settings.items())), context_m)
+    return PerZone(kernel, unit, _present(layers), tuple(sorted(settings.items())), context_m, where)
 
 
 def area(*what: AnyLayer | Zones, outside: AnyLayer | tuple[AnyLayer, ...] = (), where: Rule | None = None) -> Part:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
+from qpgis.access import barriers_of, matrix_of, reach_of
 from qpgis.amounts import Amount, Outcome, outcome
 from qpgis.area import ZoneSet
-from qpgis.crs import Geometries, Plane
+from qpgis.crs import Floats, Geometries, Plane
 from qpgis.layers import SHOW, Layer
 from qpgis.measures.connectivity import Connectivity, patch_connectivity
-from qpgis.parts import PerZone
+from qpgis.measures.corridors import connected_when_eroded, lines_within, longest_within
+from qpgis.parts import PerZone, Wide
 from qpgis.provenance import worst
 from qpgis.shapes import dissolved
 
@@ -26,6 +28,39 @@ WholeKernel = Callable[[ZoneSet, PerZone, Plane], list[Outcome]]
 """Gives one outcome a zone, each from that zone's ground alone: its zones may overlap."""
 FeatureKernel = Callable[["Geometry", PerZone, Plane], Layer]
 """Gives the features of some ground that a value is made of, with what each is worth."""
+
+
+def _longest_stretch(zones: ZoneSet, measured: PerZone, plane: Plane) -> list[Outcome]:
+    """The longest unbroken stretch of each axis by the length of the axes."""
+    axes, met = measured.layers
+    longest, length = longest_within(
+        zones.geometry, axes.geometry, met.geometry, met.frame["of"].to_numpy(dtype=np.int64), plane
+    )
+    return _shares(longest, length)
+
+
+def _eroded(zones: ZoneSet, measured: PerZone, plane: Plane) -> list[Outcome]:
+    """The length of axes whose ends are still joined when the corridor is eroded by half its width, by their length."""
+    axes, rule = measured.layers[0], measured.where
+    assert isinstance(rule, Wide)
+    pieces, _, zone = lines_within(zones.geometry, axes.geometry)
+    joined = connected_when_eroded(
+        pieces,
+        matrix_of(rule),
+        barriers=barriers_of(rule),
+        min_width_m=rule.min_width_m,
+        offset_m=rule.offset_m,
+        reach_m=reach_of(rule),
+    )
+    metres = plane.lengths(pieces)
+    above, below = (np.bincount(zone, part, minlength=len(zones)).astype(float) for part in (metres * joined, metres))
+    return _shares(above, below)
+
+
+def _shares(above: Floats, below: Floats) -> list[Outcome]:
+    """Metres by metres, in %."""
+    metres = zip(above.tolist(), below.tolist(), strict=True)
+    return [outcome("%", Amount.of(part, "m"), Amount.of(whole, "m")) for part, whole in metres]
 
 
 def _connectivity(zones: ZoneSet, measured: PerZone, plane: Plane) -> list[Outcome]:
@@ -97,5 +132,7 @@ def _patches(ground: Geometry, measured: PerZone, plane: Plane) -> Layer:
     return Layer("patches", frame, patches[order], replace(first.source, grade=grade), first.extent, key)
 
 
-WHOLES: Mapping[str, WholeKernel] = MappingProxyType({"connectivity": _connectivity})
+WHOLES: Mapping[str, WholeKernel] = MappingProxyType(
+    {"connectivity": _connectivity, "eroded": _eroded, "longest_stretch": _longest_stretch}
+)
 FEATURES: Mapping[str, FeatureKernel] = MappingProxyType({"connectivity": _patches})

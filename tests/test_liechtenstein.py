@@ -68,7 +68,9 @@ LACKING = {
     "construction_area_per_person": "residents",
     "construction_use_area": "建设用地",  # roads, schools and the like aren't mapped by land use
     "construction_use_share": "建设用地",
+    "corridor_continuity": "corridor_axes",
     "corridor_full_width": "corridor_axes",
+    "corridor_gaps": "corridor_axes",
     "culture_sport_area_per_person": "amount_field",
     "demonstration_villages": "villages",
     "elderly_care_area_per_person": "养老",

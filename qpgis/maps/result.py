@@ -153,7 +153,7 @@ def _scene_features(key: tuple[str, str], layer: Layer, assessment: Assessment) 
     named = assessment.title(key[0])
     several = sum(indicator == key[0] for indicator, _ in assessment.features) > 1
     title = text(f"layer_{layer.kind}", lang, name=f"{named} {key[1]}" if several else named)
-    return SceneLayer(layer.kind, title, frame, *_graded(layer.source, lang), show, None, legend)
+    return _worded(SceneLayer(layer.kind, title, frame, *_graded(layer.source, lang), show, None, legend), lang)
 
 
 def _coloured(frame: gpd.GeoDataFrame, table: Scheme) -> tuple[tuple[str, str], ...]:

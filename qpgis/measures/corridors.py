@@ -207,6 +207,44 @@ def corridors(
     )
 
 
+def longest_within(
+    zones: Geometries, axes: Geometries, stretches: Geometries, axis: Ints, plane: Plane
+) -> tuple[Floats, Floats]:
+    """Of each zone the longest stretch of each axis there, added up, and the length of the axes there (geodesic, m).
+
+    Of a stretch only what lies in the zone is measured; one that leaves the zone and comes back stays one.
+
+    Parameters
+    ----------
+    zones : array of polygons
+        Each by itself; they may overlap.
+    axes, stretches : arrays of lines
+        The axes, and unbroken stretches of them, such as those that have the width.
+    axis : int array
+        The axis of each stretch.
+    plane : Plane
+        For geodesic lengths.
+    """
+    lines, _, zone = lines_within(zones, axes)
+    length = np.bincount(zone, plane.lengths(lines), minlength=len(zones)).astype(float)
+    lines, of, zone = lines_within(zones, stretches)
+    each, piece = np.unique(np.column_stack([zone, of]), axis=0, return_inverse=True)
+    metres = np.bincount(piece.ravel(), plane.lengths(lines), minlength=len(each))
+    longest = np.zeros((len(zones), len(axes)))
+    np.maximum.at(longest, (each[:, 0], axis[each[:, 1]]), metres)
+    return longest.sum(axis=1), length
+
+
+def lines_within(zones: Geometries, lines: Geometries) -> tuple[Geometries, Ints, Ints]:
+    """The pieces of lines within zones, joined where they meet, with the line and the zone of each."""
+    of, zone = shapely.STRtree(zones).query(lines, predicate="intersects")
+    pieces, pair = shapely.get_parts(
+        shapely.line_merge(shapely.intersection(lines[of], zones[zone])), return_index=True
+    )
+    kept = shapely.length(pieces) > 0
+    return pieces[kept], of[pair[kept]], zone[pair[kept]]
+
+
 def bands(lines: Geometries, width_m: float | Floats) -> Geometries:
     """Lines as polygons of a width (of one width each), such as motorways with their verges, round at their ends."""
     return shapely.buffer(lines, np.asarray(width_m) / 2, quad_segs=ARC_SEGMENTS)
