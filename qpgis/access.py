@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from qpgis.crs import Floats, Geometries, Plane
 from qpgis.layers import SHOW, Layer
 from qpgis.measures import junctions
-from qpgis.measures.continuity import networks, shorelines
+from qpgis.measures.continuity import networks, open_shore, shorelines
 from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
 from qpgis.measures.crossings import crossings
 from qpgis.measures.network import Network
-from qpgis.parts import AtLeast, Crossings, Gap, Linked, Made, Near, Nodes, Rule, Walk, Wide
+from qpgis.parts import AtLeast, Crossings, Gap, Linked, Made, Near, Nodes, OpenShore, Rule, Shore, Walk, Wide
 from qpgis.provenance import worst
 from qpgis.shapes import clipped, spots
 
 Mask = NDArray[np.bool_]
 Pieces = tuple[NDArray[np.int64], Geometries]
 """Stretches of lines, and the row that each is of."""
-Stretched = Wide | Linked
+Stretched = Wide | Linked | Shore | OpenShore
 """Rules that hold for stretches of lines, not for whole features."""
 AREAL = 2
 EDGE_M = 1.0
@@ -97,9 +97,34 @@ class Access:
     def _pieces(self, layer: Layer, rule: Stretched) -> tuple[Pieces, Pieces]:
         """The stretches that a rule holds for, and those that it doesn't."""
         if (layer, rule) not in self._split:
-            split = self._by_width(layer, rule) if isinstance(rule, Wide) else self._by_network(layer, rule)
-            self._split[layer, rule] = split
+            self._split[layer, rule] = self._splitting(layer, rule)
         return self._split[layer, rule]
+
+    def _splitting(self, layer: Layer, rule: Stretched) -> tuple[Pieces, Pieces]:
+        if isinstance(rule, Wide):
+            return self._by_width(layer, rule)
+        if isinstance(rule, Linked):
+            return self._by_network(layer, rule)
+        if isinstance(rule, OpenShore):
+            return self._by_access(layer, rule)
+        return self._shore(layer, rule), (np.empty(0, dtype=np.int64), np.empty(0, dtype=object))
+
+    def _shore(self, layer: Layer, rule: Shore) -> Pieces:
+        row, waters = _bodies(layer)
+        return row, shorelines(waters, others=rule.others.geometry, surveyed=layer.extent)
+
+    def _by_access(self, layer: Layer, rule: OpenShore) -> tuple[Pieces, Pieces]:
+        (row, shores), _ = self._pieces(layer, rule.shore)
+        found = open_shore(
+            shores,
+            _all(rule.paths),
+            self._plane,
+            within_m=rule.within_m,
+            grounds=_all(rule.grounds),
+            closed=_all(rule.closed),
+            least_m=rule.least_m,
+        )
+        return (row[found.body], found.stretches), (row[found.closed_body], found.closed_stretches)
 
     def gaps(self, layer: Layer, rule: Wide) -> Layer:
         """The stretches of axes without the width: what breaks them, how long and how narrow they are."""
@@ -148,9 +173,7 @@ class Access:
             return self._nodes(layer, rule)
         if isinstance(rule, Crossings):
             return self._crossings(layer, rule)
-        if isinstance(rule, Gap):
-            return self._middles(layer, rule)
-        return replace(layer, geometry=shorelines(layer.geometry), key=f"{layer.key} | {rule}")
+        return self._middles(layer, rule)
 
     def _nodes(self, layer: Layer, rule: Nodes) -> Layer:
         key = layer, rule.merge_within_m
@@ -220,6 +243,24 @@ def _places(layer: Layer, points: Geometries, why: str, **columns: NDArray) -> L
 
     frame = pd.DataFrame({"feature_id": np.arange(len(points)).astype(str), "name": "", "class_": "", **columns})
     return replace(layer, frame=frame, geometry=points, key=f"{layer.key} | {why}")
+
+
+def _all(layers: tuple[Layer, ...]) -> Geometries:
+    """What layers hold, as one."""
+    return np.concatenate([np.empty(0, dtype=object), *(one.geometry for one in layers)])
+
+
+def _bodies(layer: Layer) -> Pieces:
+    """Polygons that touch and bear one name and class, as one body each, and its first row."""
+    rows, bodies = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=object)]
+    for members in layer.frame.groupby(["name", "class_"], sort=False).indices.values():
+        whole = shapely.get_parts(shapely.union_all(layer.geometry[members]))
+        body, member = shapely.STRtree(layer.geometry[members]).query(whole, predicate="intersects")
+        first = np.full(len(whole), len(layer))
+        np.minimum.at(first, body, members[member])
+        rows.append(first)
+        bodies.append(whole)
+    return np.concatenate(rows), np.concatenate(bodies)
 
 
 def _near(rule: Rule) -> tuple[Near, ...]:

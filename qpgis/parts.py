@@ -174,12 +174,23 @@ class Crossings:
 
 
 @dataclass(frozen=True)
-class Shores:
-    """Takes of polygons of water their shores, as lines; what they share with other water is none."""
+class Shore:
+    """Holds for the shore of polygons of water: their border with land.
+
+    Pieces of water that touch and bear one name and class are one body. What borders on other water, or on ground
+    beyond the layer's extent, is no shore.
+
+    Attributes
+    ----------
+    others : Layer
+        All water.
+    """
+
+    others: Layer
 
     def layers(self) -> tuple[Layer, ...]:
-        """No other layer is read."""
-        return ()
+        """The layer that the rule reads."""
+        return (self.others,)
 
 
 @dataclass(frozen=True)
@@ -202,9 +213,39 @@ class Gap:
         return self.wide.layers()
 
 
-Made = Nodes | Crossings | Shores | Gap
+@dataclass(frozen=True)
+class OpenShore:
+    """Holds for the stretches of the shore that people get to.
+
+    Attributes
+    ----------
+    shore : Shore
+        What of the border of the water is shore.
+    paths, grounds : tuple of Layer
+        Lines and polygons that people may use.
+    closed : tuple of Layer
+        Polygons that close the shore before them; paths through them aren't used.
+    within_m : float
+        How near a path or ground has to be.
+    least_m : float
+        How long a stretch has to be.
+    """
+
+    shore: Shore
+    paths: tuple[Layer, ...]
+    grounds: tuple[Layer, ...]
+    closed: tuple[Layer, ...]
+    within_m: float
+    least_m: float
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer that the rule reads."""
+        return (*self.shore.layers(), *self.paths, *self.grounds, *self.closed)
+
+
+Made = Nodes | Crossings | Gap
 """Rules that make other features of a layer's, and leave none out."""
-Rule = Walk | Near | AtLeast | Wide | Linked | Made
+Rule = Walk | Near | AtLeast | Wide | Linked | Shore | OpenShore | Made
 
 
 @dataclass(frozen=True)
@@ -398,10 +439,28 @@ def linked(*, gap_within_m: float, least_m: float | None = None) -> Linked:
     ConfigError
         If a length is less than nothing.
     """
-    for name, metres in (("gap_within_m", gap_within_m), ("least_m", least_m or 0.0)):
-        if not 0 <= metres < math.inf:
-            raise ConfigError(f"{name} = {metres} is no number of metres")
-    return Linked(gap_within_m, least_m)
+    return Linked(_metres("gap_within_m", gap_within_m), None if least_m is None else _metres("least_m", least_m))
+
+
+def open_shore(
+    water: AnyLayer,
+    *,
+    paths: tuple[AnyLayer, ...],
+    grounds: tuple[AnyLayer, ...] = (),
+    closed: tuple[AnyLayer, ...] = (),
+    within_m: float,
+    least_m: float = 0.0,
+) -> OpenShore:
+    """The stretches of the shore that people get to; see :class:`OpenShore`.
+
+    Raises
+    ------
+    ConfigError
+        If a length is less than nothing.
+    """
+    within_m, least_m = _metres("within_m", within_m), _metres("least_m", least_m)
+    border = Shore(_present((water,))[0])
+    return OpenShore(border, _present(paths), _present(grounds), _present(closed), within_m, least_m)
 
 
 def of_class(layer: AnyLayer, classes: Iterable[str], *, complete: bool = True) -> Layer:
@@ -540,9 +599,17 @@ def crossings(lines: tuple[AnyLayer, ...], water: AnyLayer, *, merge_within_m: f
     return count(first, where=where)
 
 
-def shore(water: AnyLayer) -> Part:
-    """Geodesic length of shores within each zone (m)."""
-    return length(water, where=Shores())
+def shore(water: AnyLayer, *, others: AnyLayer | None = None) -> Part:
+    """Geodesic length within each zone (m) of the border of water with land; see :class:`Shore`.
+
+    Parameters
+    ----------
+    water : layer
+        Whose shore it is.
+    others : layer, optional
+        All water; by default there is no other.
+    """
+    return length(water, where=Shore(_present((water if others is None else others,))[0]))
 
 
 def _metres(setting: str, value: float) -> float:

@@ -6,6 +6,7 @@ import math
 from random import Random
 
 import geopandas as gpd
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -233,3 +234,129 @@ def test_a_band_of_water_where_no_blue_line_is_drawn(workspace: Maker) -> None:
     every = values(ws, "blue_line_construction", "band_20m_all_water")
     assert every["a"] == pytest.approx(100 * 3000 / (100_000 + pond), rel=1e-3)
     assert math.isnan(values(ws, "blue_line_construction", "drawn")["a"])
+
+
+# ------------------------------------------------------------------------------------------------------------ shores
+
+
+SHORE = layer("water", 'class_field = "class"') + layer("roads", 'class_field = "class"') + layer("residential")
+FAR = way((1900, 1900), (1990, 1990))
+NOWHERE = {"residential": frame([square(1950, 1950, 10, 10)])}
+
+
+def ways(*lines: LineString, classes: list[str] | None = None) -> gpd.GeoDataFrame:
+    return frame([*lines, FAR], **{"class": [*(classes or ["residential"] * len(lines)), "residential"]})
+
+
+def test_a_shore_is_open_where_a_street_is_near(workspace: Maker) -> None:
+    """A lake of 200 m square in a, a street 20 m south of it: its southern shore and sqrt(30² - 20²) at either side.
+
+    Away from the street's ends only what is within 30 m straight: the sides up to 10 m. A pond isn't counted.
+    """
+    lakes = frame([square(300, 300, 200, 200), square(600, 300, 50, 50)], **{"class": ["湖泊", "坑塘"]})
+    made = {"water": lakes, **NOWHERE}
+    ws = qp.open_workspace(workspace(SHORE, roads=ways(way((200, 280), (800, 280))), **made))
+    assert values(ws, "open_shore", "within_30m")["a"] == pytest.approx(100 * (200 + 2 * 10) / 800, rel=1e-3)
+    # the pond's 50 m and 2 * 10 m too
+    assert values(ws, "open_shore", "all_water")["a"] == pytest.approx(100 * (220 + 70) / 1000, rel=1e-3)
+    assert values(ws, "open_shore", "within_30m[within_m=19]")["a"] == 0
+    assert math.isnan(values(ws, "open_shore", "within_30m")["b"])  # no lake there
+    motorway = ways(way((200, 280), (800, 280)), classes=["高速公路"])
+    ws = qp.open_workspace(workspace(SHORE, roads=motorway, **made))
+    assert values(ws, "open_shore", "within_30m")["a"] == 0
+    (missed,) = qp.assess(ws).missed["open_shore", "within_30m"]
+    assert sum(one.length for one in missed.geometry) == pytest.approx(800, rel=1e-3)
+    assert set(missed.frame["feature_id"]) == {"1"}
+
+
+RIVER = frame([square(0, 400, 1000, 20), square(1000, 400, 1000, 20)], **{"class": ["river", "river"]})
+"""A river through a and b, cut in two at their border; its western and eastern ends are those of the survey."""
+
+
+def test_either_bank_of_a_river_is_opened_by_itself(workspace: Maker) -> None:
+    """Both banks: 1000 m in a and as much in b. A path 5 m south of it from x = 500 to 1500 opens the southern one.
+
+    At its ends sqrt(30² - 5²) = 29.58 m more; the northern bank, 25 m from it, is across the water. What the river has
+    in common with the border of the survey, 20 m at either end, is no shore, and its cut in two none either.
+    """
+    bank = frame([way((500, 395), (1500, 395))])
+    made = {"water": RIVER, "roads": ways(), **NOWHERE}
+    ws = qp.open_workspace(workspace(SHORE + layer("path"), path=bank, **made))
+    found = qp.assess(ws)["open_shore"].set_index("zone_id")
+    assert found.loc[["a", "b", "south"], "denominator"].tolist() == pytest.approx([2, 2, 4], rel=1e-3)
+    each = 500 + math.sqrt(30**2 - 5**2)
+    assert found.loc[["a", "b"], "value"].tolist() == pytest.approx([100 * each / 2000] * 2, rel=1e-3)
+    # 1059 m in one piece, though two towns and two features share it
+    for least, share in ((1050, 100 * each / 2000), (1070, 0)):
+        long = values(ws, "open_shore", f"continuous_500m[continuous_m={least}]")
+        assert (long["a"], long["b"]) == pytest.approx((share, share), rel=1e-3, abs=1e-9)
+    greenway = workspace(SHORE + layer("greenways"), greenways=bank, **made)
+    assert values(qp.open_workspace(greenway), "open_shore", "within_30m")["a"] == pytest.approx(
+        100 * each / 2000, rel=1e-3
+    )
+
+
+def test_short_stretches_are_not_continuous(workspace: Maker) -> None:
+    """Two paths 5 m from the southern bank: 600 + 2 * 29.58 m and 300 + 2 * 29.58 m are open."""
+    paths = frame([way((100, 395), (700, 395)), way((1200, 395), (1500, 395))])
+    ws = qp.open_workspace(workspace(SHORE + layer("path"), path=paths, water=RIVER, roads=ways(), **NOWHERE))
+    around = 2 * math.sqrt(30**2 - 5**2)
+    every = values(ws, "open_shore", "within_30m")
+    assert every["south"] == pytest.approx(100 * (900 + 2 * around) / 4000, rel=1e-3)
+    long = values(ws, "open_shore", "continuous_500m")
+    assert (long["a"], long["b"]) == pytest.approx((100 * (600 + around) / 2000, 0), rel=1e-3, abs=1e-9)
+
+
+def test_parks_open_a_shore_and_homes_close_it(workspace: Maker) -> None:
+    """The southern bank: a park along x = 100 to 400 m; a path all along it, and homes from 600 to 700 m."""
+    park = frame([square(100, 200, 300, 200)])
+    made = {"water": RIVER, "roads": ways(), "park": park, **NOWHERE}
+    ws = qp.open_workspace(workspace(SHORE + layer("park"), **made))
+    # the park's edge is at the shore, so 30 m beyond its corners are near too
+    assert values(ws, "open_shore", "within_30m")["a"] == pytest.approx(100 * 360 / 2000, rel=1e-3)
+    homes = frame([square(600, 300, 100, 100)])
+    path = frame([way((0, 395), (2000, 395))])
+    made = {**made, "residential": homes, "path": path}
+    ws = qp.open_workspace(workspace(SHORE + layer("park") + layer("path"), **made))
+    assert values(ws, "open_shore", "within_30m")["a"] == pytest.approx(50, rel=1e-3)
+    closed = values(ws, "open_shore", "not_before_homes")
+    assert (closed["a"], closed["b"]) == pytest.approx((45, 50), rel=1e-3)
+
+
+def test_what_borders_on_other_water_is_no_shore(workspace: Maker) -> None:
+    """A lake of 200 m square whose eastern side is a canal's end of 50 m: 750 m of shore."""
+    waters = frame([square(300, 300, 200, 200), square(500, 350, 300, 50)], **{"class": ["lake", "canal"]})
+    ws = qp.open_workspace(workspace(SHORE, water=waters, roads=ways(), **NOWHERE))
+    found = qp.assess(ws)["open_shore"].set_index("zone_id")
+    assert found.loc["a", "denominator"] == pytest.approx(0.75, rel=1e-3)
+
+
+def test_a_shore_on_a_border_is_half_each_towns(workspace: Maker) -> None:
+    """A lake in a whose eastern shore is the border of b: 3 sides and half of the fourth, and half of it."""
+    lake = frame([square(800, 300, 200, 200)], **{"class": ["lake"]})
+    made = {"water": lake, "roads": ways(way((1010, 0), (1010, 1000))), **NOWHERE}
+    found = qp.assess(qp.open_workspace(workspace(SHORE, **made)))["open_shore"].set_index("zone_id")
+    assert found.loc[["a", "b"], "denominator"].tolist() == pytest.approx([0.7, 0.1], rel=1e-3)
+    # the street is 10 m beside that shore, and within 30 m of 20 m of either side at it
+    assert found.loc[["a", "b"], "value"].tolist() == pytest.approx([100 * 140 / 700, 100], rel=1e-3)
+
+
+spans = st.lists(st.tuples(st.integers(0, 1900), st.integers(10, 600), st.integers(370, 450)), max_size=4)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(spans, spans)
+def test_more_ways_never_close_a_shore_and_zones_add_up(
+    workspace: Maker, some: list[tuple[int, int, int]], more: list[tuple[int, int, int]]
+) -> None:
+    found = []
+    for chosen in (some, [*some, *more]):
+        lines = [way((x, y), (x + length, y)) for x, length, y in chosen]
+        ws = qp.open_workspace(workspace(SHORE, water=RIVER, roads=ways(*lines), **NOWHERE))
+        table = qp.assess(ws, definitions={"open_shore": ["within_30m", "continuous_500m"]})["open_shore"]
+        found.append(table.set_index(["definition", "zone_id"]).loc[pd.IndexSlice[:, ["a", "b", "south"]], :])
+    few, many = found
+    assert (many["numerator"] >= few["numerator"] - 1e-9).all()
+    assert (few.loc["continuous_500m", "numerator"] <= few.loc["within_30m", "numerator"] + 1e-9).all()
+    towns = many["numerator"].unstack()
+    assert towns[["a", "b"]].sum(axis=1).tolist() == pytest.approx(towns["south"].tolist())

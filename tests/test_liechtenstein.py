@@ -94,6 +94,9 @@ NONE_THERE = {
     ("blue_line_construction", "band_20m"): "分母为 0",
     ("river_crossing_density", "drivable"): "分母为 0",
     ("river_crossing_density", "walkable"): "分母为 0",
+    ("open_shore", "continuous_500m"): "分母为 0",
+    ("open_shore", "not_before_homes"): "分母为 0",
+    ("open_shore", "within_30m"): "分母为 0",
 }
 """Definitions that ask for rivers, lakes or reservoirs, of which a municipality may have none, and what it says."""
 

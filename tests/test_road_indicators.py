@@ -125,8 +125,8 @@ CROSSED = {
     "drivable_all_water": {"a": 2, "b": 0, "c": 1},
     "walkable_all_water": {"a": 1, "b": 1, "c": 1},
 }
-SHORES_KM = {"a": 2.1, "b": 2.1, "c": 0.4}
-"""Both banks and where the river is cut off; all round the pond."""
+SHORES_KM = {"a": 2.0, "b": 2.0, "c": 0.4}
+"""Both banks, but not where the river leaves the survey; all round the pond."""
 
 
 @pytest.mark.parametrize("definition", CROSSED)

@@ -1,14 +1,109 @@
-"""Water: the quality at its sections, building inside its blue lines."""
+"""Water: how open its shores are, the quality at its sections, building inside its blue lines."""
 
 from __future__ import annotations
 
 from qpgis import parts
 from qpgis.indicators.declaration import Definition, choose, indicator
+from qpgis.indicators.reached import WALKED
 from qpgis.landuse import quality_classes
 from qpgis.parts import AnyLayer, Ratio, Zones
 
 _SECTIONS = "GB 3838-2002 分级；哪些断面列入考核、全年类别如何由各次监测评定，由生态环境部门确定"
 _BLUE_LINES = "没有查到规定的公式，为本工具的解读；蓝线以划定成果为准"
+
+_SHORES = "没有查到规定的公式，为本工具的解读；多近算可达、哪些水体和道路计入，均为可改的设定"
+
+PUBLIC = tuple(sorted({*WALKED} - {"service", "track"}))
+"""Roads by which anybody gets to a shore: all that are walked on, but no estate roads and farm tracks."""
+
+
+def _open_shore(name: str, zh: str, en: str, **settings: object) -> Definition:
+    return Definition(
+        name,
+        f"{zh} ÷ 岸线长度（水域与陆地的界线；与其他水域相接处、调查范围外侧不计）",
+        f"{en} ÷ shore (the border of water with land, not with other water or beyond the survey)",
+        settings,
+        standing=_SHORES,
+    )
+
+
+@indicator(
+    unit="%",
+    zh="岸线贯通率",
+    en="Open shore",
+    theme="water",
+    definitions=(
+        _open_shore(
+            "within_30m",
+            "河流、湖泊、水库 30 m 内有公共道路、步道、绿道或公园绿地的岸线长度",
+            "Shore of rivers, lakes and reservoirs with a public way or park within 30 m",
+        ),
+        _open_shore(
+            "continuous_500m",
+            "河流、湖泊、水库 30 m 内有公共道路、步道、绿道或公园绿地、且连续 500 m 以上的岸线长度",
+            "The same, open stretches of at least 500 m only",
+            continuous_m=500.0,
+        ),
+        _open_shore(
+            "not_before_homes",
+            "河流、湖泊、水库 30 m 内有公共道路、步道、绿道或公园绿地、且岸后不是住宅用地的岸线长度",
+            "The same, without shore that residential land lies on",
+            closed="residential",
+        ),
+        _open_shore(
+            "all_water",
+            "全部水域 30 m 内有公共道路、步道、绿道或公园绿地的岸线长度",
+            "Shore of any water with a public way or park within 30 m",
+            water_classes="all",
+        ),
+    ),
+)
+def open_shore(
+    zones: Zones,
+    water: AnyLayer,
+    roads: AnyLayer,
+    residential: AnyLayer,
+    path: AnyLayer | None = None,
+    greenways: AnyLayer | None = None,
+    park: AnyLayer | None = None,
+    *,
+    water_classes: str = "rivers_lakes_reservoirs",
+    road_classes: tuple[str, ...] = PUBLIC,
+    within_m: float = 30.0,
+    continuous_m: float = 0.0,
+    closed: str = "none",
+) -> Ratio:
+    """Share of the shore that people get to (岸线贯通率), in %.
+
+    Formula: ``100 * length(shore with a public way or park within within_m) / length(shore)``. Range 0 to 100;
+    geodesic, a stretch on a shared border half to each side; missing where there is no shore. Both banks of a river are
+    shore, each opened by ways on its own side. More ways never lower it. What isn't open is listed and mapped.
+
+    Parameters
+    ----------
+    water_classes : str
+        Whose shore counts: ``all``, a group of ``data/schemes/water.toml``, or class names joined by ``+``.
+    road_classes : tuple of str
+        Roads that are public; paths, greenways and parks are too, as far as there are such layers.
+    within_m : float
+        How near to the shore, in a straight line.
+    continuous_m : float
+        Open stretches of one body of water that are shorter than this don't count; a zone's border doesn't cut them.
+    closed : str
+        ``none``, or ``residential``: shore that residential land lies on is closed, ways through it aren't public.
+    """
+    ways = (roads.where(road_classes), *(one for one in (path, greenways) if one is not None))
+    shut = choose(closed, {"none": (), "residential": (residential,)}, setting="closed")
+    reached = parts.open_shore(
+        water,
+        paths=ways,
+        grounds=(park,) if park is not None else (),
+        closed=shut,
+        within_m=within_m,
+        least_m=continuous_m,
+    )
+    counted = water.where(water_classes)
+    return Ratio(parts.length(counted, where=reached), parts.shore(counted, others=water))
 
 
 @indicator(

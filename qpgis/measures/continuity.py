@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from shapely import Geometry
 
 from qpgis.crs import Floats, Geometries, Plane
 from qpgis.measures.network import components
@@ -211,6 +212,9 @@ class OpenShore:
         Its geodesic length; in the order of the bodies, the longest first.
     stretches : array of lines
         With the water to their left if the shores have it so.
+    closed_body : int array
+        The body of each stretch that isn't open.
+    closed_stretches : array of lines
     """
 
     length_m: Floats
@@ -219,6 +223,8 @@ class OpenShore:
     body: Ints
     stretch_m: Floats
     stretches: Geometries
+    closed_body: Ints
+    closed_stretches: Geometries
 
     @property
     def share(self) -> Floats:
@@ -227,7 +233,14 @@ class OpenShore:
         return np.divide(self.open_m, self.length_m, out=nothing, where=self.length_m > 0)
 
 
-def shorelines(waters: Geometries, *, least_island_m2: float = 0.0, ashore_m: float = ASHORE_M) -> Geometries:
+def shorelines(
+    waters: Geometries,
+    *,
+    others: Geometries | None = None,
+    surveyed: Geometry | None = None,
+    least_island_m2: float = 0.0,
+    ashore_m: float = ASHORE_M,
+) -> Geometries:
     """The shore of each body of water, with the water to its left.
 
     The boundary of its polygons, without what they share with other water: a river is often cut into pieces.
@@ -236,6 +249,10 @@ def shorelines(waters: Geometries, *, least_island_m2: float = 0.0, ashore_m: fl
     ----------
     waters : array of valid polygons
         In the plane, one a body (a MultiPolygon where it has several). Give all bodies at once.
+    others : array of valid polygons, optional
+        Further water: where it lies beyond a boundary, that is no shore.
+    surveyed : polygon, optional
+        Beyond it nobody knows whether there is land: what borders on that is no shore.
     least_island_m2 : float
         Islands smaller than this have no shore.
     ashore_m : float
@@ -252,7 +269,10 @@ def shorelines(waters: Geometries, *, least_island_m2: float = 0.0, ashore_m: fl
     kept = ~island | (shapely.area(shapely.polygons(rings)) >= least_island_m2)
     rings, body = rings[kept], body[part[kept]]
     course = Chainage.of(rings)
-    shore = course.whole - course.inside(waters, right_m=ashore_m)
+    wet = waters if others is None else np.concatenate([waters, others])
+    shore = course.whole - course.inside(wet, right_m=ashore_m)
+    if surveyed is not None:
+        shore = shore & course.inside(shapely.get_parts(surveyed), right_m=ashore_m)
     return _gathered(course.lines(shore), body[shore.line], len(waters), directed=True)
 
 
@@ -262,12 +282,14 @@ def open_shore(
     plane: Plane,
     *,
     within_m: float = NEAR_M,
+    grounds: Geometries | None = None,
     closed: Geometries | None = None,
+    least_m: float = 0.0,
     water_left: bool = True,
     over_water_m: float = OVER_WATER_M,
     behind_m: float = BEHIND_M,
 ) -> OpenShore:
-    """Which share of each shore has an accessible path near it and no closed ground behind it (岸线贯通).
+    """Which share of each shore has an accessible path or ground near it and no closed ground behind it (岸线贯通).
 
     ``share = length of the shore with a path within a distance, without what is closed / length of the shore``. More
     paths never lower it, more closed ground never raises it.
@@ -282,8 +304,12 @@ def open_shore(
         For geodesic lengths.
     within_m : float
         How near a path has to be, in a straight line.
+    grounds : array of valid polygons, optional
+        Those that people may use: parks. They open the shore like paths do.
     closed : array of valid polygons, optional
         Private or fenced ground.
+    least_m : float
+        Shorter open stretches don't count as open.
     water_left : bool
         Whether the shores run with the water to their left. Then a path on the opposite bank doesn't count, and closed
         ground is looked for behind the shore. False for bank lines drawn either way: all around them counts.
@@ -304,12 +330,20 @@ def open_shore(
     walked = Chainage.of(shapely.get_parts(paths), plane)
     shut = closed if closed is not None else np.empty(0, dtype=object)
     usable = shapely.get_parts(walked.lines(walked.whole - walked.inside(shut)))
-    near = course.near(Chainage.of(usable, plane), within_m, left_m=over_water_m if water_left else None)
-    free = near - course.inside(shut, right_m=behind_m if water_left else 0.0)
+    left_m, right_m = (over_water_m, behind_m) if water_left else (None, 0.0)
+    near = course.near(Chainage.of(usable, plane), within_m, left_m=left_m)
+    if grounds is not None:
+        outlines = Chainage.of(shapely.get_rings(shapely.get_parts(grounds)), plane)
+        near = near + course.near(outlines, within_m, left_m=left_m) + course.inside(grounds, right_m=right_m)
+    free = near - course.inside(shut, right_m=right_m)
     stretch, count = _joined_round(course, free)
+    long = np.bincount(stretch, course.lengths(free), minlength=count)[stretch] >= least_m
+    free, (_, stretch) = free[long], np.unique(stretch[long], return_inverse=True)
+    count = stretch.max(initial=-1) + 1
     of = np.empty(count, dtype=np.int64)
     of[stretch] = body[free.line]
     metres = np.bincount(stretch, course.lengths(free), minlength=count).astype(float)
+    rest = course.whole - free
     order = np.lexsort((-metres, of))
     longest = np.zeros(len(shores))
     np.maximum.at(longest, of, metres)
@@ -320,6 +354,8 @@ def open_shore(
         of[order],
         metres[order],
         _gathered(course.lines(free), stretch, count, directed=True)[order],
+        body[rest.line],
+        course.lines(rest),
     )
 
 
