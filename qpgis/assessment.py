@@ -40,7 +40,7 @@ from qpgis.plantables import PLAN_COLUMNS, PlanTable, plan_tables
 from qpgis.provenance import Grade, worst
 from qpgis.published import SERIES_COLUMNS, Published, series_records
 from qpgis.rows import CSV_COLUMNS, REPORTED, STATISTICS, Row, Zone, joined, record, zones_of
-from qpgis.uncertainty import Bounds, inaccurate, value_bounds
+from qpgis.uncertainty import Bounding, Bounds, inaccurate
 from qpgis.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def assess(
     findings = Findings(lang)
     judging = Judging(workspace, findings, lang)
     engine = Engine(workspace.area)
-    run = _Run(workspace, engine, findings, lang, classified=tuple(_classified(workspace, engine)))
+    run = _Run(workspace, engine, findings, lang, Bounding(engine), tuple(_classified(workspace, engine)))
     rows: list[Row] = []
     rivals: list[Row] = []
     used: dict[tuple[str, str], Definition] = {}
@@ -335,9 +335,10 @@ class _Run:
     engine: Engine
     findings: Findings
     lang: Lang
+    bounding: Bounding | None = None
+    classified: tuple[Classified, ...] = ()
     missed: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
     features: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
-    classified: tuple[Classified, ...] = ()
 
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
         """The rows of one indicator and definition, for every zone of every level."""
@@ -378,19 +379,18 @@ class _Run:
         """
         competing = {definition.name: definition for definition in indicator.definitions if definition.competes}
         known = {row.definition for row in rows}
-        aside = replace(self, findings=Findings(self.lang), missed={}, features={})
+        aside = _Run(self.workspace, self.engine, Findings(self.lang), self.lang)
         others = [row for name, one in competing.items() if name not in known for row in aside.rows(indicator, one)]
         return [*(row for row in rows if row.definition in competing), *others]
 
     def _bounds(self, made: Measure, unit: str) -> dict[Zone, Bounds]:
         """Between what the values lie, where the accuracy of layers is known."""
-        if isinstance(made, PerZone) or not inaccurate(made):
+        if self.bounding is None or isinstance(made, PerZone) or not inaccurate(made):
             return {}
         area = self.workspace.area
-        found: dict[Zone, Bounds] = {}
-        for zones in (*area.zone_sets, *area.group_sets):
-            found |= dict(zip(_zones(zones), value_bounds(made, unit, zones, self.engine), strict=True))
-        return found
+        sets = (*area.zone_sets, *area.group_sets)
+        every = [zone for zones in sets for zone in _zones(zones)]
+        return dict(zip(every, self.bounding.values(made, unit, sets), strict=True))
 
     def _adjusted(self, made: Measure, unit: str) -> dict[str, tuple[Interval, Classified]]:
         """Values adjusted for errors of classification, by zone, where ground truth was sampled on it."""

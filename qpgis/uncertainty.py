@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,12 +10,11 @@ import shapely
 
 from qpgis.amounts import Amount, value_of
 from qpgis.area import ZoneSet
-from qpgis.crs import Floats, Geometries
 from qpgis.engine import Engine
 from qpgis.layers import Layer
-from qpgis.measures.bounds import AreaBounds, area_bounds
+from qpgis.measures.bounds import AreaBounds, Ground, area_bounds
 from qpgis.measures.contributions import MICRO
-from qpgis.parts import Expression, Part, Quotient
+from qpgis.parts import Expression, Quotient
 
 CERTAIN = ("zone_area", "amount")
 """Kernels whose sums don't depend on where the border of a layer is drawn."""
@@ -38,77 +38,81 @@ def inaccurate(quotient: Quotient) -> tuple[Layer, ...]:
     return tuple(layer for layer in quotient.read() if layer.accuracy_m.any())
 
 
-def value_bounds(quotient: Quotient, unit: str, zones: ZoneSet, engine: Engine) -> list[Bounds]:
-    """The bounds of a quotient's value in each zone, its layers shrunk and grown by their accuracy.
-
-    Bounds, no confidence interval: every border is off all along, in one direction. They belong to these zones: what
-    one may lose another may gain, so those of a group are computed from its own outline, never summed.
+class Bounding:
+    """Tells the bounds of values, the ground of each set of layers shrunk and grown once.
 
     Parameters
     ----------
-    quotient : Quotient
-        One that has :func:`inaccurate` layers.
-    unit : str
-        The unit of its value.
-    zones : ZoneSet
     engine : Engine
-        Knows the sums of its :data:`CERTAIN` parts.
+        Knows the sums that are certain.
     """
-    above = _bounds(quotient.numerator, zones, engine)
-    if quotient.denominator is None:
-        least = most = np.full(len(zones), np.nan)
-    else:
-        below = _bounds(quotient.denominator, zones, engine)
-        least, most = below.low, below.high
 
-    def value(numerator: float, denominator: float) -> float | None:
-        divisor = None
-        if quotient.denominator is not None:
-            if denominator <= 0:
-                return None
-            divisor = _amount(denominator, quotient.denominator)
-        found = value_of(unit, _amount(max(numerator, 0.0), quotient.numerator), divisor)
-        return min(found, 100.0) if unit == "%" else found
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._grounds: dict[tuple[Layer, ...], Ground] = {}
 
-    rows = zip(above.low, above.high, least, most, strict=True)
-    return [Bounds(value(low, large), value(high, small)) for low, high, small, large in rows]
+    def values(self, quotient: Quotient, unit: str, sets: Sequence[ZoneSet]) -> list[Bounds]:
+        """The bounds of a quotient's value in each zone of some sets, its layers shrunk and grown by their accuracy.
+
+        Bounds, no confidence interval: every border is off all along, in one direction. They belong to these zones:
+        what one may lose another may gain, so those of a group are computed from its own outline, never summed.
+
+        Parameters
+        ----------
+        quotient : Quotient
+            One that has :func:`inaccurate` layers.
+        unit : str
+            The unit of its value.
+        sets : sequence of ZoneSet
+        """
+        above = self._sums(quotient.numerator, sets)
+        if quotient.denominator is None:
+            least = most = np.full(len(above.value), np.nan)
+        else:
+            below = self._sums(quotient.denominator, sets)
+            least, most = below.low, below.high
+        rows = zip(above.low, above.high, least, most, strict=True)
+        return [
+            Bounds(_value(quotient, unit, low, large), _value(quotient, unit, high, small))
+            for low, high, small, large in rows
+        ]
+
+    def _sums(self, expression: Expression, sets: Sequence[ZoneSet]) -> AreaBounds:
+        """The bounds of a sum of parts for each zone."""
+        geometry = np.concatenate([zones.geometry for zones in sets])
+        found = AreaBounds.certain(np.zeros(len(geometry)))
+        for sign, part in expression.terms():
+            if part.kernel in CERTAIN:
+                sums = [micro for zones in sets for micro in self._engine.sums(part, zones)]
+                one = AreaBounds.certain(np.array(sums, dtype=float) / MICRO)
+            else:
+                one = area_bounds(geometry, self._ground(part.layers), outside=self._ground(part.outside))
+            found = found + one if sign > 0 else found - one
+        return found
+
+    def _ground(self, layers: tuple[Layer, ...]) -> Ground:
+        if layers not in self._grounds:
+            features = [one.geometry for one in layers] or [np.empty(0, dtype=object)]
+            accuracy = [one.accuracy_m for one in layers] or [np.empty(0)]
+            surveyed = _surveyed(layers)
+            ground = Ground.of(np.concatenate(features), np.concatenate(accuracy), surveyed=surveyed)
+            self._grounds[layers] = ground
+        return self._grounds[layers]
+
+
+def _value(quotient: Quotient, unit: str, numerator: float, denominator: float) -> float | None:
+    """What sums in square metres or people come to; a share is at most all."""
+    divisor = None
+    if quotient.denominator is not None:
+        if denominator <= 0:
+            return None
+        divisor = _amount(denominator, quotient.denominator)
+    found = value_of(unit, _amount(max(numerator, 0.0), quotient.numerator), divisor)
+    return min(found, 100.0) if unit == "%" else found
 
 
 def _amount(amount: float, expression: Expression) -> Amount:
     return Amount(round(amount * MICRO), expression.unit)
-
-
-def _bounds(expression: Expression, zones: ZoneSet, engine: Engine) -> AreaBounds:
-    """The bounds of a sum of parts for each zone."""
-    found = AreaBounds.certain(np.zeros(len(zones)))
-    for sign, part in expression.terms():
-        if part.kernel in CERTAIN:
-            one = AreaBounds.certain(np.array(engine.sums(part, zones), dtype=float) / MICRO)
-        else:
-            one = _area(part, zones)
-        found = found + one if sign > 0 else found - one
-    return found
-
-
-def _area(part: Part, zones: ZoneSet) -> AreaBounds:
-    """The bounds of an area within each zone."""
-    outside, outside_accuracy = _features(part.outside)
-    features, accuracy = _features(part.layers)
-    return area_bounds(
-        zones.geometry,
-        features,
-        accuracy,
-        outside=outside,
-        outside_accuracy_m=outside_accuracy,
-        surveyed=_surveyed(part.layers),
-        outside_surveyed=_surveyed(part.outside),
-    )
-
-
-def _features(layers: tuple[Layer, ...]) -> tuple[Geometries, Floats]:
-    if not layers:
-        return np.empty(0, dtype=object), np.empty(0)
-    return np.concatenate([one.geometry for one in layers]), np.concatenate([one.accuracy_m for one in layers])
 
 
 def _surveyed(layers: tuple[Layer, ...]) -> shapely.Geometry | None:

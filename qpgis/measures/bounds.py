@@ -64,17 +64,54 @@ class AreaBounds:
         return AreaBounds(np.minimum(np.maximum(low, 0), value), value, np.where(none, np.nan, np.fmax(high, value)))
 
 
+@dataclass(frozen=True)
+class Ground:
+    """The ground that a layer covers: for certain, as it is drawn, and at most.
+
+    Attributes
+    ----------
+    certain, drawn, possible : array of polygons
+        In the study area's equal-area plane; polygons may overlap.
+    """
+
+    certain: Geometries
+    drawn: Geometries
+    possible: Geometries
+
+    @classmethod
+    def of(
+        cls, polygons: Geometries, accuracy_m: ArrayLike = 0.0, *, surveyed: shapely.Geometry | None = None
+    ) -> Ground:
+        """The ground of polygons whose borders may be off.
+
+        Parameters
+        ----------
+        polygons : array of valid polygons
+            Where they meet there is no border that could be off.
+        accuracy_m : float, or one a polygon
+            How far a border may be from where it is drawn, metres; 0 for one that is certain.
+        surveyed : polygon, optional
+            Where they were looked for. A layer that was cut off at the end of its survey has no border there that
+            could be off; without this it seems to have one.
+
+        Raises
+        ------
+        ConfigError
+            If an accuracy is negative or no number of metres, or if there are more or fewer than polygons.
+        """
+        accuracy = _checked(accuracy_m, len(polygons))
+        if not accuracy.any():
+            return cls(polygons, polygons, polygons)
+        return cls(_shrunk_where_surveyed(polygons, accuracy, surveyed), polygons, grown(polygons, accuracy))
+
+
+NOTHING = np.empty(0, dtype=object)
+
+
 def area_bounds(
-    zones: Geometries,
-    features: Geometries,
-    accuracy_m: ArrayLike,
-    *,
-    outside: Geometries | None = None,
-    outside_accuracy_m: ArrayLike = 0.0,
-    surveyed: shapely.Geometry | None = None,
-    outside_surveyed: shapely.Geometry | None = None,
+    zones: Geometries, ground: Ground, *, outside: Ground = Ground(NOTHING, NOTHING, NOTHING)
 ) -> AreaBounds:
-    """Bounds of the dissolved area of polygons within each zone, whose borders may be off.
+    """Bounds of the dissolved area of a layer within each zone, whose borders may be off.
 
     At least it is the area of the layer shrunk by its accuracy, at most that of the layer grown by it; what is left
     out is grown for the least and shrunk for the most. Zone borders are certain. These are bounds, not a confidence
@@ -84,40 +121,21 @@ def area_bounds(
     Parameters
     ----------
     zones : array of valid polygons
-        In the study area's equal-area plane.
-    features : array of valid polygons
-        In the same plane. Where they meet there is no border that could be off. They should reach ``accuracy_m``
-        beyond the zones, or ``surveyed`` should say where they end: a layer that was cut off at the zones' border
-        seems to have a border there.
-    accuracy_m : float, or one a feature
-        How far a border may be from where it is drawn, metres; 0 for one that is certain.
-    outside : array of valid polygons, optional
+        In the plane of the ground.
+    ground : Ground
+    outside : Ground, optional
         What it covers is left out.
-    outside_accuracy_m : float, or one a polygon of ``outside``
-    surveyed, outside_surveyed : polygon, optional
-        Where features, and what is left out, were looked for. Where a layer was cut off at the end of its survey it
-        has no border that could be off.
 
     Returns
     -------
     AreaBounds
         In m2. With an accuracy of 0, three times the area itself.
-
-    Raises
-    ------
-    ConfigError
-        If an accuracy is negative or no number of metres, or if there are more or fewer than features.
     """
-    accuracy = _checked(accuracy_m, len(features), "accuracy_m")
-    left_out = outside if outside is not None else np.array([], dtype=object)
-    left_out_accuracy = _checked(outside_accuracy_m, len(left_out), "outside_accuracy_m")
-    value = _areas(zones, features, left_out)
-    if not (accuracy.any() or left_out_accuracy.any()):
+    value = _areas(zones, ground.drawn, outside.drawn)
+    if ground.certain is ground.drawn and outside.certain is outside.drawn:
         return AreaBounds.certain(value)
-    certain = _shrunk_where_surveyed(features, accuracy, surveyed)
-    certainly_out = _shrunk_where_surveyed(left_out, left_out_accuracy, outside_surveyed)
-    low = _areas(zones, certain, grown(left_out, left_out_accuracy))
-    high = _areas(zones, grown(features, accuracy), certainly_out)
+    low = _areas(zones, ground.certain, outside.possible)
+    high = _areas(zones, ground.possible, outside.certain)
     return AreaBounds(np.minimum(low, value), value, np.maximum(high, value))
 
 
@@ -163,17 +181,26 @@ def _shrunk_where_surveyed(polygons: Geometries, accuracy_m: Floats, surveyed: s
         return shrunk(polygons, accuracy_m)
     around = shapely.buffer(surveyed, 2 * accuracy_m.max() + 1, quad_segs=1, join_style="mitre")
     beyond = shapely.get_parts(shapely.difference(around, surveyed))
-    whole = shrunk(np.concatenate([polygons, beyond]), np.concatenate([accuracy_m, np.zeros(len(beyond))]))
-    return _without(whole, beyond)
+    # of one accuracy all may shrink alike: what lies beyond then loses only its outer edge, far from the survey's end
+    uniform = accuracy_m.min() == accuracy_m.max()
+    of_beyond = np.full(len(beyond), accuracy_m[0] if uniform else 0.0)
+    return _without(shrunk(np.concatenate([polygons, beyond]), np.concatenate([accuracy_m, of_beyond])), beyond)
 
 
 def _band(whole: Geometries, own: Geometries, accuracy_m: float) -> Geometries:
     """The ground that is too near to where the border of the whole is that of some of its polygons."""
     beside = shapely.buffer(shapely.boundary(own), JOIN_WITHIN_M, quad_segs=1)
-    border = shapely.boundary(whole)
+    border = _segments(shapely.boundary(whole))
     part, side = shapely.STRtree(beside).query(border, predicate="intersects")
-    stretches = shapely.intersection(border[part], beside[side])
-    return _there(shapely.buffer(stretches, accuracy_m, quad_segs=QUAD_SEGS))
+    stretches = shapely.line_merge(shapely.union_all(shapely.intersection(border[part], beside[side])))
+    return _there(shapely.buffer(shapely.get_parts(stretches), accuracy_m, quad_segs=QUAD_SEGS))
+
+
+def _segments(lines: Geometries) -> Geometries:
+    """Every straight piece of lines by itself: long lines would be looked at whole for each of their neighbours."""
+    points, line = shapely.get_coordinates(shapely.get_parts(lines), return_index=True)
+    same = line[1:] == line[:-1]
+    return np.asarray(shapely.linestrings(np.stack([points[:-1], points[1:]], axis=1)[same]), dtype=object)
 
 
 def _without(polygons: Geometries, others: Geometries) -> Geometries:
@@ -206,13 +233,13 @@ def _areas(zones: Geometries, features: Geometries, outside: Geometries) -> Floa
     return areas
 
 
-def _checked(accuracy_m: ArrayLike, features: int, name: str) -> Floats:
+def _checked(accuracy_m: ArrayLike, features: int) -> Floats:
     """One accuracy a feature."""
     given = np.asarray(accuracy_m, dtype=float)
     if given.ndim and given.shape != (features,):
-        raise ConfigError(f"{name} has {given.size} values for {features} features")
+        raise ConfigError(f"accuracy_m has {given.size} values for {features} features")
     wrong = np.flatnonzero(~((given >= 0) & np.isfinite(given)))
     if len(wrong):
         where = f" (feature {wrong[0] + 1} of {features}, {len(wrong)} in all)" if given.ndim else ""
-        raise ConfigError(f"{name} = {given.flat[wrong[0]]:g}{where} is no distance in metres; 0 means certain")
+        raise ConfigError(f"accuracy_m = {given.flat[wrong[0]]:g}{where} is no distance in metres; 0 means certain")
     return np.broadcast_to(given, features)
