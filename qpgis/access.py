@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
+from typing import TypeGuard
 
 import numpy as np
 import shapely
@@ -15,7 +17,8 @@ from qpgis.measures import junctions
 from qpgis.measures.continuity import networks, open_shore, shorelines
 from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
 from qpgis.measures.crossings import crossings
-from qpgis.measures.network import Network
+from qpgis.measures.isochrones import BESIDE_M, isochrone
+from qpgis.measures.network import Ints, Network
 from qpgis.parts import AtLeast, Crossings, Gap, Linked, Made, Near, Nodes, OpenShore, Rule, Shore, Walk, Wide
 from qpgis.provenance import worst
 from qpgis.shapes import clipped, spots
@@ -48,32 +51,84 @@ class Access:
         self._split: dict[tuple[Layer, Stretched], tuple[Pieces, Pieces]] = {}
         self._junctions: dict[tuple[Layer, float], junctions.Nodes] = {}
         self._corridors: dict[tuple[Layer, Wide], Corridors] = {}
-        self._chosen: dict[tuple[Layer, Rule], Layer] = {}
+        self._isochrones: dict[Walk, Geometries] = {}
+        self._chosen: dict[tuple[Layer, Rule], tuple[Layer, Layer]] = {}
 
     def chosen(self, layer: Layer, rule: Rule) -> Layer:
-        """The features of a layer that a rule holds for.
-
-        Of polygons near a target only the ground that is; by walks they count whole, reached at a point inside.
-        """
-        if (layer, rule) not in self._chosen:
-            if isinstance(rule, Stretched):
-                self._chosen[layer, rule] = _stretches(layer, self._pieces(layer, rule)[0], f"where {rule}")
-            elif isinstance(rule, Made):
-                self._chosen[layer, rule] = self._made(layer, rule)
-            elif _by_ground(rule, layer):
-                self._chosen[layer, rule] = _clipped(layer, rule)
-            else:
-                self._chosen[layer, rule] = layer.select(self.holds(layer, rule), f"where {rule}")
-        return self._chosen[layer, rule]
+        """The features of a layer that a rule holds for; where it goes by the ground, of polygons that ground."""
+        return self._parted(layer, rule)[0]
 
     def missed(self, layer: Layer, rule: Rule) -> Layer:
-        """The features of a layer that a rule doesn't hold for; none where it goes by the ground."""
-        if isinstance(rule, Stretched):
-            return _stretches(layer, self._pieces(layer, rule)[1], f"not where {rule}")
-        if isinstance(rule, Made):
-            return layer.select(np.zeros(len(layer), dtype=bool), "none")
-        mask = np.zeros(len(layer), dtype=bool) if _by_ground(rule, layer) else ~self.holds(layer, rule)
-        return layer.select(mask, f"not where {rule}")
+        """The features of a layer that a rule doesn't hold for; where it goes by the ground, of polygons the rest."""
+        return self._parted(layer, rule)[1]
+
+    def _parted(self, layer: Layer, rule: Rule) -> tuple[Layer, Layer]:
+        """The layer in two: what a rule holds for, and what it doesn't hold for."""
+        if (layer, rule) not in self._chosen:
+            if isinstance(rule, Stretched):
+                met, gaps = self._pieces(layer, rule)
+                two = _stretches(layer, met, f"where {rule}"), _stretches(layer, gaps, f"not where {rule}")
+            elif isinstance(rule, Made):
+                two = self._made(layer, rule), layer.select(np.zeros(len(layer), dtype=bool), "none")
+            elif _by_ground(rule) and (shapely.get_dimensions(layer.geometry) == AREAL).any():
+                two = self._parted_ground(layer, rule)
+            else:
+                holds = self.holds(layer, rule)
+                two = layer.select(holds, f"where {rule}"), layer.select(~holds, f"not where {rule}")
+            self._chosen[layer, rule] = two
+        return self._chosen[layer, rule]
+
+    def _parted_ground(self, layer: Layer, rule: Near | Walk | AtLeast) -> tuple[Layer, Layer]:
+        """The ground of polygons that a rule holds for, and the points that it does; and the rest of both.
+
+        What a polygon stands for, its people, is spread evenly over it.
+        """
+        areal = shapely.get_dimensions(layer.geometry) == AREAL
+        ground, rest, share = layer.geometry.copy(), layer.geometry.copy(), np.ones(len(layer))
+        ground[areal] = clipped(layer.geometry[areal], self.ground(rule))
+        rest[areal] = shapely.difference(layer.geometry[areal], ground[areal])
+        share[areal] = shapely.area(ground[areal]) / shapely.area(layer.geometry[areal])
+        share[~areal] = self.holds(layer.select(~areal, "points"), rule)
+
+        def part(shapes: Geometries, share: Floats, why: str) -> Layer:
+            frame = layer.frame.assign(amount=layer.frame["amount"] * share) if "amount" in layer.frame else layer.frame
+            left = (share > 0) & ~shapely.is_empty(shapes)
+            return replace(layer, frame=frame, geometry=shapes).select(left, why)
+
+        return part(ground, share, f"within {rule}"), part(rest, 1 - share, f"not within {rule}")
+
+    def reached(self, rule: Rule) -> Layer:
+        """The ground that a rule holds for as a layer of polygons without attributes; walks as isochrones."""
+        import pandas as pd
+
+        if isinstance(rule, Stretched | Made):
+            raise TypeError("a rule for stretches of lines, or what is made of them, holds for no ground")
+        shapes, first = self.ground(rule), rule.layers()[0]
+        frame = pd.DataFrame("", index=range(len(shapes)), columns=["feature_id", "name", "class_"], dtype="str")
+        return Layer(first.kind, frame, shapes, first.source, None, f"ground within {rule}")
+
+    def ground(self, rule: Near | Walk | AtLeast) -> Geometries:
+        """The ground that a rule holds for, as polygons, which may overlap: circles, isochrones, where these meet."""
+        if isinstance(rule, Near):
+            return np.asarray(shapely.buffer(rule.targets.geometry, rule.limit_m, quad_segs=QUAD_SEGS))
+        if isinstance(rule, Walk):
+            self._reach([rule])
+            return self._isochrones[rule]
+        self._reach([one for one in rule.rules if isinstance(one, Walk)])
+        grounds = [self.ground(one) for one in rule.rules]
+        if rule.number == 1:
+            return np.concatenate(grounds)
+        united = sorted((shapely.union_all(one) for one in grounds), key=shapely.area)
+        met = [shapely.intersection_all(some) for some in combinations(united, rule.number)]
+        parts = shapely.get_parts(met)
+        return np.asarray(parts[(shapely.get_dimensions(parts) == AREAL) & ~shapely.is_empty(parts)])
+
+    def _reach(self, rules: Sequence[Walk]) -> None:
+        """Draw the isochrones that aren't drawn yet."""
+        open_ = [rule for rule in dict.fromkeys(rules) if rule not in self._isochrones]
+        for rule, network, sources, _ in self._tied(open_, np.empty(0, dtype=object)):
+            beside_m = rule.beside_m or BESIDE_M
+            self._isochrones[rule] = isochrone(network, sources, limit_m=rule.limit_m, beside_m=beside_m)
 
     def holds(self, layer: Layer, rule: Rule) -> Mask:
         """For which features of a layer a rule holds."""
@@ -86,13 +141,6 @@ class Access:
         if isinstance(rule, Walk):
             return self._walked[layer, rule] <= rule.limit_m
         return np.sum([self.holds(layer, one) for one in rules], axis=0, dtype=int) >= rule.number
-
-    def ground(self, rule: Rule) -> tuple[Layer, ...]:
-        """The ground within a straight line of targets, as polygons in place of the targets."""
-        return tuple(
-            replace(one.targets, geometry=_around(one), key=f"{one.targets.key} | within {one.limit_m:g} m")
-            for one in _near(rule)
-        )
 
     def _pieces(self, layer: Layer, rule: Stretched) -> tuple[Pieces, Pieces]:
         """The stretches that a rule holds for, and those that it doesn't."""
@@ -191,20 +239,24 @@ class Access:
         return _places(layer, shapely.points(crossings(network, rule.water.geometry, **metres)), f"{rule}")
 
     def _walk(self, layer: Layer, rules: Sequence[Walk]) -> None:
-        """Measure the walks of a layer that aren't measured yet; those on the same lines are tied to them at once."""
+        """Measure the walks of a layer that aren't measured yet."""
         open_ = [rule for rule in dict.fromkeys(rules) if (layer, rule) not in self._walked]
-        for first in {_way(rule): rule for rule in open_}.values():
-            alike = [rule for rule in open_ if _way(rule) == _way(first)]
+        for rule, network, sources, doors in self._tied(open_, spots(layer.geometry)):
+            self._walked[layer, rule] = network.distances(sources, limit_m=rule.limit_m)[doors]
+
+    def _tied(self, rules: Sequence[Walk], places: Geometries) -> Iterator[tuple[Walk, Network, Ints, Ints]]:
+        """For each walk a network with the nodes of its targets and of places; walks on the same lines share it."""
+        for first in {_way(rule): rule for rule in rules}.values():
+            alike = [rule for rule in rules if _way(rule) == _way(first)]
             targets = [spots(rule.targets.geometry) for rule in alike]
             network, nodes = self._network(first.lines).with_points(
-                np.concatenate([spots(layer.geometry), *targets]),
+                np.concatenate([places, *targets]),
                 snap_within_m=first.snap_within_m,
                 barriers=np.concatenate([one.geometry for one in first.barriers]) if first.barriers else None,
             )
-            ends = np.cumsum([len(layer), *map(len, targets)])
+            ends = np.cumsum([len(places), *map(len, targets)])
             for rule, begin, end in zip(alike, ends[:-1], ends[1:], strict=True):
-                metres = network.distances(nodes[begin:end], limit_m=rule.limit_m)
-                self._walked[layer, rule] = metres[nodes[: len(layer)]]
+                yield rule, network, nodes[begin:end], nodes[: len(places)]
 
     def _network(self, lines: tuple[Layer, ...]) -> Network:
         if lines not in self._networks:
@@ -263,34 +315,18 @@ def _bodies(layer: Layer) -> Pieces:
     return np.concatenate(rows), np.concatenate(bodies)
 
 
-def _near(rule: Rule) -> tuple[Near, ...]:
-    """The straight lines of which any will do, where a rule asks for no more than that."""
-    if isinstance(rule, Near):
-        return (rule,)
-    if isinstance(rule, AtLeast) and rule.number == 1:
-        straight = tuple(one for one in rule.rules if isinstance(one, Near))
-        return straight if len(straight) == len(rule.rules) else ()
-    return ()
+def walked(rule: Rule) -> bool:
+    """True if a rule consists of walks."""
+    if isinstance(rule, AtLeast):
+        return all(map(walked, rule.rules))
+    return isinstance(rule, Walk)
 
 
-def _by_ground(rule: Rule, layer: Layer) -> bool:
-    """True if a rule takes the ground of polygons, not whole features: where any of some straight lines will do."""
-    return bool(_near(rule)) and bool((shapely.get_dimensions(layer.geometry) == AREAL).any())
-
-
-def _clipped(layer: Layer, rule: Rule) -> Layer:
-    """The ground of polygons that lies within a straight line of a target of any of the rules, and the points there.
-
-    What a polygon stands for, its people, is spread evenly over it.
-    """
-    around = [_around(one) for one in _near(rule)]
-    areal = shapely.get_dimensions(layer.geometry) == AREAL
-    ground, share = layer.geometry.copy(), np.ones(len(layer))
-    ground[areal] = clipped(layer.geometry[areal], np.concatenate(around))
-    share[areal] = shapely.area(ground[areal]) / shapely.area(layer.geometry[areal])
-    share[~areal] = np.any([_is_near(layer.geometry[~areal], one) for one in _near(rule)], axis=0)
-    frame = layer.frame.assign(amount=layer.frame["amount"] * share) if "amount" in layer.frame else layer.frame
-    return replace(layer, frame=frame, geometry=ground).select(share > 0, f"within {rule}")
+def _by_ground(rule: Rule) -> TypeGuard[Near | Walk | AtLeast]:
+    """True if a rule takes the ground of polygons, not whole features: where any of some distances will do."""
+    if isinstance(rule, AtLeast):
+        return rule.number == 1 and all(map(_by_ground, rule.rules))
+    return isinstance(rule, Near) or (isinstance(rule, Walk) and rule.beside_m > 0)
 
 
 def _is_near(places: Geometries, rule: Near) -> Mask:
@@ -298,11 +334,6 @@ def _is_near(places: Geometries, rule: Near) -> Mask:
     tree = shapely.STRtree(rule.targets.geometry)
     near[tree.query(spots(places), predicate="dwithin", distance=rule.limit_m)[0]] = True
     return near
-
-
-def _around(rule: Near) -> Geometries:
-    """The ground within a straight line of each target."""
-    return np.asarray(shapely.buffer(rule.targets.geometry, rule.limit_m, quad_segs=QUAD_SEGS), dtype=object)
 
 
 def _way(rule: Walk) -> tuple[tuple[Layer, ...], tuple[Layer, ...], float]:

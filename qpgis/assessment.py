@@ -34,7 +34,7 @@ from qpgis.indicators.declaration import Definition, Indicator
 from qpgis.judging import Judging
 from qpgis.landuse import scheme
 from qpgis.layers import AbsentLayer, Layer
-from qpgis.parts import Measure, PerZone, Quotient
+from qpgis.parts import Expression, Measure, PerZone, Quotient
 from qpgis.plans import Light, Status
 from qpgis.plantables import PLAN_COLUMNS, PlanTable, plan_tables
 from qpgis.provenance import Grade, worst
@@ -78,6 +78,8 @@ class Assessment:
     features : mapping of (indicator, definition name) to tuple of Layer
         The features that an indicator singles out in the whole area, with what each is worth: patches. Where several
         definitions have the same, the first.
+    reached : mapping of (indicator, definition name) to tuple of Layer
+        The ground within the walks that an indicator of coverage asks for, as polygons without attributes.
     lang : "zh" or "en"
     """
 
@@ -87,6 +89,7 @@ class Assessment:
     definitions: Mapping[tuple[str, str], Definition] = field(repr=False)
     missed: Mapping[tuple[str, str], tuple[Layer, ...]] = field(repr=False)
     features: Mapping[tuple[str, str], tuple[Layer, ...]] = field(repr=False)
+    reached: Mapping[tuple[str, str], tuple[Layer, ...]] = field(repr=False)
     lang: Lang = "zh"
 
     def __repr__(self) -> str:
@@ -159,7 +162,10 @@ class Assessment:
         return found
 
     def missed_features(self, indicator: str, definition: str) -> gpd.GeoDataFrame:
-        """Whom an indicator of coverage leaves out, as points in degrees: ``layer, feature_id, name, amount``."""
+        """What an indicator of coverage leaves out, in degrees: ``layer, feature_id, name, amount``.
+
+        People as points; of land the parcels, or the ground, that isn't reached; of corridors the gaps.
+        """
         import geopandas as gpd
         import pandas as pd
 
@@ -167,8 +173,8 @@ class Assessment:
         for layer in self.missed[indicator, definition]:
             frame = layer.frame.reindex(columns=["feature_id", "name", "amount"])
             frame.insert(0, "layer", layer.kind)
-            spots = self.workspace.area.plane.unproject(shapely.point_on_surface(layer.geometry))
-            frames.append(gpd.GeoDataFrame(frame, geometry=spots, crs=LONLAT))
+            shapes = self.workspace.area.plane.unproject(layer.geometry)
+            frames.append(gpd.GeoDataFrame(frame, geometry=shapes, crs=LONLAT))
         return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=LONLAT)
 
     def drawn(self, layer: Layer) -> gpd.GeoDataFrame:
@@ -176,6 +182,18 @@ class Assessment:
         import geopandas as gpd
 
         return gpd.GeoDataFrame(layer.frame, geometry=self.workspace.area.plane.unproject(layer.geometry), crs=LONLAT)
+
+    def reached_ground(self, indicator: str, definition: str) -> gpd.GeoDataFrame:
+        """The ground within the walks that an indicator of coverage asks for, in degrees.
+
+        By the rule of :mod:`qpgis.measures.isochrones`; where several services are asked for, the ground that reaches
+        as many as must be.
+        """
+        import geopandas as gpd
+
+        shapes = [one for layer in self.reached[indicator, definition] for one in layer.geometry]
+        plane = self.workspace.area.plane
+        return gpd.GeoDataFrame(geometry=plane.unproject(shapely.get_parts(shapely.union_all(shapes))), crs=LONLAT)
 
     @property
     def heading(self) -> str:
@@ -251,7 +269,8 @@ def assess(
     rows += Published(workspace, findings, lang).rows(rows, judging.targets)
     kept = tuple(row for row in judging.judged(rows, rivals) if level in (None, row.zone.level))
     everything = ordered([*workspace.findings, *findings])
-    return Assessment(workspace, kept, everything, used, run.missed, run.features, lang)
+    missed, reached = run.layers_of(run.engine.missed), run.layers_of(run.engine.reached)
+    return Assessment(workspace, kept, everything, used, missed, run.features, reached, lang)
 
 
 def _chosen(
@@ -337,7 +356,7 @@ class _Run:
     lang: Lang
     bounding: Bounding | None = None
     classified: tuple[Classified, ...] = ()
-    missed: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
+    counted: dict[tuple[str, str], Expression] = field(default_factory=dict)
     features: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
 
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
@@ -455,9 +474,8 @@ class _Run:
         return found
 
     def _sums(self, indicator: Indicator, definition: Definition, made: Quotient) -> _Found:
-        """Zones measured by themselves, groups as the sums of their members; who is missed is remembered."""
-        if missed := tuple(layer for layer in self.engine.missed(made.numerator) if len(layer)):
-            self.missed[indicator.id, definition.name] = missed
+        """Zones measured by themselves, groups as the sums of their members; what is counted is remembered."""
+        self.counted[indicator.id, definition.name] = made.numerator
         area = self.workspace.area
         found: dict[Zone, _Sums] = {}
         for zones in area.zone_sets:
@@ -561,6 +579,11 @@ class _Run:
                 said = "、" if self.lang == "zh" else ", "
                 names = said.join(text(f"layer_{layer.kind}", self.lang) for layer in others)
                 yield text("note_mixed_basis", self.lang, layers=names)
+
+    def layers_of(self, find: Callable[[Expression], tuple[Layer, ...]]) -> dict[tuple[str, str], tuple[Layer, ...]]:
+        """Layers with features that the engine finds for what definitions count."""
+        found = {key: tuple(layer for layer in find(what) if len(layer)) for key, what in self.counted.items()}
+        return {key: layers for key, layers in found.items() if layers}
 
     def report_redone(self) -> None:
         """Name the features whose overlay had to be done again on a grid."""

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from qpgis.access import Access
+from qpgis.access import Access, walked
 from qpgis.amounts import Outcome
 from qpgis.area import StudyArea, ZoneSet
 from qpgis.crs import Plane
@@ -91,8 +91,9 @@ class Engine:
         """The part's sum for each zone of a zone set, in millionths of its unit."""
         key = (id(zones), part)
         if key not in self._sums:
-            found = KERNELS[part.kernel](zones, self._resolved(part), self.area.plane)
-            self._note_redone(part, found)
+            resolved = self._resolved(part)
+            found = KERNELS[part.kernel](zones, resolved, self.area.plane)
+            self._note_redone(resolved, found)
             sums = found.per_zone()
             if part.kernel in ("area", "ground"):  # rounded contributions may add up to a hair more than the zone
                 sums = [min(total, whole) for total, whole in zip(sums, self.zone_areas(zones), strict=True)]
@@ -105,7 +106,7 @@ class Engine:
             return part
         rule = part.where
         if part.kernel == "ground":
-            return replace(part, layers=self._access.ground(rule), where=None)
+            return replace(part, layers=(self._access.reached(rule),), where=None)
         return replace(part, layers=tuple(self._access.chosen(layer, rule) for layer in part.layers), where=None)
 
     def missed(self, expression: Expression) -> tuple[Layer, ...]:
@@ -128,6 +129,11 @@ class Engine:
             if isinstance(part.where, Wide)
             for layer in part.layers
         )
+
+    def reached(self, expression: Expression) -> tuple[Layer, ...]:
+        """The ground within the walks of an expression's parts, each once; nothing where none of them walks."""
+        rules = dict.fromkeys(part.where for _, part in expression.terms() if part.where is not None)
+        return tuple(self._access.reached(rule) for rule in rules if walked(rule))
 
     def _note_redone(self, part: Part, found: Contributions) -> None:
         """Remember the features whose overlay had to be done again."""

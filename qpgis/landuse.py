@@ -540,6 +540,12 @@ def water_classes(names: str) -> frozenset[str]:
     return frozenset(one for name in names.split("+") for one in groups.get(name.strip(), {name.strip()}))
 
 
+_OWN_WORDS = ("construction", "facilities", "optional", "public_land", "roads", "sections", "villages", "water")
+_WORDS = {kind: kind for kind in _OWN_WORDS}
+_WORDS |= dict.fromkeys(("buildings", "residential", "residents"), "settlements")
+"""The kinds of layer whose classes have names of their own, and the table that they stand in."""
+
+
 @cache
 def class_words(kind: str) -> MappingProxyType[str, str]:
     """The words for the classes of a kind of layer and the class that each means; empty where any word will do.
@@ -547,18 +553,9 @@ def class_words(kind: str) -> MappingProxyType[str, str]:
     >>> class_words("roads")["高速公路"], class_words("water")["湖泊"], len(class_words("rail"))
     ('motorway', 'lake', 0)
     """
-    if kind not in (
-        "construction",
-        "facilities",
-        "optional",
-        "public_land",
-        "roads",
-        "sections",
-        "villages",
-        "water",
-    ):
+    if kind not in _WORDS:
         return MappingProxyType({})
-    table = read_toml("schemes", f"{kind}.toml")["classes"]
+    table = read_toml("schemes", f"{_WORDS[kind]}.toml")["classes"]
     return MappingProxyType({word: name for name, words in table.items() for word in (name, *words)})
 
 
@@ -577,6 +574,38 @@ def services() -> Mapping[str, tuple[str, ...]]:
     """The services of a living circle and the classes of facilities that offer each: ``facilities.toml``."""
     table = read_toml("schemes", "facilities.toml")["services"]
     return MappingProxyType({service: tuple(classes) for service, classes in table.items()})
+
+
+@cache
+def required_services() -> Mapping[str, tuple[str, ...]]:
+    """The services that a living circle asks for: of ``all`` alike, of ``urban`` and of ``rural`` settlements."""
+    table = read_toml("schemes", "facilities.toml")["required"]
+    return MappingProxyType({level: tuple(names) for level, names in table.items()})
+
+
+@dataclass(frozen=True)
+class FacilityWalk:
+    """A facility that is looked for within a time of its own.
+
+    Attributes
+    ----------
+    minutes : float
+        The farthest walk to the nearest.
+    classes : tuple of str
+        The classes of facilities that will do.
+    """
+
+    minutes: float
+    classes: tuple[str, ...]
+
+
+@cache
+def facility_walks() -> Mapping[str, FacilityWalk]:
+    """What is looked for within 5, 10 or 15 minutes: ``[walks]`` of ``facilities.toml``."""
+    table = read_toml("schemes", "facilities.toml")["walks"]
+    return MappingProxyType(
+        {name: FacilityWalk(float(row["minutes"]), tuple(row["classes"])) for name, row in table.items()}
+    )
 
 
 @cache

@@ -27,7 +27,7 @@ from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, oneway_of, plan_status_of, scheme, water_classes
 from qpgis.periods import first_day, last_day
 from qpgis.provenance import Source
-from qpgis.shapes import dissolved, equal_rows, invalid_because, repaired, single_parts, still_valid
+from qpgis.shapes import dissolved, equal_rows, invalid_because, repaired, single_parts, spots, still_valid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -56,6 +56,7 @@ LAYERS: Mapping[str, tuple[GeometryType, ...]] = {
     "construction": _POLYGONS,
     "residential": _POLYGONS,
     "public_land": _POLYGONS,
+    "buildings": _POLYGONS,
     "optional": _POLYGONS,
     "basic_farmland": _POLYGONS,
     "redline": _POLYGONS,
@@ -72,10 +73,12 @@ LAYERS: Mapping[str, tuple[GeometryType, ...]] = {
     "rail": _LINES,
     "waterways": _LINES,
     "stations": _POINTS,
+    "exits": _POINTS,
     "residents": _PLACES,
     "registered": _PLACES,
     "actual": _PLACES,
     "served": _PLACES,
+    "jobs": _PLACES,
     "facilities": _POINTS,
     "sections": _POINTS,
     "villages": _PLACES,
@@ -321,6 +324,34 @@ class Layer:
         frame = self.frame.iloc[first].reset_index(drop=True)
         return replace(self, frame=frame, geometry=groups, key=f"{self.key} | united")
 
+    def near(self, other: Layer, within_m: float) -> tuple[Layer, Layer]:
+        """The features within a distance of any of another layer's, in the plane, and those that aren't."""
+        mask = np.zeros(len(self), dtype=bool)
+        mask[shapely.STRtree(other.geometry).query(self.geometry, predicate="dwithin", distance=within_m)[0]] = True
+        why = f"within {within_m:g} m of {other.key}"
+        return self.select(mask, why), self.select(~mask, f"not {why}")
+
+    def classed_by(self, ground: AnyLayer) -> Layer:
+        """The layer with classes: a feature without any has that of the polygon of another layer that it lies on.
+
+        Of several polygons, the first with a class; where there is none, the class isn't known.
+
+        Raises
+        ------
+        MissingLayer
+            If no feature has a class of its own, and the other layer is absent.
+        """
+        bare = np.flatnonzero((self.frame["class_"] == "").to_numpy())
+        if not len(bare) or (isinstance(ground, AbsentLayer) and len(bare) < len(self)):
+            return self
+        told = ground.where("all")
+        told = told.select((told.frame["class_"] != "").to_numpy(), "with a class")
+        spot, polygon = shapely.STRtree(told.geometry).query(spots(self.geometry[bare]), predicate="intersects")
+        spot, first = np.unique(spot, return_index=True)
+        frame = self.frame.copy()
+        frame.loc[bare[spot], "class_"] = told.frame["class_"].to_numpy()[polygon[first]]
+        return replace(self, frame=frame, key=f"{self.key} | class by {told.key}")
+
     def select(self, mask: np.ndarray, why: str, **changes: Any) -> Layer:
         """Some of the features; ``why`` tells them from others of the layer."""
         return replace(
@@ -350,6 +381,14 @@ class AbsentLayer:
         """Raise: there is nothing to select from."""
         raise MissingLayer(self.kind)
 
+    def near(self, other: Layer, within_m: float) -> tuple[Layer, Layer]:
+        """Raise: there is nothing to select from."""
+        raise MissingLayer(self.kind)
+
+    def classed_by(self, ground: AnyLayer) -> Layer:
+        """Raise: there is nothing to class."""
+        raise MissingLayer(self.kind)
+
     def of_size(self, least_m2: float, under_m2: float = math.inf) -> Layer:
         """Raise: there is nothing to select from."""
         raise MissingLayer(self.kind)
@@ -357,6 +396,9 @@ class AbsentLayer:
     def united(self) -> Layer:
         """Raise: there is nothing to unite."""
         raise MissingLayer(self.kind)
+
+
+AnyLayer = Layer | AbsentLayer
 
 
 @dataclass

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 
 from qpgis.amounts import WHOLES
 from qpgis.errors import ConfigError, MissingAmounts, MissingAmountUnit, MissingLayer, NoneOfClass
-from qpgis.layers import AbsentLayer, Layer
-
-AnyLayer = Layer | AbsentLayer
+from qpgis.layers import AbsentLayer, AnyLayer, Layer
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,9 @@ class Walk:
         What is further than this from every line isn't reached.
     barriers : tuple of Layer
         What the way to the lines doesn't cross: water, motorways.
+    beside_m : float
+        0: polygons count whole, reached at a point inside. Else of polygons the ground that is reached: their isochrone
+        with so much ground beside the streets, see :mod:`qpgis.measures.isochrones`.
     """
 
     targets: Layer
@@ -44,6 +45,7 @@ class Walk:
     limit_m: float
     snap_within_m: float
     barriers: tuple[Layer, ...] = ()
+    beside_m: float = 0.0
 
     def layers(self) -> tuple[Layer, ...]:
         """Every layer that the rule reads."""
@@ -67,7 +69,7 @@ class AtLeast:
     """Holds for what so many of several rules hold for."""
 
     number: int
-    rules: tuple[Walk | Near, ...]
+    rules: tuple[Walk | Near | AtLeast, ...]
 
     def layers(self) -> tuple[Layer, ...]:
         """Every layer that the rules read."""
@@ -267,7 +269,7 @@ class Part:
         How far outside its zone it looks.
     where : rule, optional
         Only what it holds for is measured: of polygons near a target that ground, by walks the polygons that are
-        reached at a point inside. Targets beyond the zone count.
+        reached at a point inside, or that ground. Targets beyond the zone count. Without layers the ground itself.
     """
 
     kernel: str
@@ -414,6 +416,7 @@ def walk(
     limit_m: float,
     snap_within_m: float,
     barriers: tuple[AnyLayer, ...] = (),
+    beside_m: float = 0.0,
 ) -> Walk:
     """Within a walk of the nearest target; see :class:`Walk`.
 
@@ -423,7 +426,7 @@ def walk(
         If the workspace lacks one of the layers.
     """
     (present,) = _present((targets,))
-    return Walk(present, _present(lines), limit_m, snap_within_m, _present(barriers))
+    return Walk(present, _present(lines), limit_m, snap_within_m, _present(barriers), beside_m)
 
 
 def near(targets: AnyLayer, *, limit_m: float) -> Near:
@@ -523,7 +526,7 @@ def area(*what: AnyLayer | Zones, outside: AnyLayer | tuple[AnyLayer, ...] = (),
     outside : layer or tuple of layers
         What they cover is left out.
     where : rule, optional
-        Only the features that it holds for.
+        Only the features that it holds for; of the zones the ground, see :func:`ground`.
 
     Raises
     ------
@@ -535,13 +538,13 @@ def area(*what: AnyLayer | Zones, outside: AnyLayer | tuple[AnyLayer, ...] = (),
     if len(layers) < len(what):
         if layers or left_out:
             raise ValueError("zones are measured by themselves: area(zones), without layers")
-        return Part("zone_area", "m2")
+        return Part("zone_area", "m2") if where is None else ground(where)  # type: ignore[arg-type]
     return Part("area", "m2", _present(layers), _present(left_out), where=where)
 
 
-def ground(where: Near) -> Part:
-    """Area within each zone (m2) that lies within a straight line of a target, the target included."""
-    return Part("ground", "m2", where.layers(), where=where)
+def ground(where: Near | Walk | AtLeast) -> Part:
+    """Area within each zone (m2) for which a rule holds: the circles around targets, the isochrones of walks."""
+    return Part("ground", "m2", where=where)
 
 
 def length(lines: AnyLayer, *, where: Rule | None = None) -> Part:

@@ -77,6 +77,7 @@ LACKING = {
     "elderly_care_per_10k": "养老",
     "facility_count": "养老",
     "health_facilities_per_10k": "residents",
+    "facility_walk_coverage": "菜市场",
     "living_circle_15min": "养老",  # nobody mapped any in 2015
     "park_area_per_person": "residents",
     "projects_by_status": "projects",
@@ -418,8 +419,8 @@ def test_what_openstreetmap_lacks_is_missing_with_its_reason(rows: list[dict[str
     assert {row["indicator"] for row in missing} == {*LACKING, *(name for name, _ in NONE_THERE)}
     for row in missing:
         people = row["definition"].removeprefix("land_")
-        kind = "residents" if people.startswith(("people", "residents")) else people
-        by_people = kind in ("residents", "registered", "actual", "served")
+        kind = "residents" if people.startswith(("people", "residents")) else people.partition("_")[0]
+        by_people = kind in ("residents", "jobs", "registered", "actual", "served")
         reason = NONE_THERE.get((row["indicator"], row["definition"]), LACKING.get(row["indicator"], ""))
         assert reason
         assert (kind if by_people else reason) in row["note"], row

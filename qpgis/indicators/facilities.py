@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from qpgis import parts
 from qpgis.errors import MissingServices
@@ -28,9 +28,14 @@ def offered(facilities: AnyLayer, required: Iterable[str]) -> list[Layer]:
     MissingLayer, MissingClasses
         If there is no such layer, or its features have no classes.
     """
-    wanted = tuple(required)
-    found = [facilities.where(choose(name, services(), setting="required")) for name in wanted]
-    lacking = [name for name, one in zip(wanted, found, strict=True) if not len(one)]
+    wanted = {name: choose(name, services(), setting="required") for name in required}
+    return list(of_each(facilities, wanted).values())
+
+
+def of_each(facilities: AnyLayer, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, Layer]:
+    """The facilities of the classes that each name stands for; raises as :func:`offered` does."""
+    found = {name: facilities.where(classes) for name, classes in wanted.items()}
+    lacking = [name for name, one in found.items() if not len(one)]
     if lacking and isinstance(facilities, Layer) and len(facilities):
         raise MissingServices("facilities", lacking)
     return found

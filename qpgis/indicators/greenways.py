@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from qpgis import parts
-from qpgis.indicators.declaration import Definition, indicator
-from qpgis.indicators.reached import share_reached
+from qpgis.indicators.declaration import Definition, choose, indicator
+from qpgis.indicators.reached import Group, share_reached
 from qpgis.parts import AnyLayer, Ratio, Total, Zones
 
 _BACKBONE = "骨干绿道连续性没有查到规定的公式；按最长连通网所占长度理解，容许的间断为可改的设定"
@@ -119,4 +119,7 @@ def greenway_coverage(
         The distance.
     """
     near = parts.near(greenways, limit_m=limit_m)
-    return share_reached(near, measured, {"people": residents, "residential_land": residential})
+    measure, layer = choose(
+        measured, {"people": ("people", residents), "residential_land": ("land", residential)}, setting="measured"
+    )
+    return share_reached(measure, Group((layer,), near))

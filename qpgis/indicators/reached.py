@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from qpgis import parts
 from qpgis.indicators.declaration import choose
-from qpgis.parts import AnyLayer, AtLeast, Near, Part, Ratio, Rule, Walk
+from qpgis.parts import AnyLayer, AtLeast, Near, Part, Ratio, Rule, Sum, Walk, Zones
 
 WALKED = (
     "living_street",
@@ -49,25 +50,41 @@ class Streets(NamedTuple):
     snap_within_m: float
 
 
-def rule_to(targets: AnyLayer, *, streets: Streets, route: str, limit_m: float, detour: float = 1.0) -> Walk | Near:
-    """Within a distance of a target.
+def rule_to(
+    *targets: AnyLayer, streets: Streets, route: str, limit_m: float, detour: float = 1.0, beside_m: float = 0.0
+) -> Walk | Near | AtLeast:
+    """Within a distance of a target of any of some layers.
 
     Parameters
     ----------
-    targets : Layer
+    *targets : layers
     streets : Streets
     route : str
         ``walk``: along the streets; the way from a door to them crosses neither water nor motorways. ``straight``: as
         the crow flies, and then ``limit_m / detour``.
     limit_m : float
         The longest walk.
+    beside_m : float
+        By walks, 0: parcels are reached whole, at a point inside. Else so much ground beside the streets is reached.
     """
     if not choose(route, ROUTES, setting="route"):
-        return parts.near(targets, limit_m=limit_m / detour)
-    roads, others, water, snap_within_m = streets
-    lines = (roads.where(WALKED), *(one for one in others if one is not None))
-    barriers = tuple(one for one in (roads.where(("motorway",)), water) if one is not None)
-    return parts.walk(targets, lines=lines, limit_m=limit_m, snap_within_m=snap_within_m, barriers=barriers)
+        rules: tuple[Walk | Near, ...] = tuple(parts.near(one, limit_m=limit_m / detour) for one in targets)
+    else:
+        roads, others, water, snap_within_m = streets
+        lines = (roads.where(WALKED), *(one for one in others if one is not None))
+        barriers = tuple(one for one in (roads.where(("motorway",)), water) if one is not None)
+        rules = tuple(
+            parts.walk(
+                one,
+                lines=lines,
+                limit_m=limit_m,
+                snap_within_m=snap_within_m,
+                barriers=barriers,
+                beside_m=beside_m,
+            )
+            for one in targets
+        )
+    return rules[0] if len(rules) == 1 else AtLeast(1, rules)
 
 
 def in_park_radius(
@@ -79,20 +96,41 @@ def in_park_radius(
     return AtLeast(1, (large, small))
 
 
-def share_reached(rule: Rule, measured: str, layers: Mapping[str, AnyLayer]) -> Ratio:
-    """The share of people, or of the ground of another layer, that a rule holds for.
+class Group(NamedTuple):
+    """Some of those who are asked about, and the rule for them.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        Their sums are added.
+    rule : Rule
+        What reaches them.
+    """
+
+    layers: tuple[AnyLayer | Zones, ...]
+    rule: Rule
+
+
+MEASURES: Mapping[str, Callable[..., Part]] = MappingProxyType(
+    {"people": parts.people, "land": parts.area, "buildings": parts.count, "area": parts.area}
+)
+"""How is measured: people, by a layer's ``amount_field``; land, and the area of zones; buildings, each for one."""
+
+
+def share_reached(measure: str, *groups: Group) -> Ratio:
+    """The share of people, land or buildings for which the rule of their group holds.
 
     Parameters
     ----------
-    rule : Rule
-    measured : str
-        A key of ``layers``.
-    layers : mapping
-        ``people``: who is counted by the ``amount_field``; other keys: polygons, measured by their area.
+    measure : str
+        A key of :data:`MEASURES`.
+    *groups : Group
     """
-    layer = choose(measured, layers, setting="measured")
+    return Ratio(
+        _sum(MEASURES[measure](layer, where=rule) for layers, rule in groups for layer in layers),
+        _sum(MEASURES[measure](layer) for layers, _ in groups for layer in layers),
+    )
 
-    def measure(where: Rule | None) -> Part:
-        return parts.people(layer, where=where) if measured == "people" else parts.area(layer, where=where)
 
-    return Ratio(measure(rule), measure(None))
+def _sum(parts_: Iterable[Part]) -> Sum:
+    return Sum(tuple(term for part in parts_ for term in part.terms()))

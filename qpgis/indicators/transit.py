@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from qpgis import parts
-from qpgis.indicators.declaration import Definition, indicator
-from qpgis.indicators.reached import Streets, rule_to, share_reached
-from qpgis.parts import AnyLayer, Ratio, Total, Zones
+from qpgis.indicators.declaration import Definition, choose, indicator
+from qpgis.indicators.reached import Group, Streets, rule_to, share_reached
+from qpgis.layers import Layer
+from qpgis.parts import AnyLayer, Ratio, Rule, Total, Zones
 
 _RAIL = "市级国土空间总体规划编制指南一类文件以 800 m 计，上海也用 600 m；未核对原文，距离为可改的设定"
 _BUS = "GB/T 51328 与公交都市考核以 500 m、300 m 计；未核对原文，距离为可改的设定"
@@ -38,55 +41,82 @@ def rail_stations(zones: Zones, stations: AnyLayer) -> Total:
     return Total(parts.count(stations))
 
 
+_WHO = {
+    "people": ("常住人口", "Residents"),
+    "jobs": ("就业岗位", "Jobs"),
+    "people_and_jobs": ("人口与岗位之和", "Residents and jobs"),
+    "construction": ("建设用地", "Construction land"),
+}
+
+
+@dataclass(frozen=True)
+class _Within:
+    """Makes the definitions of coverage by one kind of stop: its names, distance by default, and standing."""
+
+    zh: str
+    en: str
+    limit_m: float
+    standing: str
+    said: str = ""
+    said_en: str = ""
+
+    def __call__(self, measured: str, limit_m: float, route: str = "straight") -> Definition:
+        """Which part of someone or something lies within a distance."""
+        who, who_en = _WHO[measured]
+        walk, ground = route == "walk", route == "walk" and measured == "construction"
+        streets, streets_en = ("（可达路段两侧 50 m 内）", " (50 m beside the streets)") if ground else ("", "")
+        how = f"沿路网步行 {limit_m:g} m 内可到达{self.zh}" if walk else f"{self.zh}直线 {limit_m:g} m 内"
+        how_en = f"a {limit_m:g} m walk of {self.en}" if walk else f"{limit_m:g} m of {self.en} as the crow flies"
+        chosen = {"measured": measured, "limit_m": limit_m, "route": route}
+        usual = {"measured": "people", "limit_m": self.limit_m, "route": "straight"}
+        return Definition(
+            f"{measured}_{limit_m:g}m{'_walk' if walk else ''}",
+            f"{how}的{who}{streets} ÷ {who}{self.said}",
+            f"{who_en} within {how_en}{streets_en} ÷ {who_en.lower()}{self.said_en}",
+            {name: value for name, value in chosen.items() if value != usual[name]},
+            standing=f"{self.standing}；岗位需有就业岗位图层，每个岗位计一人" if "jobs" in measured else self.standing,
+            competes=measured != "jobs",
+        )
+
+
+_rail = _Within(
+    "轨道站点",
+    "a rail station",
+    800.0,
+    _RAIL,
+    "；有出入口图层的按出入口计，附近没有出入口的站点按站点计",
+    "; from its exits where they are given",
+)
+_bus = _Within("公交站点", "a bus stop", 500.0, _BUS)
+
+
 @indicator(
     unit="%",
     zh="轨道站点覆盖率",
     en="Rail station coverage",
     theme="transit",
     definitions=(
-        _definition(
-            "people_800m",
-            "轨道站点直线 800 m 内的常住人口 ÷ 常住人口",
-            "Residents within 800 m of a rail station as the crow flies ÷ residents",
-            _RAIL,
-        ),
-        _definition(
-            "people_600m",
-            "轨道站点直线 600 m 内的常住人口 ÷ 常住人口",
-            "Residents within 600 m of a rail station as the crow flies ÷ residents",
-            _RAIL,
-            limit_m=600.0,
-        ),
-        _definition(
-            "people_800m_walk",
-            "沿路网步行 800 m 内可到达轨道站点的常住人口 ÷ 常住人口",
-            "Residents within an 800 m walk of a rail station along the streets ÷ residents",
-            _RAIL,
-            route="walk",
-        ),
-        _definition(
-            "construction_800m",
-            "轨道站点直线 800 m 内的建设用地 ÷ 建设用地",
-            "Construction land within 800 m of a rail station as the crow flies ÷ construction land",
-            _RAIL,
-            measured="construction",
-        ),
-        _definition(
-            "construction_600m",
-            "轨道站点直线 600 m 内的建设用地 ÷ 建设用地",
-            "Construction land within 600 m of a rail station as the crow flies ÷ construction land",
-            _RAIL,
-            measured="construction",
-            limit_m=600.0,
-        ),
+        _rail("people", 800.0),
+        _rail("people", 600.0),
+        _rail("people", 800.0, "walk"),
+        _rail("people", 600.0, "walk"),
+        _rail("jobs", 800.0),
+        _rail("jobs", 600.0),
+        _rail("people_and_jobs", 800.0),
+        _rail("people_and_jobs", 600.0),
+        _rail("construction", 800.0),
+        _rail("construction", 600.0),
+        _rail("construction", 800.0, "walk"),
     ),
 )
 def rail_station_coverage(
     zones: Zones,
     stations: AnyLayer,
     residents: AnyLayer,
+    jobs: AnyLayer,
     construction: AnyLayer,
     roads: AnyLayer,
+    exits: AnyLayer | None = None,
     path: AnyLayer | None = None,
     track: AnyLayer | None = None,
     service: AnyLayer | None = None,
@@ -95,28 +125,59 @@ def rail_station_coverage(
     measured: str = "people",
     route: str = "straight",
     limit_m: float = 800.0,
+    exits_within_m: float = 500.0,
     snap_within_m: float = 300.0,
+    beside_m: float = 50.0,
 ) -> Ratio:
-    """People or built land near a rail station (轨道站点覆盖率), in %.
+    """People, jobs or built land near a rail station (轨道站点覆盖率), in %.
 
     Formula: ``100 * people (or area) within limit_m of a station / people (or area)``. Range 0 to 100. Stations are
-    those of the state: opened by its date, of a status that counts; those beyond the zone's border count too. Where the
-    layer holds the exits of stations, distances are to them.
+    those of the state: opened by its date, of a status that counts; those beyond the zone's border count too. Where
+    the layer ``exits`` holds any within ``exits_within_m`` of a station, distances are to these exits, else to the
+    station's own point; exits near none of the stations that count don't count.
 
     Parameters
     ----------
     measured : str
-        ``people``, or ``construction``: 建设用地, the ground within the distance.
+        ``people``; ``jobs``, or ``people_and_jobs``: their sum, a job counts as a person; or ``construction``:
+        建设用地, the ground within the distance.
     route : str
         ``straight``, in the plane; or ``walk``, along the streets, with water and motorways crossed on bridges only.
     limit_m : float
         The distance.
+    exits_within_m : float
+        How far an exit may be from its station.
     snap_within_m : float
         For walks: how far a home or station may be from its street.
+    beside_m : float
+        For walks to land: how far beside the streets the ground is reached, the way there being part of the walk.
     """
     streets = Streets(roads, (path, track, service), water, snap_within_m)
-    rule = rule_to(stations, streets=streets, route=route, limit_m=limit_m)
-    return share_reached(rule, measured, {"people": residents, "construction": construction})
+    targets = _entrances(stations, exits, exits_within_m)
+    rule = rule_to(*targets, streets=streets, route=route, limit_m=limit_m, beside_m=beside_m)
+    return _share(rule, measured, residents, jobs, construction)
+
+
+def _entrances(stations: AnyLayer, exits: AnyLayer | None, within_m: float) -> tuple[AnyLayer, ...]:
+    """Where stations are entered: at the exits that are near them, and at those that no exit is near."""
+    if not isinstance(stations, Layer) or not isinstance(exits, Layer) or not len(exits):
+        return (stations,)
+    return exits.near(stations, within_m)[0], stations.near(exits, within_m)[1]
+
+
+def _share(rule: Rule, measured: str, residents: AnyLayer, jobs: AnyLayer, construction: AnyLayer) -> Ratio:
+    """The share of people, jobs, both or construction land that a rule holds for."""
+    measure, layers = choose(
+        measured,
+        {
+            "people": ("people", (residents,)),
+            "jobs": ("people", (jobs,)),
+            "people_and_jobs": ("people", (residents, jobs)),
+            "construction": ("land", (construction,)),
+        },
+        setting="measured",
+    )
+    return share_reached(measure, Group(layers, rule))
 
 
 @indicator(
@@ -125,47 +186,22 @@ def rail_station_coverage(
     en="Bus stop coverage",
     theme="transit",
     definitions=(
-        _definition(
-            "people_500m",
-            "公交站点直线 500 m 内的常住人口 ÷ 常住人口",
-            "Residents within 500 m of a bus stop as the crow flies ÷ residents",
-            _BUS,
-        ),
-        _definition(
-            "people_300m",
-            "公交站点直线 300 m 内的常住人口 ÷ 常住人口",
-            "Residents within 300 m of a bus stop as the crow flies ÷ residents",
-            _BUS,
-            limit_m=300.0,
-        ),
-        _definition(
-            "people_500m_walk",
-            "沿路网步行 500 m 内可到达公交站点的常住人口 ÷ 常住人口",
-            "Residents within a 500 m walk of a bus stop along the streets ÷ residents",
-            _BUS,
-            route="walk",
-        ),
-        _definition(
-            "construction_500m",
-            "公交站点直线 500 m 内的建设用地 ÷ 建设用地",
-            "Construction land within 500 m of a bus stop as the crow flies ÷ construction land",
-            _BUS,
-            measured="construction",
-        ),
-        _definition(
-            "construction_300m",
-            "公交站点直线 300 m 内的建设用地 ÷ 建设用地",
-            "Construction land within 300 m of a bus stop as the crow flies ÷ construction land",
-            _BUS,
-            measured="construction",
-            limit_m=300.0,
-        ),
+        _bus("people", 500.0),
+        _bus("people", 300.0),
+        _bus("people", 500.0, "walk"),
+        _bus("people", 300.0, "walk"),
+        _bus("jobs", 500.0),
+        _bus("people_and_jobs", 500.0),
+        _bus("construction", 500.0),
+        _bus("construction", 300.0),
+        _bus("construction", 500.0, "walk"),
     ),
 )
 def bus_stop_coverage(
     zones: Zones,
     facilities: AnyLayer,
     residents: AnyLayer,
+    jobs: AnyLayer,
     construction: AnyLayer,
     roads: AnyLayer,
     path: AnyLayer | None = None,
@@ -177,8 +213,9 @@ def bus_stop_coverage(
     route: str = "straight",
     limit_m: float = 500.0,
     snap_within_m: float = 300.0,
+    beside_m: float = 50.0,
 ) -> Ratio:
-    """People or built land near a bus stop (公交站点覆盖率), in %.
+    """People, jobs or built land near a bus stop (公交站点覆盖率), in %.
 
     Formula: ``100 * people (or area) within limit_m of a bus stop / people (or area)``. Range 0 to 100. Stops are the
     facilities of class ``bus_stop``; those beyond the zone's border count too.
@@ -186,14 +223,18 @@ def bus_stop_coverage(
     Parameters
     ----------
     measured : str
-        ``people``, or ``construction``: 建设用地, the ground within the distance.
+        ``people``; ``jobs``, or ``people_and_jobs``: their sum, a job counts as a person; or ``construction``:
+        建设用地, the ground within the distance.
     route : str
         ``straight``, in the plane; or ``walk``, along the streets, with water and motorways crossed on bridges only.
     limit_m : float
         The distance.
     snap_within_m : float
         For walks: how far a home or stop may be from its street.
+    beside_m : float
+        For walks to land: how far beside the streets the ground is reached, the way there being part of the walk.
     """
     streets = Streets(roads, (path, track, service), water, snap_within_m)
-    rule = rule_to(facilities.where(("bus_stop",)), streets=streets, route=route, limit_m=limit_m)
-    return share_reached(rule, measured, {"people": residents, "construction": construction})
+    stops = facilities.where(("bus_stop",))
+    rule = rule_to(stops, streets=streets, route=route, limit_m=limit_m, beside_m=beside_m)
+    return _share(rule, measured, residents, jobs, construction)

@@ -40,6 +40,7 @@ def scene_of(assessment: Assessment) -> Scene:
         values=pd.DataFrame([_value(assessment, row) for row in _mapped(assessment)]),
         layers=(
             *(_scene_layer(layer, workspace.area.plane, assessment) for layer in _drawn(workspace)),
+            *(_scene_reached(key, layers, assessment) for key, layers in assessment.reached.items()),
             *(_scene_missed(key, layers, assessment) for key, layers in assessment.missed.items()),
             *(_scene_features(key, one, assessment) for key, some in assessment.features.items() for one in some),
             *(_scene_reference(one, assessment.lang) for one in workspace.references),
@@ -129,12 +130,29 @@ def _scene_layer(layer: Layer, plane: Plane, assessment: Assessment) -> SceneLay
 def _scene_missed(key: tuple[str, str], layers: tuple[Layer, ...], assessment: Assessment) -> SceneLayer:
     """Whom an indicator of coverage leaves out; hidden until it is asked for."""
     frame = assessment.missed_features(*key).rename(columns={"amount": f"{SHOW}amount"})
+    return _scene_coverage("missed", key, frame, layers, assessment, ("amount",))
+
+
+def _scene_reached(key: tuple[str, str], layers: tuple[Layer, ...], assessment: Assessment) -> SceneLayer:
+    """The ground within the walks of an indicator of coverage; hidden until it is asked for."""
+    frame = assessment.reached_ground(*key).assign(feature_id="", name="")
+    return _scene_coverage("reached", key, frame, layers, assessment)
+
+
+def _scene_coverage(
+    style: str,
+    key: tuple[str, str],
+    frame: gpd.GeoDataFrame,
+    layers: tuple[Layer, ...],
+    assessment: Assessment,
+    show: tuple[str, ...] = (),
+) -> SceneLayer:
+    """A layer of an indicator of coverage, titled by it, and by its definition where there are several."""
     grade = worst(layer.source.grade for layer in layers)
     named = assessment.title(key[0])
-    several = sum(indicator == key[0] for indicator, _ in assessment.missed) > 1
-    title = text("layer_missed", assessment.lang, name=f"{named} {key[1]}" if several else named)
-    said = text(f"grade_{grade}", assessment.lang)
-    return SceneLayer("missed", title, frame, str(grade), said, ("amount",), False)
+    several = sum(indicator == key[0] for indicator, _ in getattr(assessment, style)) > 1
+    title = text(f"layer_{style}", assessment.lang, name=f"{named} {key[1]}" if several else named)
+    return SceneLayer(style, title, frame, str(grade), text(f"grade_{grade}", assessment.lang), show, False)
 
 
 def _scene_features(key: tuple[str, str], layer: Layer, assessment: Assessment) -> SceneLayer:

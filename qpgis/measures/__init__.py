@@ -6,21 +6,24 @@ into the zones' equal-area plane first, whatever system it is in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from qpgis.crs import COINCIDENT_M, LONLAT, Geometries, Plane, lonlat, parse
 from qpgis.measures.areas import area_contributions
 from qpgis.measures.connectivity import patch_connectivity
 from qpgis.measures.contributions import MICRO, Contributions
 from qpgis.measures.coverage import GAP_WIDTH_M, SLIVER_WIDTH_M, TOLERANCE_M, faults
+from qpgis.measures.isochrones import BESIDE_M, isochrone
 from qpgis.measures.lengths import length_contributions
 from qpgis.measures.network import Network
 from qpgis.measures.points import count_contributions
-from qpgis.shapes import repaired, still_valid
+from qpgis.shapes import repaired, spots, still_valid
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -34,6 +37,7 @@ __all__ = [
     "connectivity",
     "count_within",
     "coverage_faults",
+    "isochrones",
     "length_within",
     "reach",
 ]
@@ -155,13 +159,50 @@ def reach(network: Frame, sources: Frame, limit_m: float, *, snap_within_m: floa
     """
     import geopandas as gpd
 
-    frame = _read(network)
-    plane = Plane.around(lonlat(frame.geometry.to_numpy(), parse(frame.crs, what="network"), what="network"))
-    lines = Network.of(_projected(frame, plane, "network"), plane)
-    spots = shapely.point_on_surface(_projected(sources, plane, "sources"))
-    tied, node = lines.with_points(spots[~shapely.is_missing(spots)], snap_within_m=snap_within_m)
+    plane, lines, tied, node = _tied(network, sources, snap_within_m)
     metres = tied.distances(node, limit_m=limit_m)[: len(lines)]
     return gpd.GeoDataFrame({"distance_m": metres}, geometry=plane.unproject(shapely.points(lines.xy)), crs=LONLAT)
+
+
+def isochrones(
+    network: Frame,
+    sources: Frame,
+    limits_m: float | Sequence[float],
+    *,
+    beside_m: float = BESIDE_M,
+    snap_within_m: float = 300.0,
+) -> gpd.GeoDataFrame:
+    """The ground within distances of the nearest source, along a network of lines, as polygons.
+
+    The streets that are reached within ``limit - beside_m``, edges partly, and the ground up to ``beside_m`` beside
+    them: whoever stands in it is within the limit, the straight way to the street included.
+
+    Parameters
+    ----------
+    network, sources, snap_within_m
+        As for :func:`reach`.
+    limits_m : float or sequence of float
+        The distances.
+    beside_m : float
+        How far beside a street.
+
+    Returns
+    -------
+    GeoDataFrame
+        One row a distance, in the order given: ``limit_m`` and a multipolygon in longitude and latitude, empty where
+        nothing is reached.
+
+    Raises
+    ------
+    CRSError
+        If a frame has no coordinate reference system.
+    """
+    import geopandas as gpd
+
+    limits = np.atleast_1d(np.asarray(limits_m, dtype=float))
+    plane, _, tied, node = _tied(network, sources, snap_within_m)
+    ground = [shapely.multipolygons(isochrone(tied, node, limit_m=one, beside_m=beside_m)) for one in limits]
+    return gpd.GeoDataFrame({"limit_m": limits}, geometry=plane.unproject(np.array(ground, dtype=object)), crs=LONLAT)
 
 
 def connectivity(patches: Frame, distance_m: float, *, probability: float = 0.5) -> pd.DataFrame:
@@ -247,6 +288,15 @@ def coverage_faults(
     ids = ["; ".join(labels[n] for n in members) for members in found.members]
     data = {"kind": found.kind, "area_m2": found.area_m2, "width_m": found.width_m, "ids": ids}
     return gpd.GeoDataFrame(data, geometry=plane.unproject(found.geometry), crs=LONLAT)
+
+
+def _tied(network: Frame, sources: Frame, snap_within_m: float) -> tuple[Plane, Network, Network, NDArray[np.int64]]:
+    """A plane around a network, the network of its lines, the same with sources tied to it, and the sources' nodes."""
+    frame = _read(network)
+    plane = Plane.around(lonlat(frame.geometry.to_numpy(), parse(frame.crs, what="network"), what="network"))
+    lines = Network.of(_projected(frame, plane, "network"), plane)
+    there = spots(_projected(sources, plane, "sources"))
+    return plane, lines, *lines.with_points(there[~shapely.is_missing(there)], snap_within_m=snap_within_m)
 
 
 def _read(frame: Frame) -> gpd.GeoDataFrame | gpd.GeoSeries:

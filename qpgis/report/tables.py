@@ -9,8 +9,11 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import shapely
+
 from qpgis.assessment import Assessment
 from qpgis.catalogue import keys, text
+from qpgis.crs import LONLAT
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
 from qpgis.landuse import scheme
 from qpgis.layers import SHOW
@@ -331,7 +334,9 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
     A column is named after its indicator; further definitions of the same indicator are named ``indicator:definition``.
     ``grade`` is the worst grade of any value of the zone; attributes that zones show are named ``show_<name>``. GDAL
     takes ``!`` in a path for an archive, so it is written elsewhere first. ``missed`` are those whom an indicator of
-    coverage leaves out; ``patches`` and the like are features that an indicator singles out, with what each is worth.
+    coverage leaves out, ``missed_lines`` and ``missed_areas`` its stretches and land, see
+    :data:`MISSED`; ``reached`` is the ground within the walks that it asks for; ``patches`` and the like are features
+    that an indicator singles out, with what each is worth.
     """
     import pandas as pd
     import pyogrio
@@ -355,10 +360,10 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
         pyogrio.write_dataframe(assessment.table, plain, layer="indicators", driver="GPKG", append=True)
         require_rows(plain, "zones", len(zones))
         require_rows(plain, "indicators", len(assessment.table))
-        if assessment.missed:
-            missed = _missed(assessment)
-            pyogrio.write_dataframe(missed, plain, layer="missed", driver="GPKG", geometry_type="Point", append=True)
-            require_rows(plain, "missed", len(missed))
+        for name, type_, frame in (*_missed(assessment), *_reached(assessment)):
+            about = {"driver": "GPKG", "geometry_type": type_, "promote_to_multi": type_ != "Point"}
+            pyogrio.write_dataframe(frame, plain, layer=name, append=True, **about)
+            require_rows(plain, name, len(frame))
         for kind, singled in _features(assessment).items():
             pyogrio.write_dataframe(singled, plain, layer=kind, driver="GPKG", append=True)
             require_rows(plain, kind, len(singled))
@@ -378,17 +383,39 @@ def _features(assessment: Assessment) -> dict[str, gpd.GeoDataFrame]:
     return {kind: pd.concat(found, ignore_index=True) for kind, found in frames.items()}
 
 
-def _missed(assessment: Assessment) -> gpd.GeoDataFrame:
-    """Whom the indicators of coverage leave out, one row for each of these."""
+def _reached(assessment: Assessment) -> Iterator[tuple[str, str, gpd.GeoDataFrame]]:
+    """The ground within the walks of the indicators of coverage, one multipolygon a definition."""
+    import geopandas as gpd
+
+    if not assessment.reached:
+        return
+    keys_ = list(assessment.reached)
+    grounds = [assessment.reached_ground(*key).union_all() for key in keys_]
+    columns = {"indicator": [one for one, _ in keys_], "definition": [one for _, one in keys_]}
+    yield "reached", "MultiPolygon", gpd.GeoDataFrame(columns, geometry=grounds, crs=LONLAT)
+
+
+MISSED = (("missed", "Point"), ("missed_lines", "MultiLineString"), ("missed_areas", "MultiPolygon"))
+"""Layers of what indicators of coverage leave out, by dimension: people, stretches, land."""
+
+
+def _missed(assessment: Assessment) -> Iterator[tuple[str, str, gpd.GeoDataFrame]]:
+    """What the indicators of coverage leave out, one row for each of these; a layer for each dimension that occurs."""
     import pandas as pd
 
+    if not assessment.missed:
+        return
     frames = []
     for indicator, definition in assessment.missed:
         frame = assessment.missed_features(indicator, definition)
         frame.insert(0, "indicator", indicator)
         frame.insert(1, "definition", definition)
         frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+    everything = pd.concat(frames, ignore_index=True)
+    dimension = shapely.get_dimensions(everything.geometry.to_numpy())
+    for n, (name, type_) in enumerate(MISSED):
+        if (dimension == n).any():
+            yield name, type_, everything[dimension == n].reset_index(drop=True)
 
 
 def _worst_grades(assessment: Assessment) -> dict[str, Grade]:
