@@ -11,15 +11,31 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from qpgis.crs import Floats, Geometries, Plane
+from qpgis.area import StudyArea
+from qpgis.crs import Floats, Geometries
+from qpgis.errors import NoSuchBorder, UnknownBeyond
 from qpgis.layers import SHOW, Layer
-from qpgis.measures import junctions
+from qpgis.measures import borders, junctions
 from qpgis.measures.continuity import networks, open_shore, shorelines
 from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
 from qpgis.measures.crossings import crossings
 from qpgis.measures.isochrones import BESIDE_M, isochrone
 from qpgis.measures.network import Ints, Network
-from qpgis.parts import AtLeast, Crossings, Gap, Linked, Made, Near, Nodes, OpenShore, Rule, Shore, Walk, Wide
+from qpgis.parts import (
+    AtLeast,
+    BorderEnds,
+    Crossings,
+    Gap,
+    Linked,
+    Made,
+    Near,
+    Nodes,
+    OpenShore,
+    Rule,
+    Shore,
+    Walk,
+    Wide,
+)
 from qpgis.provenance import worst
 from qpgis.shapes import clipped, spots
 
@@ -29,6 +45,8 @@ Pieces = tuple[NDArray[np.int64], Geometries]
 Stretched = Wide | Linked | Shore | OpenShore
 """Rules that hold for stretches of lines, not for whole features."""
 AREAL = 2
+DIVISION = 6
+"""The code of an administrative division has at least so many digits; the first two are its province's."""
 EDGE_M = 1.0
 """A line that ends this close to the border of what was surveyed may go on."""
 QUAD_SEGS = 128
@@ -36,21 +54,23 @@ QUAD_SEGS = 128
 
 
 class Access:
-    """Evaluates rules in one plane, each once for a layer.
+    """Evaluates rules in one study area, each once for a layer.
 
     Parameters
     ----------
-    plane : Plane
-        The study area's.
+    area : StudyArea
+        Its plane, and its borders.
     """
 
-    def __init__(self, plane: Plane) -> None:
-        self._plane = plane
+    def __init__(self, area: StudyArea) -> None:
+        self._area = area
+        self._plane = area.plane
         self._networks: dict[tuple[Layer, ...], Network] = {}
         self._walked: dict[tuple[Layer, Walk], Floats] = {}
         self._split: dict[tuple[Layer, Stretched], tuple[Pieces, Pieces]] = {}
         self._junctions: dict[tuple[Layer, float], junctions.Nodes] = {}
         self._corridors: dict[tuple[Layer, Wide], Corridors] = {}
+        self._ends: dict[tuple[Layer, BorderEnds], borders.BorderEnds] = {}
         self._isochrones: dict[Walk, Geometries] = {}
         self._chosen: dict[tuple[Layer, Rule], tuple[Layer, Layer]] = {}
 
@@ -221,6 +241,8 @@ class Access:
             return self._nodes(layer, rule)
         if isinstance(rule, Crossings):
             return self._crossings(layer, rule)
+        if isinstance(rule, BorderEnds):
+            return _places(layer, self._border_ends(layer, rule).at, f"{rule}")
         return self._middles(layer, rule)
 
     def _nodes(self, layer: Layer, rule: Nodes) -> Layer:
@@ -237,6 +259,44 @@ class Access:
         network = self._network((layer, *rule.others))
         metres = {"merge_within_m": rule.merge_within_m, "least_depth_m": rule.least_depth_m}
         return _places(layer, shapely.points(crossings(network, rule.water.geometry, **metres)), f"{rule}")
+
+    def links(self, layer: Layer, rule: BorderEnds) -> Layer:
+        """The links that are missing from dead ends at a border to roads beyond it, each with its length."""
+        found = self._border_ends(layer, rule)
+        frame = layer.frame.iloc[found.line][["feature_id", "name"]].reset_index(drop=True)
+        frame[f"{SHOW}length_m"] = np.rint(shapely.length(found.links))
+        key = f"{layer.key} | missing links {rule}"
+        return replace(layer, kind="missing_links", frame=frame, geometry=found.links, key=key)
+
+    def _border_ends(self, layer: Layer, rule: BorderEnds) -> borders.BorderEnds:
+        key = layer, rule
+        if key not in self._ends:
+            network = self._network((layer, *rule.others))
+            sides, own = self._sides(layer, rule)
+            metres = {name: getattr(rule, name) for name in ("border_within_m", "continue_within_m", "link_within_m")}
+            self._ends[key] = borders.border_ends(network, network.line < len(layer), sides, own, **metres)
+        return self._ends[key]
+
+    def _sides(self, layer: Layer, rule: BorderEnds) -> tuple[Geometries, Mask]:
+        """The ground on each side of a border, and on which of them ends are looked for."""
+        base = self._area.base
+        if rule.border == "outer":
+            lines = np.concatenate([one.geometry for one in (layer, *rule.others)])
+            known = borders.known_beyond(lines, self._area.outline, within_m=rule.link_within_m)
+            if known < max(rule.least_known, np.finfo(float).tiny):
+                raise UnknownBeyond(layer.kind)
+            box = shapely.box(*shapely.total_bounds(np.append(lines, self._area.outline)))
+            beyond = shapely.difference(shapely.buffer(box, rule.link_within_m), self._area.outline)
+            return np.array([self._area.outline, beyond]), np.array([True, False])
+        if rule.border == "province":
+            codes = [one[:2] if one.isdecimal() and len(one) >= DIVISION else "" for one in base.ids]
+            groups = [base.geometry[[code == one for one in codes]] for code in sorted({*codes} - {""})]
+            sides = np.array([shapely.union_all(group) for group in groups])
+        else:
+            sides = base.geometry
+        if len(sides) < 2:
+            raise NoSuchBorder(layer.kind)
+        return sides, np.ones(len(sides), dtype=bool)
 
     def _walk(self, layer: Layer, rules: Sequence[Walk]) -> None:
         """Measure the walks of a layer that aren't measured yet."""

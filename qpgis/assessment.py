@@ -25,8 +25,10 @@ from qpgis.errors import (
     MissingServices,
     MissingStatuses,
     NoneOfClass,
+    NoSuchBorder,
     NotComputable,
     RepeatedNames,
+    UnknownBeyond,
     did_you_mean,
 )
 from qpgis.findings import Finding, Findings, Severity, ids_text, ordered
@@ -52,6 +54,8 @@ _LACKS: Mapping[type[NotComputable], str] = {
     MissingClasses: "note_missing_classes",
     MissingAmounts: "note_missing_amounts",
     MissingStatuses: "note_missing_statuses",
+    NoSuchBorder: "note_no_such_border",
+    UnknownBeyond: "note_unknown_beyond",
 }
 """What is said of each reason why a value can't be computed."""
 _SURVEYED_WHOLLY = 1 - 1e-6
@@ -363,11 +367,11 @@ class _Run:
         """The rows of one indicator and definition, for every zone of every level."""
         try:
             made = indicator(self._layers(indicator), definition)
+            found = self._outcomes(made) if isinstance(made, PerZone) else self._sums(indicator, definition, made)
         except NotComputable as reason:
             note = joined(*self._reasons(indicator, definition, reason))
             blank = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None, note=note)
             return [replace(blank, zone=zone) for zone in zones_of(self.workspace)]
-        found = self._outcomes(made) if isinstance(made, PerZone) else self._sums(indicator, definition, made)
         known = {layer for some in self.features.values() for layer in some}
         if new := tuple(one for one in self.engine.features(made) if len(one) and one not in known):
             self.features[indicator.id, definition.name] = new
@@ -475,7 +479,6 @@ class _Run:
 
     def _sums(self, indicator: Indicator, definition: Definition, made: Quotient) -> _Found:
         """Zones measured by themselves, groups as the sums of their members; what is counted is remembered."""
-        self.counted[indicator.id, definition.name] = made.numerator
         area = self.workspace.area
         found: dict[Zone, _Sums] = {}
         for zones in area.zone_sets:
@@ -486,6 +489,7 @@ class _Run:
             for other in others:
                 first = first + other
             found[Zone(group.id, group.name, group.level)] = first
+        self.counted[indicator.id, definition.name] = made.numerator
         return {zone: (sums.outcome(indicator.unit, made), sums.survey) for zone, sums in found.items()}
 
     def _zone_set_sums(self, made: Quotient, zones: ZoneSet) -> dict[Zone, _Sums]:

@@ -18,7 +18,7 @@ from qpgis.measures.centrelines import split_dual_carriageways
 from qpgis.measures.contributions import Contributions
 from qpgis.measures.lengths import length_contributions
 from qpgis.measures.points import amount_contributions, count_contributions
-from qpgis.parts import Expression, Measure, Part, PerZone, Wide
+from qpgis.parts import BorderEnds, Expression, Measure, Part, PerZone, Wide
 from qpgis.wholes import FEATURES, WHOLES
 
 Kernel = Callable[[ZoneSet, Part, Plane], Contributions]
@@ -84,7 +84,7 @@ class Engine:
         self._sums: dict[tuple[int, Part], list[int]] = {}
         self._outcomes: dict[tuple[int, PerZone], list[Outcome]] = {}
         self._surveyed: dict[tuple[int, int], list[int]] = {}
-        self._access = Access(area.plane)
+        self._access = Access(area)
         self.redone: dict[Layer, list[str]] = {}
 
     def sums(self, part: Part, zones: ZoneSet) -> list[int]:
@@ -118,17 +118,17 @@ class Engine:
         return tuple(self._access.missed(layer, part.where) for part in ruled for layer in part.layers if part.where)
 
     def features(self, made: Measure) -> tuple[Layer, ...]:
-        """The features of the whole area that a measure singles out: patches with what each is worth, gaps."""
+        """The features of the whole area that a measure singles out: patches with what each is worth, gaps, links."""
         if isinstance(made, PerZone):
             kernels = [FEATURES[made.kernel]] if made.kernel in FEATURES else []
             return tuple(kernel(self.area.outline, made, self.area.plane) for kernel in kernels)
-        parts = [part for _, part in made.numerator.terms()]
-        return tuple(
-            self._access.gaps(layer, part.where)
-            for part in parts
-            if isinstance(part.where, Wide)
-            for layer in part.layers
-        )
+        found: list[Layer] = []
+        for layer, rule in ((layer, part.where) for _, part in made.numerator.terms() for layer in part.layers):
+            if isinstance(rule, Wide):
+                found.append(self._access.gaps(layer, rule))
+            elif isinstance(rule, BorderEnds):
+                found.append(self._access.links(layer, rule))
+        return tuple(found)
 
     def reached(self, expression: Expression) -> tuple[Layer, ...]:
         """The ground within the walks of an expression's parts, each once; nothing where none of them walks."""

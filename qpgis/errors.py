@@ -11,7 +11,9 @@
     ├── NotComputable (LookupError)        a value can't be computed; the reason goes into the row's note
     │   ├── MissingLayer                   an indicator needs a layer that the workspace doesn't have
     │   ├── MissingClasses                 a definition chooses by class, but the layer has none
-    │   └── RepeatedNames                  one row for each thing is wanted, and there are several
+    │   ├── RepeatedNames                  one row for each thing is wanted, and there are several
+    │   ├── NoSuchBorder                   there is no border of a kind between the zones
+    │   └── UnknownBeyond                  a layer says too little of the other side of the area's border
     ├── FetchError    (OSError)            a download failed, or isn't what was wanted
     └── OutputError   (OSError)            an output can't be written; the old one is untouched
 """
@@ -121,6 +123,20 @@ class RepeatedNames(NotComputable):
     def __init__(self, layer: str, names: Iterable[str]) -> None:
         self.names = tuple(names)
         super().__init__(layer, f"layer {layer!r} has several rows for {', '.join(self.names)}")
+
+
+class NoSuchBorder(NotComputable):
+    """There is no border of the kind that an indicator asks for between the zones."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(layer, f"no border of this kind between the zones, for layer {layer!r}")
+
+
+class UnknownBeyond(NotComputable):
+    """An indicator looks beyond the area's border, where a layer holds next to nothing."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(layer, f"layer {layer!r} says too little of the other side of the area's border")
 
 
 class FetchError(QpgisError, OSError):

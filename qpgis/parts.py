@@ -245,7 +245,38 @@ class OpenShore:
         return (*self.shore.layers(), *self.paths, *self.grounds, *self.closed)
 
 
-Made = Nodes | Crossings | Gap
+@dataclass(frozen=True)
+class BorderEnds:
+    """Takes of the network of lines the dead ends at a border, as points.
+
+    See :func:`qpgis.measures.borders.border_ends`; each has a link that is missing to a road on the other side.
+
+    Attributes
+    ----------
+    others : tuple of Layer
+        Further roads, on which one may go on.
+    border : str
+        ``outer``, that of the whole area; ``zones``, those between its zones; ``province``, those between zones whose
+        ids, the codes of administrative divisions, begin with other two digits.
+    border_within_m, continue_within_m, link_within_m : float
+        How near an end is to the border, a road beyond that goes on, one to which a link is missing.
+    least_known : float
+        Of the outer border at least this share must have a road wholly beyond it within ``link_within_m``.
+    """
+
+    others: tuple[Layer, ...]
+    border: str
+    border_within_m: float
+    continue_within_m: float
+    link_within_m: float
+    least_known: float
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The further roads."""
+        return self.others
+
+
+Made = Nodes | Crossings | Gap | BorderEnds
 """Rules that make other features of a layer's, and leave none out."""
 Rule = Walk | Near | AtLeast | Wide | Linked | Shore | OpenShore | Made
 
@@ -613,6 +644,12 @@ def shore(water: AnyLayer, *, others: AnyLayer | None = None) -> Part:
         All water; by default there is no other.
     """
     return length(water, where=Shore(_present((water if others is None else others,))[0]))
+
+
+def border_ends(lines: AnyLayer, *, others: tuple[AnyLayer, ...], border: str, **settings: float) -> Part:
+    """Number of dead ends at a border within each zone; see :class:`BorderEnds`, whose settings it takes."""
+    metres = {name: _metres(name, value) for name, value in settings.items()}
+    return count(lines, where=BorderEnds(_present(others), border, **metres))
 
 
 def _metres(setting: str, value: float) -> float:

@@ -54,6 +54,7 @@ PUBLISHED_KM2 = {
 LACKING = {
     "basic_farmland_area": "basic_farmland",
     "beautiful_village_sites": "villages",
+    "border_dead_ends": "界线",  # the extract is cut off at the country's border, and has no provinces
     "blue_green_share": "landuse",  # for the definition by parcels
     "built_in_basic_farmland": "basic_farmland",
     "built_in_redline": "redline",

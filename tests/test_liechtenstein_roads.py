@@ -5,7 +5,8 @@ No call is shared with qpgis.
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections import defaultdict
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import networkx as nx
@@ -92,6 +93,47 @@ def test_junctions_are_those_of_networkx(
         assert sums(rows, "dead_end_share", definition, "numerator") == ends
         halves = by_zone([(spot, degree / 2) for spot, degree in found], oracle)
         assert sums(rows, "link_node_ratio", definition, "numerator") == halves
+
+
+def test_roads_that_end_at_municipal_borders(rows: Rows, oracle: Oracle, extract_file: Path) -> None:
+    """End by end, in Lambert's plane around the country: what is across, how near, and that the country is cut off."""
+    to_metres = Transformer.from_crs(4326, "+proj=laea +lon_0=9.55 +lat_0=47.15 +ellps=GRS80", always_xy=True)
+    rule = oracle.rules["links"]
+    ramps = [xy for tags, xy in Extract(extract_file).ways.values() if has_any(tags, rule["any"])]
+    ramps = [(tuple(a), tuple(b)) for xy in ramps for a, b in pairwise(xy)]
+    graph = nx.Graph([*oracle.roads.edges, *ramps])
+    graph.remove_edges_from(list(nx.selfloop_edges(graph)))
+    way = defaultdict(set)
+    for edge, tags in zip(oracle.roads.edges, oracle.roads.tags, strict=True):
+        way[frozenset(edge)].add(tags["way"])
+    roads = {end for edge in oracle.roads.edges for end in edge}
+    place = {node: np.array(to_metres.transform(*node)) for node in graph}
+    edges = [frozenset(edge) for edge in graph.edges]
+    lines = np.array([shapely.LineString([place[node] for node in edge]) for edge in graph.edges])
+    zones = {
+        zone: shapely.transform(polygon, lambda xy: np.column_stack(to_metres.transform(*xy.T)))
+        for zone, polygon in sorted(oracle.zones.items())
+    }
+    ends = []
+    for node in (node for node, degree in graph.degree if degree == 1 and node in roads):
+        (inner,) = graph[node]
+        tip, along = shapely.Point(place[node]), place[inner] - place[node]
+        back = shapely.Point(place[node] + along * min(1, 1 / np.hypot(*along)))
+        own = next((zone for zone, polygon in zones.items() if polygon.intersects(back)), None)
+        others = [polygon for zone, polygon in zones.items() if zone != own and polygon.distance(tip) <= 50]
+        if own is None or not others:
+            continue
+        near = [
+            n
+            for n in np.flatnonzero(shapely.dwithin(lines, tip, 1000))
+            if not way[edges[n]] & way[frozenset((node, inner))]
+        ]
+        across = shapely.get_parts(shapely.intersection(shapely.union_all(lines[near]), shapely.union_all(others)))
+        across = shapely.union_all(across[shapely.length(across) > 0.01])  # not what only touches the border
+        if 20 < across.distance(tip) <= 1000:
+            ends.append((shapely.Point(to_metres.transform(back.x, back.y, direction="INVERSE")), 1))
+    assert sums(rows, "border_dead_ends", "zones", "numerator") == by_zone(ends, oracle)
+    assert len(ends) > 20
 
 
 def test_levels_of_road_add_up(rows: Rows) -> None:

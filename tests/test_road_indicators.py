@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import geopandas as gpd
 import pytest
 from shapely import LineString
 
 import qpgis as qp
-from tests.conftest import Maker, frame, layer, square
+from qpgis.cli import main
+from tests.conftest import EAST, HEAD, NORTH, Maker, four_towns, frame, layer, square
 from tests.test_access import values
 from tests.test_indicators import PLANAR, line
 
@@ -97,9 +100,11 @@ def test_no_roads_make_no_network(workspace: Maker) -> None:
     assert math.isnan(values(ws, "dead_end_share", "merged_30m")["a"])
 
 
-def test_a_distance_that_is_none_is_refused(town: qp.Workspace) -> None:
+def test_settings_that_mean_nothing_are_refused(town: qp.Workspace) -> None:
     with pytest.raises(qp.errors.ConfigError, match="merge_within_m = -1"):
         values(town, "link_node_ratio", "merged_30m[merge_within_m=-1]")
+    with pytest.raises(qp.errors.ConfigError, match="border = 'city' is not known"):
+        values(town, "border_dead_ends", "outer[border=city]")
 
 
 @pytest.fixture
@@ -144,3 +149,86 @@ def test_crossings_and_how_dense_they_are(definition: str, river: qp.Workspace) 
 
 def test_carriageways_far_apart_are_two_crossings(river: qp.Workspace) -> None:
     assert values(river, "river_crossings", "drivable[merge_within_m=20]")["a"] == 3
+
+
+BORDER = layer("roads", 'class_field = "kind"').replace('extent = "area"\n', "")
+
+
+def border_town():
+    """Roads at the border of a and b at x = 1000, and at the area's western border at x = 0.
+
+    North to south: y = 900 a road goes through; 700 one of a ends 10 m before the border, one of b 150 m beyond it: a
+    link of 160 m, and the end of b lies too far from the border; 500 two meet with 8 m between them; 300 one of a ends
+    on the border, the street at x = 1150 lies 150 m beyond; 100 one of a ends 80 m before the border.
+    """
+    return roads(
+        secondary=[
+            line((100, 900), (1900, 900)),
+            line((500, 700), (990, 700)),
+            line((1150, 700), (1400, 700)),
+            line((500, 500), (996, 500)),
+            line((1004, 500), (1400, 500)),
+            line((500, 300), (1000, 300)),
+            line((500, 100), (920, 100)),
+        ],
+        residential=[line((1150, 200), (1150, 700))],
+    )
+
+
+def test_roads_that_end_at_the_border_of_towns(workspace: Maker) -> None:
+    ws = qp.open_workspace(workspace(BORDER, roads=border_town()))
+    found = values(ws, "border_dead_ends", "zones")
+    assert {zone: found[zone] for zone in "abcd"} == {"a": 2, "b": 0, "c": 0, "d": 0}
+    assert (found["south"], found["all"]) == (2, 2)
+    (links,) = qp.assess(ws, definitions={"border_dead_ends": ["zones"]}).features["border_dead_ends", "zones"]
+    assert sorted(one.length for one in links.geometry) == pytest.approx([150, 160], rel=PLANAR)
+    assert values(ws, "border_dead_ends", "zones[border_within_m=90]")["a"] == 3
+    # the two ends at y = 500 too
+    assert values(ws, "border_dead_ends", "zones[continue_within_m=5]")["a"] == 3
+    assert values(ws, "border_dead_ends", "zones[continue_within_m=5]")["b"] == 1
+    assert values(ws, "border_dead_ends", "zones[link_within_m=155]")["a"] == 1
+    # of the residential road both ends lie far from the border
+    assert values(ws, "border_dead_ends", "zones[classes=residential]")["all"] == 0
+
+
+def test_a_road_that_goes_on_as_a_ramp_does_not_end(workspace: Maker) -> None:
+    ramp = frame([line((990, 700), (900, 800))])
+    ws = qp.open_workspace(workspace(BORDER + layer("links"), roads=border_town(), links=ramp))
+    assert values(ws, "border_dead_ends", "zones")["a"] == 1
+
+
+def test_the_outer_border_needs_roads_beyond_it(workspace: Maker) -> None:
+    """Two roads run west from a to the border at x = 0: one stops there, one goes on; a road lies 300 m beyond."""
+    inside = [line((500, 300), (0, 300)), line((500, 600), (-300, 600))]
+    ws = qp.open_workspace(workspace(BORDER, roads=roads(secondary=inside)))
+    rows = qp.assess(ws, definitions={"border_dead_ends": ["outer"]})["border_dead_ends"]
+    assert set(rows["status"]) == {"not_computable"}
+    assert "界线另一侧" in rows["note"].iloc[0]
+    ring = LineString([(EAST + x, NORTH + y) for x, y in ((-300, -300), (-300, 2300), (2300, 2300), (2300, -300))])
+    ws = qp.open_workspace(workspace(BORDER, roads=roads(secondary=inside, tertiary=[ring])))
+    found = qp.assess(ws, definitions={"border_dead_ends": ["outer"]})
+    rows = found["border_dead_ends"].set_index("zone_id")["value"]
+    assert (rows["a"], rows["b"], rows["all"]) == (1, 0, 1)
+    (links,) = found.features["border_dead_ends", "outer"]
+    assert [one.length for one in links.geometry] == pytest.approx([300], rel=PLANAR)
+
+
+def test_borders_of_provinces_are_told_by_the_codes_of_zones(workspace: Maker) -> None:
+    ws = qp.open_workspace(workspace(BORDER, roads=border_town()))
+    rows = qp.assess(ws, definitions={"border_dead_ends": ["province"]})["border_dead_ends"]
+    assert "没有这种界线" in rows["note"].iloc[0]
+    codes = ["310118102", "320509110", "310118103", "320509111"]
+    towns = four_towns().assign(zone_id=codes)
+    head = HEAD.replace('members = ["a", "b"]', f'members = ["{codes[0]}", "{codes[1]}"]')
+    ws = qp.open_workspace(workspace(BORDER, head=head, towns=towns, roads=border_town()))
+    found = values(ws, "border_dead_ends", "province")
+    assert (found[codes[0]], found[codes[1]]) == (2, 0)
+
+
+def test_missing_links_are_drawn_and_written(workspace: Maker, tmp_path: Path) -> None:
+    folder = workspace(BORDER + '[definitions]\nborder_dead_ends = ["zones"]\n', roads=border_town())
+    assert main(["run", str(folder), "--out", str(tmp_path / "out")]) == 0
+    links = gpd.read_file(tmp_path / "out" / "indicators.gpkg", layer="missing_links")
+    assert sorted(links["length_m"]) == [150, 160]
+    assert set(links.geom_type) == {"LineString"}
+    assert "缺失连接（断头路）" in (tmp_path / "out" / "map.html").read_text("utf-8")

@@ -19,6 +19,11 @@ _CROSSINGS = (
     "计入哪些道路、水域和并点距离为可改的设定"
 )
 
+_BORDER = (
+    "没有查到判定标准；端点是否断头按路网图形判断，近旁另有道路通过界线的也计入，需逐条核对缺失连接图层；"
+    "距界、接续与连接距离均为可改的设定"
+)
+
 CLASSES = (
     "living_street",
     "motorway",
@@ -430,3 +435,78 @@ def river_crossing_density(
 def _crossing_lines(by: str, roads: AnyLayer, others: tuple[AnyLayer | None, ...]) -> tuple[AnyLayer, ...]:
     walked = (roads.where(WALKED), *(one for one in others if one is not None))
     return choose(by, {"drive": (roads.where(CLASSES),), "walk": walked}, setting="by")
+
+
+@indicator(
+    unit="count",
+    zh="省市断头路",
+    en="Roads that end at the border",
+    theme="roads",
+    definitions=(
+        Definition(
+            "outer",
+            "范围外缘界线 50 m 内的道路端点数：对侧 20 m 内无路接续，而 1 km 内有路可接",
+            "Road ends within 50 m of the area's border, with no road across within 20 m but one within 1 km",
+            standing=_BORDER,
+        ),
+        Definition(
+            "province",
+            "范围内省级界线（区划代码前两位不同）50 m 内的道路端点数：对侧 20 m 内无路接续，而 1 km 内有路可接",
+            "Road ends within 50 m of borders between provinces, with no road across within 20 m but one within 1 km",
+            {"border": "province"},
+            standing=_BORDER,
+        ),
+        Definition(
+            "zones",
+            "范围内各分区界线 50 m 内的道路端点数：对侧 20 m 内无路接续，而 1 km 内有路可接",
+            "Road ends within 50 m of borders between zones, with no road across within 20 m but one within 1 km",
+            {"border": "zones"},
+            standing=_BORDER,
+        ),
+    ),
+)
+def border_dead_ends(
+    zones: Zones,
+    roads: AnyLayer,
+    links: AnyLayer | None = None,
+    *,
+    classes: tuple[str, ...] = CLASSES,
+    border: str = "outer",
+    border_within_m: float = 50.0,
+    continue_within_m: float = 20.0,
+    link_within_m: float = 1000.0,
+    least_known: float = 0.3,
+) -> Total:
+    """Roads that end at an administrative border though there is one beyond it (省市断头路).
+
+    Formula: the number of dead ends of roads within ``border_within_m`` of the border, with no road of the other side
+    within ``continue_within_m`` and one within ``link_within_m``. Each counts in the zone that its road comes from, and
+    has a missing link: the shortest line to the nearest road beyond. Distances in the plane. Planned roads that would
+    close a gap do so in a state that counts them.
+
+    Parameters
+    ----------
+    classes : tuple of str
+        Road classes whose ends count; a road goes on as one of any class, or as a ramp.
+    border : str
+        ``outer``, that of the whole area; ``zones``, those between its zones; ``province``, those between zones whose
+        ids are codes of administrative divisions of several provinces.
+    border_within_m : float
+        How near the border a road ends.
+    continue_within_m : float
+        A road of the other side this near to the end goes on from it: drawn by others, the two needn't meet.
+    link_within_m : float
+        How long a missing link may be.
+    least_known : float
+        For the outer border: the share of it that must have a road wholly beyond it within ``link_within_m``, so that
+        a layer cut off at the border isn't taken for dead ends all round.
+    """
+    metres = {
+        "border_within_m": border_within_m,
+        "continue_within_m": continue_within_m,
+        "link_within_m": link_within_m,
+        "least_known": least_known,
+    }
+    others = tuple(one for one in (roads, links) if one is not None)
+    which = choose(border, {name: name for name in ("outer", "province", "zones")}, setting="border")
+    return Total(parts.border_ends(roads.where(classes), others=others, border=which, **metres))
