@@ -365,18 +365,19 @@ class _Run:
 
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
         """The rows of one indicator and definition, for every zone of every level."""
+        names = (indicator.id, definition.name, indicator.unit, Zone("", "", ""))
         try:
             made = indicator(self._layers(indicator), definition)
             found = self._outcomes(made) if isinstance(made, PerZone) else self._sums(indicator, definition, made)
         except NotComputable as reason:
             note = joined(*self._reasons(indicator, definition, reason))
-            blank = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None, note=note)
+            blank = Row(*names, None, note=note, competes=definition.competes)
             return [replace(blank, zone=zone) for zone in zones_of(self.workspace)]
         known = {layer for some in self.features.values() for layer in some}
         if new := tuple(one for one in self.engine.features(made) if len(one) and one not in known):
             self.features[indicator.id, definition.name] = new
         layers = made.read()
-        row = Row(indicator.id, definition.name, indicator.unit, Zone("", "", ""), None)
+        row = Row(*names, None, competes=definition.competes)
         row = replace(
             row,
             grade=worst(layer.source.grade for layer in layers),

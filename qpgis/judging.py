@@ -81,10 +81,13 @@ class Judging:
 
     def _judged(self, row: Row, values: Values, competing: Mapping[Key, Sequence[Row]] = MappingProxyType({})) -> Row:
         key = (row.indicator, row.zone.id)
-        found = [self._judgement(row, target, values) for target in self.targets.get(key, ())]
+        targets = self.targets.get(key, ())
+        found = [self._judgement(row, target, values) for target in targets] if row.competes else []
         if not found:
             status = judge(None, row.value, self._year(row), None, self.workspace.thresholds)
-            return replace(row, baseline=baseline_of(None, self.workspace.baselines.get(key, ())), status=status)
+            note = joined(row.note, text("note_not_judged", self.lang)) if targets else row.note
+            baseline = baseline_of(None, self.workspace.baselines.get(key, ())) if row.competes else None
+            return replace(row, baseline=baseline, status=status, note=note)
         if not row.published:
             rivals = competing.get(key, ())
             found = [replace(one, note=joined(one.note, self._span(row, one, rivals))) for one in found]

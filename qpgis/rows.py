@@ -102,6 +102,8 @@ class Row:
     grade : Grade or None
         The worst of the data that fed the value.
     note, source : str
+    competes : bool
+        False for a definition that is only part of the indicator or a comparison: no target is held against it.
     low, high : float or None
         Between what the value lies, as far as the accuracy of its data tells; ``None`` where it doesn't.
     period : str
@@ -124,6 +126,7 @@ class Row:
     grade: Grade | None = None
     note: str = ""
     source: str = ""
+    competes: bool = True
     low: float | None = None
     high: float | None = None
     period: str = ""

@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 import pytest
+from shapely import LineString
 
 import qpgis as qp
 from qpgis.errors import LayerError
@@ -147,3 +148,17 @@ def test_a_status_that_hangs_on_the_definition_says_so(workspace: Maker) -> None
         assert found["value"] == pytest.approx(100 / 9, rel=STRETCH)
         assert ("结论随口径而变：2 种口径的结果在 10 至 11.11 之间" in found["note"]) is flips
         assert ("2 种口径的结果在 10 至 11.11 之间，结论相同" in found["note"]) is not flips
+
+
+def test_no_target_is_held_against_a_part_or_a_comparison(workspace: Maker) -> None:
+    """A road of 2 km in town a, all of it local: 2 km/km2 meet a target of 1.5, its local part isn't asked."""
+    roads = frame([LineString([at(0, 100), at(1000, 100)]), LineString([at(0, 900), at(1000, 900)])])
+    line = "road_density,a,2025,ge,1.5,,预期性,stock,up,某文件\n"
+    ws = with_target(workspace, layer("roads", 'class_field = "class"'), line, roads=roads.assign(**{"class": "支路"}))
+    asked = {"road_density": ["centreline", "local"]}
+    found = qp.assess(ws, definitions=asked)["road_density"].query("zone_id == 'a'").set_index("definition")
+    assert found.loc["centreline", "status"] == "met"
+    assert found.loc["local", "value"] == pytest.approx(2.0, rel=STRETCH)
+    assert found.loc["local", "status"] == "no_target"
+    assert "不对照目标" in found.loc["local", "note"]
+    assert pd.isna(found.loc["local", "target"])

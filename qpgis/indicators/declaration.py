@@ -33,8 +33,8 @@ class Definition:
     source, standing : str
         Who defines it so, and how well that is established.
     competes : bool
-        Whether it answers the indicator's own question in another way; false for parts of it and for comparisons. How
-        far those that compete lie apart is said beside a target.
+        Whether it answers the indicator's own question in another way; false for parts of it and for comparisons, which
+        no target is held against. How far those that compete lie apart is said beside a target.
     version, valid_from, approved_by : str
         Empty until an authority has confirmed it.
     """
@@ -139,6 +139,7 @@ class Indicator:
             {**preset.settings, **changed},
             preset.source,
             preset.standing,
+            competes=preset.competes,
         )
         self.check(named)
         return named

@@ -54,7 +54,14 @@ LEVELS = {
 def _by_level(zh: str, en: str) -> tuple[Definition, ...]:
     """A definition for each level of road."""
     return tuple(
-        Definition(name, zh.format(level=own), en.format(level=english), {"classes": classes}, standing=_BY_CLASS)
+        Definition(
+            name,
+            zh.format(level=own),
+            en.format(level=english),
+            {"classes": classes},
+            standing=_BY_CLASS,
+            competes=False,
+        )
         for name, (own, english, classes) in LEVELS.items()
     )
 
@@ -85,6 +92,7 @@ def _by_level(zh: str, en: str) -> tuple[Definition, ...]:
             "Centreline length of roads ÷ construction land",
             {"denominator": "construction"},
             standing=_ON_BUILT_LAND,
+            competes=False,
         ),
     ),
 )

@@ -120,7 +120,6 @@ def _by_one(service: str, name: str, en: str) -> Definition:
             "people_all_straight",
             f"直线 831 m（15 分钟步程 ÷ 绕行系数 1.3）内有{_FIVE}设施的常住人口 ÷ 常住人口；没有路网时的近似",
             "Residents with all five services within 831 m as the crow flies (15 minutes ÷ detour 1.3) ÷ residents",
-            competes=False,
             route="straight",
         ),
     ),
