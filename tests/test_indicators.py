@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from shapely import LineString
 
@@ -168,3 +170,8 @@ def test_a_forest_of_its_own_beside_parcels(workspace: Maker) -> None:
     assert in_a["value"].to_dict() == pytest.approx({"non_built_and_parks": 60, "by_parcels": 100}, rel=1e-3)
     assert "林地取自专题图层" in in_a.loc["non_built_and_parks", "note"]
     assert "专题图层" not in in_a.loc["by_parcels", "note"]
+
+
+def test_the_readme_names_every_indicator() -> None:
+    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    assert [one for one in registry() if f"`{one}`" not in readme] == []
