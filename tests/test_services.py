@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import geopandas as gpd
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -290,6 +292,47 @@ def test_planned_stations_count_in_the_plans_state(workspace: Maker) -> None:
     for ws, count, share in ((now, 1, 25), (planned, 2, 100)):
         assert values(ws, "rail_stations", "of_the_state")["south"] == count
         assert values(ws, "rail_station_coverage", "people_800m")["south"] == pytest.approx(share)
+
+
+def test_stations_of_qingpu_count_from_the_days_they_opened(tmp_path: Path) -> None:
+    """西岑 opened on 2024-11-30 in 金泽, 练塘 and 苏州南 on 2024-12-26 in 练塘 and 黎里; one more is planned."""
+    embedded = files("qpgis.data")
+    stations = gpd.read_file(str(embedded.joinpath("layers", "stations.geojson")))
+    planned = stations[stations["name"] == "西岑"].assign(id="planned", name="规划站", plan_status="规划", opened="")
+    tables = f"""
+name = "青浦区"
+period = "2024"
+[zones]
+file = "{embedded.joinpath("boundaries", "qingpu_towns.geojson")}"
+id_field = "zone_id"
+name_field = "name"
+grade = "modelled"
+[layers.stations]
+file = "stations.gpkg"
+grade = "schematic"
+id_field = "id"
+name_field = "name"
+status_field = "plan_status"
+opened_field = "opened"
+extent = "area"
+"""
+    found = {}
+    for name, state in (
+        ("autumn", "as_of = 2024-11-29"),
+        ("winter", "as_of = 2024-11-30"),
+        ("2024", "as_of = 2024-12-31"),
+        ("2025", "as_of = 2025-12-31"),
+        ("plan", 'as_of = 2025-12-31\nstatuses = ["existing", "under_construction", "planned"]'),
+    ):
+        (tmp_path / "qpgis.toml").write_text(f"{tables}[state]\n{state}\n", encoding="utf-8")
+        write(tmp_path, {"stations": gpd.GeoDataFrame(pd.concat([stations, planned], ignore_index=True))})
+        rows = qp.assess(qp.open_workspace(tmp_path))["rail_stations"]
+        found[name] = rows.set_index("zone_name")["value"]
+    assert found["autumn"]["练塘镇"] == found["autumn"]["黎里镇"] == 0
+    assert (found["winter"] - found["autumn"])[lambda more: more != 0].to_dict() == {"金泽镇": 1}
+    assert (found["2024"] - found["winter"])[lambda more: more != 0].to_dict() == {"练塘镇": 1, "黎里镇": 1}
+    assert (found["2025"] == found["2024"]).all()
+    assert (found["plan"] - found["2025"])[lambda more: more != 0].to_dict() == {"金泽镇": 1}
 
 
 def test_land_that_no_station_is_near_is_shown_as_land(workspace: Maker, tmp_path: Path) -> None:
