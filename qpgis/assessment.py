@@ -32,7 +32,8 @@ from qpgis.errors import (
     did_you_mean,
 )
 from qpgis.findings import Finding, Findings, Severity, ids_text, ordered
-from qpgis.indicators.declaration import Definition, Indicator
+from qpgis.indicators.composite import Component, Composite
+from qpgis.indicators.declaration import Declared, Definition, Indicator
 from qpgis.judging import Judging
 from qpgis.landuse import scheme
 from qpgis.layers import AbsentLayer, Layer
@@ -260,13 +261,14 @@ def assess(
     used: dict[tuple[str, str], Definition] = {}
     for indicator, chosen in _chosen(workspace, definitions or {}):
         progress_to(f"computing {indicator.id}")
-        found: list[Row] = []
-        for definition in chosen:
-            used[indicator.id, definition.name] = definition
-            found += run.rows(indicator, definition)
-        rows += found
-        if any(row.value is not None and (indicator.id, row.zone.id) in judging.targets for row in found):
-            rivals += run.rivals(indicator, found)
+        used |= {(indicator.id, definition.name): definition for definition in chosen}
+        if isinstance(indicator, Composite):
+            rows += run.composed(indicator, rows)
+        elif isinstance(indicator, Indicator):
+            found = [row for definition in chosen for row in run.rows(indicator, definition)]
+            rows += found
+            if any(row.value is not None and (indicator.id, row.zone.id) in judging.targets for row in found):
+                rivals += run.rivals(indicator, found)
     run.report_redone()
     run.report_accuracy()
     judging.report_unused()
@@ -279,13 +281,14 @@ def assess(
 
 def _chosen(
     workspace: Workspace, override: Mapping[str, Iterable[str]]
-) -> Iterator[tuple[Indicator, tuple[Definition, ...]]]:
-    """Every indicator with the definitions that are asked for."""
+) -> Iterator[tuple[Declared, tuple[Definition, ...]]]:
+    """Every indicator with the definitions that are asked for; composites come after what they are made of."""
     indicators = workspace.indicators
     for name in override:
         if name not in indicators:
             raise ConfigError(f"unknown indicator {name!r}; {did_you_mean(name, indicators)}")
-    for name, indicator in indicators.items():
+    for indicator in sorted(indicators.values(), key=lambda one: isinstance(one, Composite)):
+        name = indicator.id
         asked = list(override.get(name) or workspace.definitions.get(name) or [indicator.definitions[0].name])
         if asked == ["all"]:
             own = [*workspace.definitions.get(name, ()), *(d.name for d in indicator.definitions)]
@@ -403,9 +406,50 @@ class _Run:
         """
         competing = {definition.name: definition for definition in indicator.definitions if definition.competes}
         known = {row.definition for row in rows}
-        aside = _Run(self.workspace, self.engine, Findings(self.lang), self.lang)
-        others = [row for name, one in competing.items() if name not in known for row in aside.rows(indicator, one)]
+        others = [row for name, one in competing.items() if name not in known for row in self._aside(indicator, one)]
         return [*(row for row in rows if row.definition in competing), *others]
+
+    def _aside(self, indicator: Indicator, definition: Definition) -> list[Row]:
+        """The rows of what wasn't asked for, which leaves no trace in the results."""
+        return _Run(self.workspace, self.engine, Findings(self.lang), self.lang).rows(indicator, definition)
+
+    def composed(self, composite: Composite, rows: Iterable[Row]) -> list[Row]:
+        """The rows of a composite: every zone's and group's from the zone's own values of its components.
+
+        Parameters
+        ----------
+        composite : Composite
+        rows : iterable of Row
+            Those of the run, not judged; components that aren't among them are computed aside.
+        """
+        known: dict[tuple[str, str], list[Row]] = {}
+        for row in rows:
+            known.setdefault((row.indicator, row.definition), []).append(row)
+        by_component = [
+            known.get((one.indicator.id, one.definition.name)) or self._aside(one.indicator, one.definition)
+            for one in composite.components
+        ]
+        return [self._composed(composite, parts) for parts in zip(*by_component, strict=True)]
+
+    def _composed(self, composite: Composite, parts: tuple[Row, ...]) -> Row:
+        """The row of one zone, or missing with the components that it lacks."""
+        sources = dict.fromkeys(source for part in parts for source in part.source.split("; "))
+        row = Row(composite.id, composite.definitions[0].name, composite.unit, parts[0].zone, None)
+        row = replace(row, grade=worst(part.grade for part in parts if part.grade), source=joined(*sources))
+        pairs = list(zip(composite.components, parts, strict=True))
+        values = [part.value for part in parts if part.value is not None]
+        lacking = len(values) < len(parts)
+        said = (self._part_note(one, part) for one, part in pairs if not lacking or part.value is None)
+        return replace(row, value=None if lacking else composite.value(values), note=joined(*said))
+
+    def _part_note(self, one: Component, part: Row) -> str:
+        """What a component counts for with its own note in brackets, or why it is missing."""
+        words = {"name": one.indicator.title(self.lang), "definition": one.definition.name}
+        if part.value is None:
+            return text("note_composite_lacks", self.lang, **words, reason=part.note)
+        words |= {"value": f"{part.value:.4g}", "unit": one.indicator.unit, "weight": f"{one.weight:.4g}"}
+        said = text("note_composite_part", self.lang, **words, score=f"{one.score(part.value):.4g}")
+        return f"{said} ({part.note})" if part.note else said
 
     def _bounds(self, made: Measure, unit: str) -> dict[Zone, Bounds]:
         """Between what the values lie, where the accuracy of layers is known."""

@@ -21,7 +21,7 @@ from qpgis.errors import ConfigError, OutputError, QpgisError
 
 if TYPE_CHECKING:
     from qpgis.assessment import Assessment
-    from qpgis.indicators import Indicator
+    from qpgis.indicators.declaration import Declared
     from qpgis.workspace import Workspace
 
 GOOD, FINDINGS, BAD_USAGE = 0, 1, 2
@@ -387,12 +387,13 @@ def _check_indicators(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from qpgis.contracts import breaches
+    from qpgis.indicators import Indicator
     from qpgis.report.checks import breach_lines
 
     if options.osm is not None:
         raise ConfigError("--indicators goes with a workspace, not with --osm")
     indicators = _indicators(options.workspace)
-    found = [breach for one in indicators.values() for breach in breaches(one)]
+    found = [breach for one in indicators.values() if isinstance(one, Indicator) for breach in breaches(one)]
     if options.json:
         sys.stdout.write(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2) + "\n")
     else:
@@ -459,7 +460,7 @@ def _list(options: argparse.Namespace) -> int:
     return GOOD
 
 
-def _indicators(workspace: Path | None) -> Mapping[str, Indicator]:
+def _indicators(workspace: Path | None) -> Mapping[str, Declared]:
     """The indicators of a workspace, whose data aren't read; by default those of qpgis."""
     from qpgis.indicators import registry
     from qpgis.workspace.config import read_config

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import qpgis as qp
@@ -309,6 +310,192 @@ def test_cards_keep_the_contracts(workspace: Maker, capsys: pytest.CaptureFixtur
     assert f"`100 * ({above}) / area(zone)`" in capsys.readouterr().out
 
 
+# ---- composites ----
+
+SHARES = """
+[indicators.wood]
+zh = "林地占比"
+en = "Wood"
+unit = "%"
+theme = "ecology"
+[indicators.wood.definitions.of_zone]
+zh = "林地 ÷ 分区"
+en = "forest over zone"
+numerator = {measure = "area", of = "forest"}
+denominator = {measure = "zone_area"}
+[indicators.wood.definitions.of_water]
+zh = "林地 ÷ 水域"
+en = "forest over water"
+numerator = {measure = "area", of = "forest"}
+denominator = {measure = "area", of = "water"}
+
+[indicators.wet]
+zh = "水域占比"
+en = "Water"
+unit = "%"
+theme = "ecology"
+[indicators.wet.definitions.of_zone]
+zh = "水域 ÷ 分区"
+en = "water over zone"
+numerator = {measure = "area", of = "water"}
+denominator = {measure = "zone_area"}
+"""
+MIX = """
+[composites.mix]
+zh = "综合指数"
+en = "Mix"
+theme = "ecology"
+[[composites.mix.parts]]
+indicator = "wood"
+worst = 0
+best = 80
+weight = 3
+[[composites.mix.parts]]
+indicator = "wet"
+worst = 50
+best = 10
+"""
+
+
+def mixed(workspace: Maker, composites: str, toml: str = "") -> Path:
+    """Forest covers 60, 20, 0 and 100 % of the towns, water 0, 30, 0 and 80 %; the water's borders are open data."""
+    folder = workspace(
+        layer("forest") + layer("water").replace("surveyed", "open") + toml,
+        head=HEAD.replace("[zones]", 'indicators = ["card.toml"]\n[zones]'),
+        forest=frame([square(0, 0, 600, 1000), square(1000, 0, 200, 1000), square(1000, 1000)]),
+        water=frame([square(1000, 0, 300, 1000), square(1000, 1000, 800, 1000)]),
+    )
+    (folder / "card.toml").write_text(SHARES + composites, "utf-8")
+    return folder
+
+
+def test_a_composite_by_hand(workspace: Maker) -> None:
+    ws = qp.open_workspace(mixed(workspace, MIX))
+    found = qp.assess(ws)["mix"].set_index("zone_id")
+    expected = {
+        "a": (3 * 75 + 100) / 4,  # 60 of 80; no water is better than the best 10
+        "b": (3 * 25 + 50) / 4,  # 20 of 80; 30 lies half way from 50 to 10
+        "c": (3 * 0 + 100) / 4,
+        "d": (3 * 100 + 0) / 4,  # 100 is better than the best 80, 80 worse than the worst 50
+        "south": (3 * 50 + 87.5) / 4,  # 40 %, 15 %; the mean of its members would be 56.25
+        "all": (3 * 56.25 + 56.25) / 4,  # 45 %, 27.5 %; the mean of its members would be 53.125
+    }
+    assert dict(found["value"]) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    assert set(found["unit"]) == {"index"}
+    assert set(found["definition"]) == {"weighted"}
+    assert set(found["grade"]) == {"open"}  # the worst: forest and borders are surveyed
+    assert found["numerator"].isna().all()
+    assert found["denominator"].isna().all()
+    assert found.loc["b", "note"] == "分项“林地占比”20 %，得 25 分，权重 3; 分项“水域占比”30 %，得 50 分，权重 1"
+    assert all("forest.gpkg" in source and "water.gpkg" in source for source in found["source"])
+
+
+def test_a_composite_lacks_what_its_parts_lack(workspace: Maker) -> None:
+    """Forest over water is missing where there is no water, and it isn't asked for: it is computed aside."""
+    over_water = MIX.replace('indicator = "wood"', 'indicator = "wood"\ndefinition = "of_water"')
+    a = qp.assess(qp.open_workspace(mixed(workspace, over_water)))
+    found = a["mix"].set_index("zone_id")
+    assert list(found.index[found["value"].isna()]) == ["a", "c"]
+    assert set(found["status"][["a", "c"]]) == {"not_computable"}
+    assert found.loc["a", "note"] == "缺少分项“林地占比”（口径 of_water）：分母为 0"
+    assert found.loc["b", "value"] == pytest.approx((3 * 100 * (20 / 30 * 100) / 80 + 50) / 4, rel=1e-3)
+    assert set(a["wood"]["definition"]) == {"of_zone"}
+
+
+def test_a_composite_without_a_layer(workspace: Maker) -> None:
+    folder = mixed(workspace, MIX.replace('indicator = "wet"', 'indicator = "road_density"'))
+    found = qp.assess(qp.open_workspace(folder), lang="en")["mix"]
+    assert found["value"].isna().all()
+    assert found["note"].str.match(r"the part .* \(\w+\) is missing: missing layers: .*roads").all()
+
+
+def test_a_composite_of_one_of_ours_is_that_on_another_scale(workspace: Maker) -> None:
+    of_ours = MIX.split("[[")[0] + '[[composites.mix.parts]]\nindicator = "forest_cover"\nworst = 0\nbest = 100\n'
+    a = qp.assess(qp.open_workspace(mixed(workspace, of_ours)))
+    assert list(a["mix"]["value"]) == pytest.approx(list(a["forest_cover"]["value"]), rel=1e-12)
+
+
+def test_a_composite_stands_in_every_output(
+    workspace: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = mixed(workspace, MIX, '[tables]\ntargets = "t.csv"\n')
+    head = "indicator,zone,year,operator,value,text,property,kind,direction,document\n"
+    lines = [f"综合指数,{zone},2024,ge,80,80 以上,预期性,stock,up,某文" for zone in "ab"]
+    (folder / "t.csv").write_text(head + "\n".join(lines) + "\n", "utf-8")
+    out = tmp_path / "out"
+    assert main(["run", str(folder), "--out", str(out), "--definitions", "all"]) == 0
+    rows = [row.split(",") for row in (out / "indicators.csv").read_text("utf-8-sig").splitlines()]
+    statuses = {row[2]: row[18] for row in rows if row[0] == "mix"}
+    assert (statuses["a"], statuses["b"]) == ("met", "breached")  # 81.25 and 31.25, due in the year of the run
+    assert "综合指数" in (out / "map.html").read_text("utf-8")
+    manifest = json.loads((out / "manifest.json").read_text("utf-8"))
+    (entry,) = [one for one in manifest["definitions"] if one["indicator"] == "mix"]
+    assert entry["settings"]["wet:of_zone"] == {"worst": 50, "best": 10, "weight": 1}
+    assert "林地占比（口径 of_zone，0–80 %，权重 3）、水域占比（口径 of_zone，50–10 %，权重 1）" in entry["text"]
+    sheets = pd.read_excel(out / "indicators.xlsx", sheet_name=None, header=None, dtype=str)
+    assert sum((sheet == entry["text"]).to_numpy().any() for sheet in sheets.values()) == 1, "its definition"
+    capsys.readouterr()
+    assert main(["list", "--workspace", str(folder), "--json"]) == 0
+    assert [one["id"] for one in json.loads(capsys.readouterr().out)] == [*registry(), "wood", "wet", "mix"]
+    assert main(["list", "--long", "--workspace", str(folder)]) == 0
+    assert "`(3 * score(wood:of_zone) + 1 * score(wet:of_zone)) / (3 + 1)`" in capsys.readouterr().out
+    assert main(["check", str(folder), "--indicators"]) == 0
+
+
+COMPOSITE_MISTAKES = {
+    "indicator": ('"wood"', '"wod"', r"line 34: .*indicator = 'wod': unknown indicator; did you mean 'wood'"),
+    "definition": (
+        '"wood"',
+        '"wood"\ndefinition = "of_zne"',
+        r"line 35: .*definition = 'of_zne': wood: unknown definition 'of_zne'; did you mean 'of_zone'",
+    ),
+    "alike": ("best = 80", "best = 0", "line 36: .*the best is the worst too; write what scores 100"),
+    "no_weight": ("weight = 3", "weight = 0", "line 37: .*weight = 0: .*greater than 0"),
+    "less": ("weight = 3", "weight = -1", "line 37: .*greater than 0"),
+    "endless": ("best = 80", "best = inf", "line 36: .*best = inf: .*finite"),
+    "nan": ("worst = 0", "worst = nan", "line 35: .*worst = nan: .*finite"),
+    "lacking": ("worst = 0\n", "", "line 33: 'worst' is missing"),
+    "key": ("worst = 0", "wurst = 0", "line 35: unknown key 'wurst'.*did you mean 'worst'"),
+    "empty": (MIX[MIX.index("[[") :], "parts = []", "line 33: .*at least 1"),
+    "none": (MIX[MIX.index("[[") :], "", "line 29: 'parts' is missing"),
+    "twice": (
+        '"wet"',
+        '"wood"\ndefinition = "of_zone"',
+        "line 29: .*wood stands twice with one definition; leave one out",
+    ),
+    "id": ("composites.mix", "composites.wet", "line 29: wet: there is an indicator of this id already, in card.toml"),
+    "id_of_ours": (
+        "composites.mix",
+        "composites.forest_cover",
+        "line 29: forest_cover: there is an indicator of this id already, one of qpgis's own; choose another id",
+    ),
+    "name": ("综合指数", "林地占比", "line 29: mix: wood is called 林地占比 / Wood too"),
+    "composite": ('"wet"', '"mix"', "line 39: .*a composite is no part of another one; name its parts instead"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), COMPOSITE_MISTAKES.values(), ids=COMPOSITE_MISTAKES)
+def test_a_mistake_in_a_composite_is_told_with_its_line(workspace: Maker, old: str, new: str, message: str) -> None:
+    assert old in MIX
+    with pytest.raises(ConfigError, match=f"(?s)^card.toml: .*{message}"):
+        qp.open_workspace(mixed(workspace, MIX.replace(old, new)))
+
+
+def test_a_composite_of_another_file_is_no_part_either(workspace: Maker) -> None:
+    folder = mixed(workspace, MIX)
+    toml = (folder / "qpgis.toml").read_text("utf-8")
+    (folder / "qpgis.toml").write_text(toml.replace('"card.toml"]', '"card.toml", "other.toml"]'), "utf-8")
+    other = MIX.replace("mix", "other").replace("综合指数", "另一指数").replace("Mix", "Other")
+    (folder / "other.toml").write_text(other.replace('"wet"', '"mix"'), "utf-8")
+    with pytest.raises(ConfigError, match=r"^other.toml: line 12: .*a composite is no part of another one"):
+        qp.open_workspace(folder)
+    (folder / "other.toml").write_text(other, "utf-8")  # parts stand in any file
+    assert list(qp.open_workspace(folder).indicators) == [*registry(), "wood", "wet", "mix", "other"]
+    (folder / "other.toml").write_text("# nothing\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"^other.toml: .*declares no indicator"):
+        qp.open_workspace(folder)
+
+
 # ---- what the page about them shows ----
 
 
@@ -337,6 +524,7 @@ def test_the_examples_of_the_page_run(workspace: Maker, capsys: pytest.CaptureFi
         "forest_near_water",
         "green_land",
         "green_near_stations",
+        "green_index",
     ]
     assert values(ws, "forest_near_water", "near_300m")["a"] == pytest.approx(100 / 6, rel=1e-3)
     assert values(ws, "forest_near_water", "rivers_and_lakes")["a"] == 0  # the water is a pond
@@ -346,6 +534,8 @@ def test_the_examples_of_the_page_run(workspace: Maker, capsys: pytest.CaptureFi
     # the disc of 800 m around (300, 500) holds all of the forest's 300-900, whose far corners are 781 m off
     assert values(ws, "green_near_stations", "near_800m")["a"] == pytest.approx(100, rel=1e-3)
     assert 0 < values(ws, "green_near_stations", "near_500m")["a"] < 100
+    # 100 / 6 of 50 scores 100 / 3 and counts twice; 60 % forest is two thirds of the way from 20 to 80
+    assert values(ws, "green_index", "weighted")["a"] == pytest.approx((2 * 100 / 3 + 200 / 3) / 3, rel=1e-3)
 
 
 def test_the_page_tells_every_promise() -> None:

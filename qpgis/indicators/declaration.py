@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,19 +57,17 @@ class Definition:
 
 
 @dataclass(frozen=True)
-class Indicator:
-    """A planning indicator: a function from layers and settings to what is measured, and its names.
+class Declared(ABC):
+    """What every indicator says of itself, however it is computed.
 
     Attributes
     ----------
     id : str
-        The function's name.
+        Stands in every output.
     unit : str
         One of :data:`qpgis.amounts.RATES`, :data:`qpgis.amounts.TOTALS` or :data:`qpgis.amounts.WHOLES`.
     zh, en, theme : str
         What planners call it, and where it belongs.
-    function : callable
-        ``zones`` and layers positional, settings keyword-only.
     definitions : tuple of Definition
         The first is the default.
     file : str
@@ -80,9 +79,8 @@ class Indicator:
     zh: str
     en: str
     theme: str
-    function: Callable[..., Measure]
     definitions: tuple[Definition, ...]
-    file: str = ""
+    file: str = field(default="", kw_only=True)
 
     def title(self, lang: Lang) -> str:
         """The indicator's name in a language."""
@@ -91,6 +89,60 @@ class Indicator:
     def department(self, lang: Lang) -> str:
         """数据责任部门, who publishes it officially; empty where no source says so."""
         return read_toml("schemes", "departments.toml").get(self.id, {}).get(lang, "")
+
+    @property
+    @abstractmethod
+    def formula(self) -> str:
+        """How it is computed, in one line."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The kinds of layer that it may read itself."""
+        return ()
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """The kinds of layer that it does without."""
+        return frozenset()
+
+    @property
+    def settings(self) -> Settings:
+        """Every setting that a definition may change, with its default."""
+        return {}
+
+    def definition(self, text: str) -> Definition:
+        """A definition by its name.
+
+        Raises
+        ------
+        ConfigError
+            If there is none of this name.
+        """
+        known = {d.name: d for d in self.definitions}
+        if text.strip() not in known:
+            raise ConfigError(f"{self.id}: unknown definition {text!r}; {did_you_mean(text, known)}")
+        return known[text.strip()]
+
+
+@dataclass(frozen=True)
+class Indicator(Declared):
+    """A planning indicator: a function from layers and settings to what is measured, and its names.
+
+    Attributes
+    ----------
+    function : callable
+        ``zones`` and layers positional, settings keyword-only; the indicator's id is its name.
+    """
+
+    function: Callable[..., Measure]
+
+    @property
+    def formula(self) -> str:
+        """The formula that the function's docstring gives, in one line."""
+        documented = inspect.getdoc(self.function) or ""
+        paragraphs = [" ".join(paragraph.split()) for paragraph in documented.split("\n\n")]
+        said = next((p for p in paragraphs if p.startswith("Formula: ")), paragraphs[0])
+        return said.removeprefix("Formula: ").replace("``", "`")
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -226,7 +278,7 @@ def indicator(
     """
 
     def declare(function: Callable[..., Measure]) -> Indicator:
-        declared = Indicator(function.__name__, unit, zh, en, theme, function, definitions)
+        declared = Indicator(function.__name__, unit, zh, en, theme, definitions, function)
         units = {*RATES, *TOTALS, *WHOLES}
         if unit not in units:
             raise ConfigError(f"{declared.id}: unknown unit {unit!r}; {did_you_mean(unit, units)}")

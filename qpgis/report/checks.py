@@ -8,7 +8,7 @@ from pathlib import Path
 from qpgis.assessment import Assessment
 from qpgis.catalogue import Lang, text
 from qpgis.contracts import Breach
-from qpgis.indicators import Indicator
+from qpgis.indicators.declaration import Declared
 from qpgis.maps import html, planning_map
 from qpgis.maps.checked import checked_scene, places
 from qpgis.provenance import dateless_gpkg, require_rows, staged_outputs
@@ -43,7 +43,7 @@ def missing_lines(assessment: Assessment) -> Iterator[str]:
             yield text("check_not_computable", assessment.lang, **words)
 
 
-def breach_lines(breaches: Iterable[Breach], indicators: Mapping[str, Indicator], lang: Lang) -> Iterator[str]:
+def breach_lines(breaches: Iterable[Breach], indicators: Mapping[str, Declared], lang: Lang) -> Iterator[str]:
     """The contracts that indicators break: of each indicator its name, and a line for each that it breaks."""
     told = ""
     for one in breaches:

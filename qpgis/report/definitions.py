@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qpgis.catalogue import Lang, text
-from qpgis.indicators.declaration import Indicator
+from qpgis.indicators.declaration import Declared
 
 
-def definition_lines(indicators: Mapping[str, Indicator], lang: Lang) -> Iterator[str]:
+def definition_lines(indicators: Mapping[str, Declared], lang: Lang) -> Iterator[str]:
     """The lines of a Markdown page about indicators, by theme in their order."""
     yield f"# {text('indicators_title', lang)}"
     for one in indicators.values():
@@ -28,10 +27,10 @@ def definition_lines(indicators: Mapping[str, Indicator], lang: Lang) -> Iterato
             yield f"| `{definition.name}`{default} | {definition.text(lang)} | {standing} |"
 
 
-def _about(one: Indicator, lang: Lang) -> Iterator[str]:
+def _about(one: Declared, lang: Lang) -> Iterator[str]:
     words = {
         "unit": one.unit,
-        "formula": _formula(one),
+        "formula": one.formula,
         "layers": ", ".join(kind for kind in one.layers if kind not in one.optional),
         "optional": ", ".join(kind for kind in one.layers if kind in one.optional),
         "settings": ", ".join(f"`{name}={_shown(value)}`" for name, value in one.settings.items()),
@@ -44,15 +43,7 @@ def _about(one: Indicator, lang: Lang) -> Iterator[str]:
             yield f"- {text(f'indicators_{key}', lang)}: {value}"
 
 
-def _formula(one: Indicator) -> str:
-    """The formula that the function's docstring gives, in one line."""
-    documented = inspect.getdoc(one.function) or ""
-    paragraphs = [" ".join(paragraph.split()) for paragraph in documented.split("\n\n")]
-    said = next((p for p in paragraphs if p.startswith("Formula: ")), paragraphs[0])
-    return said.removeprefix("Formula: ").replace("``", "`")
-
-
-def _example(one: Indicator) -> str:
+def _example(one: Declared) -> str:
     """How a definition with one changed setting is written; none where there is nothing to set."""
     numbers = [(name, value) for name, value in one.settings.items() if isinstance(value, float)]
     if not numbers:

@@ -11,7 +11,7 @@ from qpgis.area import StudyArea
 from qpgis.classified import MapSample
 from qpgis.findings import Finding
 from qpgis.indicators import registry
-from qpgis.indicators.declaration import Indicator
+from qpgis.indicators.declaration import Declared
 from qpgis.layers import Layer, Ledger, State
 from qpgis.periods import year_of
 from qpgis.plans import Baselines, Plan, Target, Thresholds
@@ -69,8 +69,8 @@ class Workspace:
         Layers that are only shown.
     shown : mapping of kind to bool
         Whether the map opens with a layer, where the workspace says so.
-    indicators : mapping of id to Indicator
-        Those of qpgis, then the workspace's own.
+    indicators : mapping of id to Declared
+        Those of qpgis, then the workspace's own, composites last.
     definitions : mapping of indicator to definitions
         Those that the workspace asks for; each indicator's default for the others.
     plans : tuple of Plan
@@ -102,7 +102,7 @@ class Workspace:
     area: StudyArea
     layers: Mapping[str, Layer]
     state: State
-    indicators: Mapping[str, Indicator] = field(default_factory=registry, repr=False)
+    indicators: Mapping[str, Declared] = field(default_factory=registry, repr=False)
     definitions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     plans: tuple[Plan, ...] = ()
     targets: tuple[Target, ...] = ()

@@ -1,6 +1,7 @@
 """Indicator cards: own indicators without code, in TOML.
 
-``[indicators.<id>]`` names an indicator, ``[indicators.<id>.definitions.<name>]`` says what is divided by what.
+``[indicators.<id>]`` names an indicator, ``[indicators.<id>.definitions.<name>]`` says what is divided by what;
+``[composites.<id>]`` names one that sums up others, ``[[composites.<id>.parts]]`` which, and how they count.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ from pydantic import (
 from qpgis import parts
 from qpgis.amounts import RATES, TOTALS
 from qpgis.errors import ConfigError, did_you_mean
-from qpgis.indicators.declaration import Definition, Indicator, choose
+from qpgis.indicators.composite import Component, Composite, weighted
+from qpgis.indicators.declaration import Declared, Definition, Indicator, choose
 from qpgis.layers import AbsentLayer, Layer
 from qpgis.parts import AnyLayer, Expression, Near, Part, Quotient, Ratio, Sum, Total, Zones
 from qpgis.provenance import Grade, Source
-from qpgis.workspace.mistakes import explained, in_order, key_lines, line_of, read_table
+from qpgis.workspace.mistakes import Lines, explained, in_order, key_lines, line_of, read_table
 
 UNITS = {**RATES, **TOTALS}
 Classes = str | list[str]
@@ -267,7 +269,7 @@ class CardTable(_Table):
         function.__doc__ = f"{self.en}.\n\nFormula: ``{by_name[default].formula(self.unit)}``."
         if self.range is not None:
             function.__doc__ += f" Range {self.range[0]:g} to {self.range[1]:g}."
-        return Indicator(id_, self.unit, self.zh, self.en, self.theme, function, tuple(self._definitions()), file)
+        return Indicator(id_, self.unit, self.zh, self.en, self.theme, tuple(self._definitions()), function, file=file)
 
     def _definitions(self) -> Iterator[Definition]:
         about = ("source", "standing", "version", "valid_from", "approved_by")
@@ -275,14 +277,109 @@ class CardTable(_Table):
             yield Definition(name, one.zh, one.en, {"formula": name}, **{key: getattr(one, key) for key in about})
 
 
+def _known_indicator(id_: str, info: ValidationInfo) -> str:
+    context = info.context or {}
+    if id_ in context.get("composites", ()):
+        raise ValueError("a composite is no part of another one; name its parts instead")
+    if "indicators" in context and id_ not in context["indicators"]:
+        raise ValueError(f"unknown indicator; {did_you_mean(id_, context['indicators'])}")
+    return id_
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class ComponentTable(_Table):
+    """``[[composites.<id>.parts]]``: what counts in a composite.
+
+    Attributes
+    ----------
+    indicator, definition : str
+        By default the indicator's default definition.
+    worst, best : float
+        In the indicator's unit: what scores 0 and 100.
+    weight : float
+    """
+
+    indicator: Annotated[str, AfterValidator(_known_indicator)]
+    definition: Annotated[str | None, Field(validate_default=True)] = None
+    worst: Number
+    best: Number
+    weight: Annotated[Number, Field(gt=0)] = 1
+
+    @field_validator("definition")
+    @classmethod
+    def _known_definition(cls, name: str | None, info: ValidationInfo) -> str | None:
+        one = (info.context or {}).get("indicators", {}).get(info.data.get("indicator"))
+        if one is None:
+            return name
+        try:
+            return str(one.definition(one.definitions[0].name if name is None else name).name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("best")
+    @classmethod
+    def _is_not_the_worst(cls, best: float, info: ValidationInfo) -> float:
+        if best == info.data.get("worst"):
+            raise ValueError("the best is the worst too; write what scores 100, and as worst what scores 0")
+        return best
+
+    def component(self, indicators: Mapping[str, Indicator]) -> Component:
+        """What it describes."""
+        one = indicators[self.indicator]
+        return Component(one, one.definition(self.definition or ""), self.worst, self.best, self.weight)
+
+
+class CompositeTable(_Table):
+    """``[composites.<id>]``: an indicator that sums up others.
+
+    Attributes
+    ----------
+    zh, en, theme : str
+        What planners call it, and where it belongs.
+    source, standing : str
+        Who weighs it so, and how well that is established.
+    parts : list of ComponentTable
+    """
+
+    zh: str
+    en: str
+    theme: str
+    source: str = ""
+    standing: str = ""
+    parts: Annotated[list[ComponentTable], Field(min_length=1)]
+
+    @field_validator("parts")
+    @classmethod
+    def _are_different(cls, parts: list[ComponentTable]) -> list[ComponentTable]:
+        named = [(one.indicator, one.definition) for one in parts]
+        if twice := sorted({one.indicator for one in parts if named.count((one.indicator, one.definition)) > 1}):
+            raise ValueError(f"{twice[0]} stands twice with one definition; leave one out, or weigh it more")
+        return parts
+
+    def composite(self, id_: str, file: str, indicators: Mapping[str, Indicator]) -> Composite:
+        """The composite that it describes."""
+        parts = tuple(one.component(indicators) for one in self.parts)
+        definition = weighted(parts, source=self.source, standing=self.standing)
+        return Composite(id_, "index", self.zh, self.en, self.theme, (definition,), parts, file=file)
+
+
 class CardsFile(_Table):
     """A whole file of cards."""
 
-    indicators: Annotated[dict[str, CardTable], Field(min_length=1)]
+    indicators: dict[str, CardTable] = {}
+    composites: dict[str, CompositeTable] = {}
+
+    @model_validator(mode="after")
+    def _declares(self) -> CardsFile:
+        if not self.indicators and not self.composites:
+            raise ValueError("declares no indicator; write [indicators.<id>] or [composites.<id>]")
+        return self
 
 
 def read_cards(path: Path, name: str, kinds: Mapping[str, Collection[str]]) -> list[tuple[Indicator, str]]:
-    """The indicators that a file of cards declares, each with ``line 3: ``, where it begins.
+    """The indicators that a file of cards declares, each with ``line 3: ``, where it begins; without composites.
 
     Parameters
     ----------
@@ -297,17 +394,55 @@ def read_cards(path: Path, name: str, kinds: Mapping[str, Collection[str]]) -> l
     ConfigError
         With every mistake, its line and its remedy.
     """
+    cards, lines = _cards(path, name, {"kinds": kinds})
+    return [(card.indicator(id_, name), line_of(("indicators", id_), lines)) for id_, card in cards.indicators.items()]
+
+
+def read_composites(
+    path: Path, name: str, kinds: Mapping[str, Collection[str]], declared: Mapping[str, Declared]
+) -> list[tuple[Composite, str]]:
+    """The composites that a file of cards declares, each with ``line 3: ``, where it begins.
+
+    Parameters
+    ----------
+    path, name, kinds
+        As in :func:`read_cards`.
+    declared : mapping of id to Declared
+        What there is: indicators can be parts, composites can't.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake, its line and its remedy.
+    """
+    table, _ = read_table(path)
+    indicators = {id_: one for id_, one in declared.items() if isinstance(one, Indicator)}
+    composites = {*table.get("composites", ()), *declared} - indicators.keys()
+    context = {"kinds": kinds, "indicators": indicators, "composites": composites}
+    cards, lines = _cards(path, name, context)
+    return [
+        (card.composite(id_, name, indicators), line_of(("composites", id_), lines))
+        for id_, card in cards.composites.items()
+    ]
+
+
+def _cards(path: Path, name: str, context: Mapping[str, Any]) -> tuple[CardsFile, Lines]:
+    """A file of cards that holds no mistake, and where its keys stand."""
     table, text = read_table(path)
     lines = dict(key_lines(text))
     try:
-        cards = CardsFile.model_validate(table, context={"kinds": kinds}).indicators
+        return CardsFile.model_validate(table, context=dict(context)), lines
     except ValidationError as error:
         mistakes = [explained(one, lines, _known_keys) for one in error.errors()]
         raise ConfigError(in_order(dict.fromkeys(mistakes)), file=name) from error
-    return [(card.indicator(id_, name), line_of(("indicators", id_), lines)) for id_, card in cards.items()]
 
 
 def _known_keys(path: tuple[str, ...]) -> set[str]:
-    """The keys that a table may have: the path is indicators, id, definitions, name, side, number, near."""
+    """The keys that a table may have.
+
+    The path is indicators, id, definitions, name, side, number, near; or composites, id, parts, number.
+    """
+    if path[:1] == ("composites",):
+        return set((CompositeTable if len(path) < 3 else ComponentTable).model_fields)
     tables = (CardsFile, CardsFile, CardTable, CardTable, DefinitionTable, TermTable, TermTable, NearTable)
     return set(tables[min(len(path), len(tables) - 1)].model_fields)

@@ -23,7 +23,7 @@ from pydantic import (
 from qpgis.crs.trust import Datum
 from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.indicators import registry
-from qpgis.indicators.declaration import Indicator
+from qpgis.indicators.declaration import Declared
 from qpgis.landuse import crosswalk, scheme
 from qpgis.layers import LAYERS
 from qpgis.periods import last_day
@@ -526,10 +526,10 @@ class Config(_Table):
     outputs: OutputsTable = OutputsTable()
     synth: SynthTable = SynthTable()
     periods: dict[str, PeriodTable] = {}
-    _registry: Mapping[str, Indicator] = PrivateAttr(default_factory=registry)
+    _registry: Mapping[str, Declared] = PrivateAttr(default_factory=registry)
 
     @property
-    def registry(self) -> Mapping[str, Indicator]:
+    def registry(self) -> Mapping[str, Declared]:
         """Every indicator of the workspace: those of qpgis and its own."""
         return self._registry
 
@@ -596,7 +596,7 @@ def read_config(path: Path) -> Config:
     return config
 
 
-def _unknown_names(table: Mapping[str, Any], indicators: Mapping[str, Indicator], lines: Lines) -> Iterator[str]:
+def _unknown_names(table: Mapping[str, Any], indicators: Mapping[str, Declared], lines: Lines) -> Iterator[str]:
     """Layers, indicators and definitions that qpgis doesn't know."""
     places = [("layers",), *(("periods", period, "layers") for period in _tables(table, "periods"))]
     for place in places:

@@ -17,7 +17,7 @@ from qpgis.classified import MapSample
 from qpgis.crs import COINCIDENT_M, LONLAT, Floats, Geometries, label, parse
 from qpgis.errors import ConfigError, LayerError, SourceError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity, ids_text
-from qpgis.indicators.declaration import Indicator
+from qpgis.indicators.declaration import Declared
 from qpgis.layers import Fields, Layer, Ledger, State, prepare, text_of
 from qpgis.measures.areas import area_contributions
 from qpgis.naming import field_for
@@ -268,7 +268,7 @@ def _definitions(config: Config) -> dict[str, tuple[str, ...]]:
     return {**{name: (chosen,) for name, chosen in by_default.items()}, **asked}
 
 
-def _by_id(tables: dict[str, Any], plans: tuple[Plan, ...], indicators: Mapping[str, Indicator]) -> dict[str, Any]:
+def _by_id(tables: dict[str, Any], plans: tuple[Plan, ...], indicators: Mapping[str, Declared]) -> dict[str, Any]:
     """The tables with indicators by their ids, also where they were written by their names."""
     names = {target.name: target.indicator for plan in plans for target in plan.targets}
     names |= {name: one.id for one in indicators.values() for name in (one.zh, one.en)}

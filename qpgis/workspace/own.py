@@ -14,10 +14,10 @@ from typing import Any
 
 from qpgis.errors import ConfigError, NotComputable, did_you_mean
 from qpgis.indicators import registry
-from qpgis.indicators.declaration import Indicator
+from qpgis.indicators.declaration import Declared, Indicator
 from qpgis.provenance import sha256_of
 from qpgis.sources import regular_file
-from qpgis.workspace.cards import read_cards
+from qpgis.workspace.cards import read_cards, read_composites
 
 SUFFIXES = (".py", ".toml")
 Kinds = Mapping[str, Collection[str]]
@@ -25,8 +25,8 @@ Kinds = Mapping[str, Collection[str]]
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def indicators_of(folder: Path, files: Iterable[str], kinds: Kinds) -> Mapping[str, Indicator]:
-    """Every indicator of a workspace by its id: those of qpgis, then its own in the order of their files.
+def indicators_of(folder: Path, files: Iterable[str], kinds: Kinds) -> Mapping[str, Declared]:
+    """Every indicator of a workspace by its id: those of qpgis, its own by the order of files, composites last.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def indicators_of(folder: Path, files: Iterable[str], kinds: Kinds) -> Mapping[s
     ConfigError
         If a file is missing or unusable, or an own indicator is named as another one, or can't be computed.
     """
-    found = dict(registry())
+    found: dict[str, Declared] = dict(registry())
     for file in files:
         path = folder / file
         if path.suffix not in SUFFIXES:
@@ -50,17 +50,25 @@ def indicators_of(folder: Path, files: Iterable[str], kinds: Kinds) -> Mapping[s
         if not path.exists():
             raise ConfigError(f"doesn't exist in {folder}", file=file)
         regular_file(path, what=file)
-        mistakes: list[str] = []
-        declared = read_cards(path, file, kinds) if path.suffix == ".toml" else python_indicators(path, file)
-        for one, at in declared:
-            mistakes += [at + mistake for mistake in _mistakes(one, found, kinds)]
-            found[one.id] = one
-        if mistakes:
-            raise ConfigError(dict.fromkeys(mistakes), file=file)
+        _add(read_cards(path, file, kinds) if path.suffix == ".toml" else python_indicators(path, file), found, kinds)
+    for file in files:
+        if file.endswith(".toml"):
+            _add(read_composites(folder / file, file, kinds, found), found, kinds)
     return MappingProxyType(found)
 
 
-def _mistakes(one: Indicator, others: Mapping[str, Indicator], kinds: Kinds) -> Iterator[str]:
+def _add(declared: Iterable[tuple[Declared, str]], found: dict[str, Declared], kinds: Kinds) -> None:
+    """Put the indicators of a file beside the others, each told with where it begins."""
+    mistakes: list[str] = []
+    file = ""
+    for one, at in declared:
+        mistakes += [at + mistake for mistake in _mistakes(one, found, kinds)]
+        found[one.id], file = one, one.file
+    if mistakes:
+        raise ConfigError(dict.fromkeys(mistakes), file=file)
+
+
+def _mistakes(one: Declared, others: Mapping[str, Declared], kinds: Kinds) -> Iterator[str]:
     """Why an own indicator can't stand beside the others, or can't be computed."""
     if not _ID.fullmatch(one.id):
         yield f"{one.id}: the id stands in file columns; write it in a-z, 0-9 and _, with a letter first"
@@ -71,7 +79,7 @@ def _mistakes(one: Indicator, others: Mapping[str, Indicator], kinds: Kinds) -> 
             yield f"{one.id}: {other.id} is called {other.zh} / {other.en} too, {_origin(other)}; choose another name"
     unknown = [kind for kind in one.layers if kind not in kinds]
     yield from (f"{one.id}: unknown layer {kind!r}; {did_you_mean(kind, kinds)}" for kind in unknown)
-    if unknown:
+    if unknown or not isinstance(one, Indicator):
         return
     for definition in one.definitions:
         try:
@@ -80,7 +88,7 @@ def _mistakes(one: Indicator, others: Mapping[str, Indicator], kinds: Kinds) -> 
             yield str(error).replace(f"{one.file}, ", "")
 
 
-def _origin(one: Indicator) -> str:
+def _origin(one: Declared) -> str:
     return f"in {one.file}" if one.file else "one of qpgis's own"
 
 
