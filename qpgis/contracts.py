@@ -68,6 +68,8 @@ def breaches(indicator: Indicator) -> Iterator[Breach]:
             about = (indicator.id, definition.name, name)
             try:
                 yield from (Breach(*about, why, indicator.file) for why in contract(indicator, definition))
+            except NotComputable:  # found as it was summed: the made ground has no such thing
+                continue
             except Exception as error:
                 yield Breach(*about, f"{type(error).__name__}: {error}", indicator.file)
 
@@ -89,11 +91,16 @@ def _area() -> StudyArea:
     return StudyArea("made", plane, sets[0], own=(sets[1],))
 
 
+LEAST: Mapping[str, int] = MappingProxyType({"polygon": 16, "line": 16, "point": 200})
+"""How many features are made of a kind at least; so many homes that a few lie beside whatever is looked for."""
+
+
 @cache
 def _layer(kind: str) -> Layer:
-    """Features of a kind, of every class that it has, two of each; the same at every call."""
+    """Features of a kind, of every class that it has, two or more of each; the same at every call."""
     codes = scheme(SCHEME).classes if kind == "landuse" else sorted(set(class_words(kind).values()))
-    classes = 2 * ([*codes] or [""] * 8)
+    several = [*codes] or [""]
+    classes = max(2, -(-LEAST[LAYERS[kind][0]] // len(several))) * several
     rng = np.random.default_rng(zlib.crc32(kind.encode()))
     shapes = _SHAPES[LAYERS[kind][0]](len(classes), rng)
     frame = Layer.empty(kind, MADE).frame.reindex(range(len(classes)))

@@ -558,7 +558,8 @@ def is_true(value: ast.expr) -> bool:
 
 def test_nothing_that_is_read_is_ever_run() -> None:
     found = {path.name: dangers(path.read_text("utf-8")) for path in (ROOT / "qpgis").rglob("*.py")}
-    assert {name: danger for name, danger in found.items() if danger} == {}
+    named_in_qpgis_toml = {"own.py": ["exec", "compile"]}  # a workspace's own indicators, run because it says so
+    assert {name: danger for name, danger in found.items() if danger} == named_in_qpgis_toml
 
 
 def test_the_search_for_dangers_finds_them() -> None:
