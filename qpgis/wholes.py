@@ -29,6 +29,9 @@ WholeKernel = Callable[[ZoneSet, PerZone, Plane], list[Outcome]]
 FeatureKernel = Callable[["Geometry", PerZone, Plane], Layer]
 """Gives the features of some ground that a value is made of, with what each is worth."""
 
+HAIR_M, LEAST_HAIR_M = 1e-3, 1.0
+"""How thin and how long, there and back, a part of a patch is that borders drawn twice leave behind."""
+
 
 def _longest_stretch(zones: ZoneSet, measured: PerZone, plane: Plane) -> list[Outcome]:
     """The longest unbroken stretch of each axis by the length of the axes."""
@@ -80,8 +83,17 @@ class _Ground:
     def patches(self, zone: Geometry) -> Geometries:
         """What lies of it in a zone, in patches of at least the least size."""
         near = self._pieces[np.sort(self._tree.query(zone, predicate="intersects"))]
-        parts = shapely.get_parts(shapely.get_parts(shapely.intersection(near, zone)))
+        parts = _without_hairs(shapely.get_parts(shapely.get_parts(shapely.intersection(near, zone))))
         return parts[(shapely.get_dimensions(parts) == 2) & (shapely.area(parts) >= self._least_m2)]
+
+
+def _without_hairs(parts: Geometries) -> Geometries:
+    """Polygons without what is thinner than a hair: along a zone's border it would bring patches nearer or join them."""
+    areal = parts[shapely.get_dimensions(parts) == 2]
+    shrunk = shapely.buffer(areal, -HAIR_M, join_style="mitre")
+    opened = shapely.buffer(shrunk, HAIR_M, join_style="mitre")
+    hairy = shapely.length(areal) - shapely.length(opened) > LEAST_HAIR_M
+    return np.concatenate([areal[~hairy], shapely.get_parts(opened[hairy])])
 
 
 def _graph(measured: PerZone, patches: Geometries, *, connectors: bool) -> Connectivity:

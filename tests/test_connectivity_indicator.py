@@ -52,6 +52,13 @@ def test_by_probability(workspace: Maker) -> None:
     assert math.isnan(got["c"])  # no wood
 
 
+def test_a_hair_along_the_border_joins_nothing(workspace: Maker) -> None:
+    """Ground that two files draw as one border reaches over it by less than a hair."""
+    hair = shapely.union_all([square(300, 0, 100, 200), square(210, -50, 100, 50 + 1e-6)])
+    got = found(workspace, "eca_1000m", square(0, 0, 200), hair)
+    assert got["a"] == pytest.approx(100 * math.sqrt(16 + 4 + 2 * 4 * 2 * p(100)) / 6, rel=PLANAR / 10)
+
+
 def test_by_links(workspace: Maker) -> None:
     # all within 1000 m of each other: each pair counts half
     got = found(workspace, "eca_iic_1000m", *WOODS)
