@@ -88,7 +88,7 @@ class _Ground:
 
 
 def _without_hairs(parts: Geometries) -> Geometries:
-    """Polygons without what is thinner than a hair: along a zone's border it would bring patches nearer or join them."""
+    """Polygons without what is thinner than a hair: along a border it would bring patches nearer, or join them."""
     areal = parts[shapely.get_dimensions(parts) == 2]
     shrunk = shapely.buffer(areal, -HAIR_M, join_style="mitre")
     opened = shapely.buffer(shrunk, HAIR_M, join_style="mitre")
