@@ -228,6 +228,7 @@ def assess(
     *,
     level: str | None = None,
     definitions: Mapping[str, Iterable[str]] | None = None,
+    indicators: Iterable[str] | None = None,
     lang: Lang = "zh",
     progress_to: Callable[[str], None] = lambda stage: None,
 ) -> Assessment:
@@ -240,6 +241,8 @@ def assess(
         Only zones of this level; all levels by default.
     definitions : mapping of indicator to definitions, optional
         Instead of the workspace's choice; ``["all"]`` takes every preset.
+    indicators : iterable of str, optional
+        Only these are computed; all by default.
     lang : "zh" or "en"
         Language of notes.
     progress_to : callable, optional
@@ -250,6 +253,7 @@ def assess(
     ConfigError
         If a level, indicator or definition is unknown.
     """
+    only = None if indicators is None else frozenset(indicators)
     if level is not None and level not in workspace.area.levels:
         raise ConfigError(f"no level {level!r}; {did_you_mean(level, workspace.area.levels)}")
     findings = Findings(lang)
@@ -259,7 +263,7 @@ def assess(
     rows: list[Row] = []
     rivals: list[Row] = []
     used: dict[tuple[str, str], Definition] = {}
-    for indicator, chosen in _chosen(workspace, definitions or {}):
+    for indicator, chosen in _chosen(workspace, definitions or {}, only):
         progress_to(f"computing {indicator.id}")
         used |= {(indicator.id, definition.name): definition for definition in chosen}
         if isinstance(indicator, Composite):
@@ -280,15 +284,17 @@ def assess(
 
 
 def _chosen(
-    workspace: Workspace, override: Mapping[str, Iterable[str]]
+    workspace: Workspace, override: Mapping[str, Iterable[str]], only: frozenset[str] | None
 ) -> Iterator[tuple[Declared, tuple[Definition, ...]]]:
     """Every indicator with the definitions that are asked for; composites come after what they are made of."""
     indicators = workspace.indicators
-    for name in override:
+    for name in (*override, *sorted(only or ())):
         if name not in indicators:
             raise ConfigError(f"unknown indicator {name!r}; {did_you_mean(name, indicators)}")
     for indicator in sorted(indicators.values(), key=lambda one: isinstance(one, Composite)):
         name = indicator.id
+        if only is not None and name not in only:
+            continue
         asked = list(override.get(name) or workspace.definitions.get(name) or [indicator.definitions[0].name])
         if asked == ["all"]:
             own = [*workspace.definitions.get(name, ()), *(d.name for d in indicator.definitions)]
@@ -364,6 +370,7 @@ class _Run:
     bounding: Bounding | None = None
     classified: tuple[Classified, ...] = ()
     counted: dict[tuple[str, str], Expression] = field(default_factory=dict)
+    aside: bool = False
     features: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
 
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
@@ -376,15 +383,18 @@ class _Run:
             note = joined(*self._reasons(indicator, definition, reason))
             blank = Row(*names, None, note=note, competes=definition.competes)
             return [replace(blank, zone=zone) for zone in zones_of(self.workspace)]
-        known = {layer for some in self.features.values() for layer in some}
-        if new := tuple(one for one in self.engine.features(made) if len(one) and one not in known):
-            self.features[indicator.id, definition.name] = new
+        if not self.aside:
+            self._remember(indicator, definition, made)
         layers = made.read()
         row = Row(*names, None, competes=definition.competes)
         row = replace(
             row,
             grade=worst(layer.source.grade for layer in layers),
-            note=joined(*self._layer_notes(layers), *self._mixture_notes(made)),
+            note=joined(
+                *self._layer_notes(layers),
+                *self._mixture_notes(made),
+                self._note_of_absent(indicator, definition),
+            ),
             source="; ".join(dict.fromkeys(str(layer.source) for layer in layers)),
         )
         bounds = self._bounds(made, indicator.unit)
@@ -394,6 +404,24 @@ class _Run:
             self._filled(self._at(row, zone), *found[zone], layers, adjusted.get(zone.id) or bounds.get(zone))
             for zone in zones
         ]
+
+    def _remember(self, indicator: Indicator, definition: Definition, made: Measure) -> None:
+        """Keep what the map shows of a definition: the features it singles out, and what it says is covered."""
+        known = {layer for some in self.features.values() for layer in some}
+        if new := tuple(one for one in self.engine.features(made) if len(one) and one not in known):
+            self.features[indicator.id, definition.name] = new
+        if isinstance(made, Quotient) and _is_coverage(made):
+            self.counted[indicator.id, definition.name] = made.numerator
+
+    def _note_of_absent(self, indicator: Indicator, definition: Definition) -> str:
+        """What is to be said of layers that a definition would read, and does without."""
+        layers = self._layers(indicator)
+        absent = [kind for kind in indicator.layers if kind in indicator.optional and kind not in self.workspace.layers]
+        empty = {kind: Layer.empty(kind, self.workspace.area.base.source) for kind in absent}
+        read = {layer.kind for layer in indicator({**layers, **empty}, definition).read()} if absent else set()
+        said = "、" if self.lang == "zh" else ", "
+        names = said.join(text(f"layer_{kind}", self.lang) for kind in absent if kind in read)
+        return text("note_without", self.lang, layers=names) if names else ""
 
     def rivals(self, indicator: Indicator, rows: list[Row]) -> list[Row]:
         """What every definition makes of an indicator that competes with the others, those that weren't asked for too.
@@ -411,7 +439,7 @@ class _Run:
 
     def _aside(self, indicator: Indicator, definition: Definition) -> list[Row]:
         """The rows of what wasn't asked for, which leaves no trace in the results."""
-        return _Run(self.workspace, self.engine, Findings(self.lang), self.lang).rows(indicator, definition)
+        return _Run(self.workspace, self.engine, Findings(self.lang), self.lang, aside=True).rows(indicator, definition)
 
     def composed(self, composite: Composite, rows: Iterable[Row]) -> list[Row]:
         """The rows of a composite: every zone's and group's from the zone's own values of its components.
@@ -523,7 +551,7 @@ class _Run:
         return found
 
     def _sums(self, indicator: Indicator, definition: Definition, made: Quotient) -> _Found:
-        """Zones measured by themselves, groups as the sums of their members; what is counted is remembered."""
+        """Zones measured by themselves, groups as the sums of their members."""
         area = self.workspace.area
         found: dict[Zone, _Sums] = {}
         for zones in area.zone_sets:
@@ -534,7 +562,6 @@ class _Run:
             for other in others:
                 first = first + other
             found[Zone(group.id, group.name, group.level)] = first
-        self.counted[indicator.id, definition.name] = made.numerator
         return {zone: (sums.outcome(indicator.unit, made), sums.survey) for zone, sums in found.items()}
 
     def _zone_set_sums(self, made: Quotient, zones: ZoneSet) -> dict[Zone, _Sums]:
@@ -664,3 +691,12 @@ def _span(metres: Floats) -> str:
     """Metres as planners write them: one figure, or from the least to the most."""
     low, high = metres.min(), metres.max()
     return f"±{high:g}" if low == high else f"±{low:g}–{high:g}"
+
+
+def _is_coverage(made: Quotient) -> bool:
+    """True for a share of what a rule holds for in all of it: what the rule leaves out is missed."""
+    if made.denominator is None:
+        return False
+    whole = {layer for _, part in made.denominator.terms() if part.where is None for layer in part.layers}
+    ruled = [part for _, part in made.numerator.terms() if part.where is not None]
+    return any(whole.issuperset(part.layers) for part in ruled)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -211,10 +211,9 @@ class Layer:
     @classmethod
     def empty(cls, kind: str, source: Source, extent: Geometry | None = None) -> Layer:
         """A layer without features."""
-        import pandas as pd
-
-        frame = pd.DataFrame({c: pd.Series([], dtype="str") for c in ("feature_id", "name", "class_")})
-        return cls(kind, frame, np.empty(0, dtype=object), source, extent, f"{kind}: none, {source.name}", codes={})
+        return cls(
+            kind, _no_rows(), np.empty(0, dtype=object), source, extent, f"{kind}: none, {source.name}", codes={}
+        )
 
     def __repr__(self) -> str:
         return f"<Layer {self.kind}: {len(self.frame)} features, grade {self.source.grade}, from {self.source.file}>"
@@ -256,6 +255,8 @@ class Layer:
         if known and wanted - known:
             word = min(wanted - known)
             raise ConfigError(f"{self.kind}: no class {word!r}; {did_you_mean(word, known)}")
+        if not len(self):
+            return self
         mask = self.frame["class_"].isin(wanted).to_numpy()
         unknown = int((self.frame["class_"] == "").sum())
         if unknown and unknown == len(self):
@@ -298,7 +299,8 @@ class Layer:
         area = shapely.area(self.dissolved)
         whole = self.dissolved[(area >= least_m2) & (area < under_m2)]
         mask = np.zeros(len(self), dtype=bool)
-        mask[shapely.STRtree(self.geometry).query(whole, predicate="intersects")[1]] = True
+        inside = shapely.point_on_surface(self.geometry)  # at a corner a small one only touches a large one
+        mask[shapely.STRtree(inside).query(whole, predicate="intersects")[1]] = True
         return self.select(mask, f"{least_m2:g} <= m2 < {under_m2:g}")
 
     def one_each(self) -> Layer:
@@ -361,6 +363,14 @@ class Layer:
             key=f"{self.key} | {why}",
             **{"codes": None, **changes},
         )
+
+
+@cache
+def _no_rows() -> pd.DataFrame:
+    """The rows of a layer without features; nobody changes the rows of a layer."""
+    import pandas as pd
+
+    return pd.DataFrame({c: pd.Series([], dtype="str") for c in ("feature_id", "name", "class_")})
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Result(Assessment):
 def assess(workspace: Workspace, **settings: Any) -> Result:
     """All indicators of a workspace for all its zones, held against the targets.
 
-    Takes the settings of :func:`qpgis.assessment.assess`: ``level``, ``definitions``, ``lang``.
+    Takes the settings of :func:`qpgis.assessment.assess`: ``level``, ``definitions``, ``indicators``, ``lang``.
     """
     assessment = _assess(workspace, **settings)
     return Result(**{f.name: getattr(assessment, f.name) for f in fields(assessment)})

@@ -7,6 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from qpgis.amounts import RATES, TOTALS, WHOLES, Amount, value_of
@@ -147,18 +148,19 @@ class Indicator(Declared):
     @property
     def layers(self) -> tuple[str, ...]:
         """The kinds of layer that the function may read."""
-        return tuple(p.name for p in self._parameters() if p.kind is p.POSITIONAL_OR_KEYWORD)[1:]
+        return tuple(p.name for p in self._parameters if p.kind is p.POSITIONAL_OR_KEYWORD)[1:]
 
     @property
     def optional(self) -> frozenset[str]:
         """The kinds of layer that the function does without: its parameters with the default ``None``."""
-        return frozenset(p.name for p in self._parameters() if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is None)
+        return frozenset(p.name for p in self._parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is None)
 
     @property
     def settings(self) -> Settings:
         """Every setting with its default."""
-        return {p.name: p.default for p in self._parameters() if p.kind is p.KEYWORD_ONLY}
+        return {p.name: p.default for p in self._parameters if p.kind is p.KEYWORD_ONLY}
 
+    @cached_property
     def _parameters(self) -> tuple[inspect.Parameter, ...]:
         return tuple(inspect.signature(self.function).parameters.values())
 

@@ -94,6 +94,7 @@ def greenway_continuity(
             {"measured": "people"},
             source=_COVERAGE,
             standing="来源以住宅用地计；以人口计为对照",
+            competes=False,
         ),
     ),
 )

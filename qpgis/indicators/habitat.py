@@ -48,6 +48,7 @@ def _wide(
             "Length of corridor axes with a net width of 50 m without a break ÷ their length; for comparison",
             {"min_width_m": 50.0},
             standing=_NO_CORRIDOR_SOURCE,
+            competes=False,
         ),
         Definition(
             "net_100m_beside",
@@ -208,6 +209,7 @@ _BARRIERS = {"any": "any", "construction": "built", "motorway": "roads", "none":
             "Those of them where built land is",
             {"barrier": "construction"},
             standing=_NO_CORRIDOR_SOURCE,
+            competes=False,
         ),
         Definition(
             "motorway_100m",
@@ -215,6 +217,7 @@ _BARRIERS = {"any": "any", "construction": "built", "motorway": "roads", "none":
             "Those of them where a motorway is",
             {"barrier": "motorway"},
             standing=_NO_CORRIDOR_SOURCE,
+            competes=False,
         ),
         Definition(
             "no_corridor_land_100m",
@@ -222,6 +225,7 @@ _BARRIERS = {"any": "any", "construction": "built", "motorway": "roads", "none":
             "Those of them without a barrier, just with too little green and water",
             {"barrier": "none"},
             standing=_NO_CORRIDOR_SOURCE,
+            competes=False,
         ),
     ),
 )
@@ -319,6 +323,7 @@ _GRAPH_STANDING = "景观生态学文献中的通用公式；扩散距离、最�
             {"counted": ("forest", "water", "wetland")},
             source=_GRAPH_SOURCE,
             standing=_GRAPH_STANDING,
+            competes=False,
         ),
     ),
 )

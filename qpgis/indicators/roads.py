@@ -209,6 +209,7 @@ def road_length(
             "Junctions (those within 30 m along the road are one) ÷ construction land",
             {"denominator": "construction"},
             standing=_JUNCTIONS,
+            competes=False,
         ),
     ),
 )

@@ -114,6 +114,7 @@ def _by_one(service: str, name: str, en: str) -> Definition:
             "area_all",
             f"步行 15 分钟内{_FIVE}设施都能到达的范围（可达路段及其两侧 50 m）÷ 地区总面积",
             "Ground within a 15-minute walk of all five services (streets and 50 m beside them) ÷ total area",
+            competes=False,
             measured="area",
         ),
         _circle(

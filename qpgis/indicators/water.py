@@ -126,6 +126,7 @@ def open_shore(
             {"counted": "rows"},
             source="GB 3838-2002",
             standing="各次类别的优良率，与按期平均浓度评定的断面比例不同，只作对照",
+            competes=False,
         ),
     ),
 )

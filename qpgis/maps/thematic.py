@@ -10,7 +10,7 @@ from __future__ import annotations
 import html as html_escapes
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -330,11 +330,12 @@ def zones_json(scene: Scene) -> Json:
     levels = [_level_json(level, frame, scene.lang) for level, frame in scene.zones.groupby("level", sort=False)]
     west, south, east, north = (round(float(bound), 6) for bound in scene.zones.total_bounds)
     groups = scene.values.groupby(["indicator", "definition"], sort=False)
+    zone_ids = {str(level): frame["zone_id"].astype(str) for level, frame in scene.zones.groupby("level", sort=False)}
     return {
         "scale": SCALE,
         "bounds": [[south, west], [north, east]],
         "levels": levels,
-        "series": [_series_json(rows, scene) for _, rows in groups],
+        "series": [_series_json(rows, zone_ids, scene.lang) for _, rows in groups],
         "lamps": {lamp.id: {"name": lamp.name, "colour": styles.lights()[lamp.id][0]} for lamp in scene.lights},
         "words": _words(scene.lang),
     }
@@ -360,12 +361,11 @@ def _level_json(level: str, frame: gpd.GeoDataFrame, lang: Lang) -> Json:
     return content
 
 
-def _series_json(rows: pd.DataFrame, scene: Scene) -> Json:
+def _series_json(rows: pd.DataFrame, zone_ids: Mapping[str, pd.Series], lang: Lang) -> Json:
     first = rows.iloc[0]
     theme = _string(first.get("theme", "")) or styles.DEFAULT
     rows = rows.set_index(rows["zone_id"].astype(str))
     by_level = {str(level): part for level, part in rows.groupby("level", sort=False)}
-    zone_ids = {str(level): part["zone_id"].astype(str) for level, part in scene.zones.groupby("level", sort=False)}
     return {
         "indicator": _string(first["indicator"]),
         "name": _string(first["indicator_name"]) or _string(first["indicator"]),
@@ -373,7 +373,7 @@ def _series_json(rows: pd.DataFrame, scene: Scene) -> Json:
         "text": _string(first["definition_text"]),
         "unit": pretty_unit(_string(first["unit"])),
         "levels": {
-            level: _values_json(by_level[level].reindex(ids), theme, scene.lang)
+            level: _values_json(by_level[level].reindex(ids), theme, lang)
             for level, ids in zone_ids.items()
             if level in by_level
         },
