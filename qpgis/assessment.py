@@ -697,6 +697,6 @@ def _is_coverage(made: Quotient) -> bool:
     """True for a share of what a rule holds for in all of it: what the rule leaves out is missed."""
     if made.denominator is None:
         return False
-    whole = {layer for _, part in made.denominator.terms() if part.where is None for layer in part.layers}
+    whole = {layer for _, part in made.denominator.terms() for layer in part.read()}
     ruled = [part for _, part in made.numerator.terms() if part.where is not None]
     return any(whole.issuperset(part.layers) for part in ruled)

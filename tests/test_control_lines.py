@@ -70,7 +70,7 @@ def test_a_wider_line_holds_no_less(one: int, more: int) -> None:
     import shapely
 
     from qpgis.access import Access
-    from qpgis.crs import Plane
+    from qpgis.contracts import _area
     from qpgis.layers import Layer
     from qpgis.parts import near
     from qpgis.provenance import Grade, Source
@@ -84,7 +84,7 @@ def test_a_wider_line_holds_no_less(one: int, more: int) -> None:
     built = polygons("construction", shapely.box(0, 0, 500, 10), shapely.box(600, 0, 700, 10))
 
     def held(width: int) -> float:
-        access = Access(Plane(121, 31))
+        access = Access(_area())
         chosen = access.chosen(built, near(polygons("redline", shapely.box(0, 0, width, 5)), limit_m=0.0))
         return float(shapely.area(chosen.geometry).sum())
 
