@@ -245,7 +245,7 @@ def town(folder: Path, people: list[tuple[int, int]], stops: list[tuple[int, int
     return qp.open_workspace(folder)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(spots, spots, st.tuples(st.integers(0, 1990), st.integers(300, 700)))
 def test_more_facilities_never_lower_coverage_and_walks_never_exceed_straight_lines(
     people: list[tuple[int, int]], stops: list[tuple[int, int]], further: tuple[int, int]

@@ -188,7 +188,7 @@ EXACT = "[least_probability=1e-12]"
 OF_FOREST = ("eca_1000m", "eca_iic_1000m", "pc_1000m", "iic_1000m")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(grounds)
 def test_any_town_by_networkx(drawn: list[tuple[int, int, int, int]]) -> None:
     woods = woods_of(drawn)
@@ -207,7 +207,7 @@ def test_any_town_by_networkx(drawn: list[tuple[int, int, int, int]]) -> None:
             assert value == pytest.approx(expected.get(name, math.nan), rel=PLANAR, abs=1e-9, nan_ok=True), (name, zone)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(grounds, boxes, st.sampled_from([100, 300]))
 def test_what_is_dropped_stays_within_the_stated_bound(
     drawn: list[tuple[int, int, int, int]], more: tuple[int, int, int, int], distance_m: int

@@ -204,7 +204,7 @@ def test_a_stretch_that_leaves_a_zone_and_comes_back_is_one() -> None:
 spans = st.lists(st.tuples(st.integers(0, 38), st.integers(1, 12), st.sampled_from([60, 150])), max_size=6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(spans, st.tuples(st.integers(0, 38), st.integers(1, 12), st.just(150)))
 def test_the_longest_stretch_is_part_of_what_is_met_and_more_wood_never_shortens_it(drawn, more) -> None:
     def found(*woods: tuple[int, int, int]) -> dict[tuple[str, str], float]:

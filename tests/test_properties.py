@@ -35,7 +35,7 @@ BORDER_M = 2e-3
 
 kernels = settings(max_examples=50, deadline=None, derandomize=True)
 workspaces = settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 # The ground ----------------------------------------------------------------------------------------------------------
