@@ -37,7 +37,7 @@ from qpgis.parts import (
     Wide,
 )
 from qpgis.provenance import worst
-from qpgis.shapes import clipped, spots
+from qpgis.shapes import clipped, near, spots, touching
 
 Mask = NDArray[np.bool_]
 Pieces = tuple[NDArray[np.int64], Geometries]
@@ -71,7 +71,7 @@ class Access:
         self._junctions: dict[tuple[Layer, float], junctions.Nodes] = {}
         self._corridors: dict[tuple[Layer, Wide], Corridors] = {}
         self._ends: dict[tuple[Layer, BorderEnds], borders.BorderEnds] = {}
-        self._isochrones: dict[Walk, Geometries] = {}
+        self._grounds: dict[Near | Walk | AtLeast, Geometries] = {}
         self._chosen: dict[tuple[Layer, Rule], tuple[Layer, Layer]] = {}
 
     def chosen(self, layer: Layer, rule: Rule) -> Layer:
@@ -129,11 +129,16 @@ class Access:
 
     def ground(self, rule: Near | Walk | AtLeast) -> Geometries:
         """The ground that a rule holds for, as polygons, which may overlap: circles, isochrones, where these meet."""
+        if rule not in self._grounds:
+            self._grounds[rule] = self._drawn(rule)
+        return self._grounds[rule]
+
+    def _drawn(self, rule: Near | Walk | AtLeast) -> Geometries:
         if isinstance(rule, Near):
             return np.asarray(shapely.buffer(rule.targets.geometry, rule.limit_m, quad_segs=QUAD_SEGS))
         if isinstance(rule, Walk):
             self._reach([rule])
-            return self._isochrones[rule]
+            return self._grounds[rule]
         self._reach([one for one in rule.rules if isinstance(one, Walk)])
         grounds = [self.ground(one) for one in rule.rules]
         if rule.number == 1:
@@ -145,15 +150,15 @@ class Access:
 
     def _reach(self, rules: Sequence[Walk]) -> None:
         """Draw the isochrones that aren't drawn yet."""
-        open_ = [rule for rule in dict.fromkeys(rules) if rule not in self._isochrones]
+        open_ = [rule for rule in dict.fromkeys(rules) if rule not in self._grounds]
         for rule, network, sources, _ in self._tied(open_, np.empty(0, dtype=object)):
             beside_m = rule.beside_m or BESIDE_M
-            self._isochrones[rule] = isochrone(network, sources, limit_m=rule.limit_m, beside_m=beside_m)
+            self._grounds[rule] = isochrone(network, sources, limit_m=rule.limit_m, beside_m=beside_m)
 
     def holds(self, layer: Layer, rule: Rule) -> Mask:
         """For which features of a layer a rule holds."""
         if isinstance(rule, Near):
-            return _is_near(layer.geometry, rule)
+            return near(spots(layer.geometry), rule.targets.geometry, within_m=rule.limit_m)
         if isinstance(rule, Stretched | Made):
             raise TypeError(f"{type(rule).__name__} holds for parts of lines, not for whole features")
         rules = (rule,) if isinstance(rule, Walk) else rule.rules
@@ -366,11 +371,8 @@ def _bodies(layer: Layer) -> Pieces:
     """Polygons that touch and bear one name and class, as one body each, and its first row."""
     rows, bodies = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=object)]
     for members in layer.frame.groupby(["name", "class_"], sort=False).indices.values():
-        whole = shapely.get_parts(shapely.union_all(layer.geometry[members]))
-        body, member = shapely.STRtree(layer.geometry[members]).query(whole, predicate="intersects")
-        first = np.full(len(whole), len(layer))
-        np.minimum.at(first, body, members[member])
-        rows.append(first)
+        first, whole = touching(layer.geometry[members])
+        rows.append(np.asarray(members)[first])
         bodies.append(whole)
     return np.concatenate(rows), np.concatenate(bodies)
 
@@ -387,13 +389,6 @@ def _by_ground(rule: Rule) -> TypeGuard[Near | Walk | AtLeast]:
     if isinstance(rule, AtLeast):
         return rule.number == 1 and all(map(_by_ground, rule.rules))
     return isinstance(rule, Near) or (isinstance(rule, Walk) and rule.beside_m > 0)
-
-
-def _is_near(places: Geometries, rule: Near) -> Mask:
-    near = np.zeros(len(places), dtype=bool)
-    tree = shapely.STRtree(rule.targets.geometry)
-    near[tree.query(spots(places), predicate="dwithin", distance=rule.limit_m)[0]] = True
-    return near
 
 
 def _way(rule: Walk) -> tuple[tuple[Layer, ...], tuple[Layer, ...], float]:

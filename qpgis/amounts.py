@@ -33,7 +33,7 @@ TOTALS: Mapping[str, tuple[str, Fraction]] = MappingProxyType(
     }
 )
 """Units of totals: the unit that is summed, and by what the sum is multiplied."""
-WHOLES = frozenset({"%", "index", "count", "km", "km2"})
+WHOLE_UNITS = frozenset({"%", "index", "count", "km", "km2"})
 """Units of what is measured of each zone as a whole; ``index`` is a number without a unit."""
 
 

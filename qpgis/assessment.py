@@ -12,7 +12,7 @@ import shapely
 
 from qpgis.amounts import Amount, Outcome, outcome
 from qpgis.area import ZoneSet
-from qpgis.catalogue import Lang, text
+from qpgis.catalogue import Lang, listed, text
 from qpgis.classified import Classified, Interval
 from qpgis.crs import LONLAT, Floats
 from qpgis.engine import Engine
@@ -259,7 +259,7 @@ def assess(
     findings = Findings(lang)
     judging = Judging(workspace, findings, lang)
     engine = Engine(workspace.area)
-    run = _Run(workspace, engine, findings, lang, Bounding(engine), tuple(_classified(workspace, engine)))
+    run = _Run(workspace, engine, findings, lang, tuple(_classified(workspace, engine)))
     rows: list[Row] = []
     rivals: list[Row] = []
     used: dict[tuple[str, str], Definition] = {}
@@ -297,8 +297,7 @@ def _chosen(
             continue
         asked = list(override.get(name) or workspace.definitions.get(name) or [indicator.definitions[0].name])
         if asked == ["all"]:
-            own = [*workspace.definitions.get(name, ()), *(d.name for d in indicator.definitions)]
-            asked = own
+            asked = [*workspace.definitions.get(name, ()), *(d.name for d in indicator.definitions)]
         chosen = [indicator.definition(text) for text in asked]
         yield indicator, tuple({definition.name: definition for definition in chosen}.values())
 
@@ -367,10 +366,9 @@ class _Run:
     engine: Engine
     findings: Findings
     lang: Lang
-    bounding: Bounding | None = None
     classified: tuple[Classified, ...] = ()
-    counted: dict[tuple[str, str], Expression] = field(default_factory=dict)
     aside: bool = False
+    counted: dict[tuple[str, str], Expression] = field(default_factory=dict)
     features: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
 
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
@@ -378,7 +376,7 @@ class _Run:
         names = (indicator.id, definition.name, indicator.unit, Zone("", "", ""))
         try:
             made = indicator(self._layers(indicator), definition)
-            found = self._outcomes(made) if isinstance(made, PerZone) else self._sums(indicator, definition, made)
+            found = self._outcomes(made) if isinstance(made, PerZone) else self._sums(indicator.unit, made)
         except NotComputable as reason:
             note = joined(*self._reasons(indicator, definition, reason))
             blank = Row(*names, None, note=note, competes=definition.competes)
@@ -419,8 +417,7 @@ class _Run:
         absent = [kind for kind in indicator.layers if kind in indicator.optional and kind not in self.workspace.layers]
         empty = {kind: Layer.empty(kind, self.workspace.area.base.source) for kind in absent}
         read = {layer.kind for layer in indicator({**layers, **empty}, definition).read()} if absent else set()
-        said = "、" if self.lang == "zh" else ", "
-        names = said.join(text(f"layer_{kind}", self.lang) for kind in absent if kind in read)
+        names = listed((text(f"layer_{kind}", self.lang) for kind in absent if kind in read), self.lang)
         return text("note_without", self.lang, layers=names) if names else ""
 
     def rivals(self, indicator: Indicator, rows: list[Row]) -> list[Row]:
@@ -479,14 +476,18 @@ class _Run:
         said = text("note_composite_part", self.lang, **words, score=f"{one.score(part.value):.4g}")
         return f"{said} ({part.note})" if part.note else said
 
+    @cached_property
+    def _bounding(self) -> Bounding:
+        return Bounding(self.engine)
+
     def _bounds(self, made: Measure, unit: str) -> dict[Zone, Bounds]:
         """Between what the values lie, where the accuracy of layers is known."""
-        if self.bounding is None or isinstance(made, PerZone) or not inaccurate(made):
+        if self.aside or isinstance(made, PerZone) or not inaccurate(made):
             return {}
         area = self.workspace.area
         sets = (*area.zone_sets, *area.group_sets)
         every = [zone for zones in sets for zone in _zones(zones)]
-        return dict(zip(every, self.bounding.values(made, unit, sets), strict=True))
+        return dict(zip(every, self._bounding.values(made, unit, sets), strict=True))
 
     def _adjusted(self, made: Measure, unit: str) -> dict[str, tuple[Interval, Classified]]:
         """Values adjusted for errors of classification, by zone, where ground truth was sampled on it."""
@@ -508,19 +509,18 @@ class _Run:
     def _reasons(self, indicator: Indicator, definition: Definition, first: NotComputable) -> Iterator[str]:
         """Everything that the definition lacks, not only what it met first."""
         layers = self._layers(indicator)
-        separator = "、" if self.lang == "zh" else ", "
         lacking: dict[str, list[str]] = {}
         reason: NotComputable | None = first
         while reason is not None:
             if isinstance(reason, MissingServices):
                 named = (text(f"service_{name}", self.lang) for name in reason.services)
-                yield text("note_missing_services", self.lang, services=separator.join(named))
+                yield text("note_missing_services", self.lang, services=listed(named, self.lang))
             elif isinstance(reason, RepeatedNames):
                 layer = text(f"layer_{reason.layer}", self.lang)
                 yield text("note_repeated_names", self.lang, layer=layer, names=ids_text(reason.names))
             elif isinstance(reason, NoneOfClass):
                 named = (text(f"class_{name}", self.lang) for name in reason.classes)
-                words = {"layer": text(f"layer_{reason.layer}", self.lang), "classes": separator.join(named)}
+                words = {"layer": text(f"layer_{reason.layer}", self.lang), "classes": listed(named, self.lang)}
                 yield text("note_none_of_class", self.lang, **words)
             elif isinstance(reason, MissingAmountUnit):
                 words = {"layer": text(f"layer_{reason.layer}", self.lang), "kind": reason.layer, "unit": reason.unit}
@@ -535,7 +535,7 @@ class _Run:
                 reason = another
         for key, kinds in lacking.items():
             names = (text(f"layer_{kind}", self.lang) for kind in kinds)
-            yield text(key, self.lang, layers=separator.join(names), kinds=", ".join(kinds))
+            yield text(key, self.lang, layers=listed(names, self.lang), kinds=", ".join(kinds))
         land = self.workspace.layers.get("landuse")
         given = [kind for kind in lacking.get("note_missing_layer", ()) if land and scheme(land.scheme).gives(kind)]
         if given:
@@ -550,7 +550,7 @@ class _Run:
             found |= dict(zip(_zones(zones), each, strict=True))
         return found
 
-    def _sums(self, indicator: Indicator, definition: Definition, made: Quotient) -> _Found:
+    def _sums(self, unit: str, made: Quotient) -> _Found:
         """Zones measured by themselves, groups as the sums of their members."""
         area = self.workspace.area
         found: dict[Zone, _Sums] = {}
@@ -562,7 +562,7 @@ class _Run:
             for other in others:
                 first = first + other
             found[Zone(group.id, group.name, group.level)] = first
-        return {zone: (sums.outcome(indicator.unit, made), sums.survey) for zone, sums in found.items()}
+        return {zone: (sums.outcome(unit, made), sums.survey) for zone, sums in found.items()}
 
     def _zone_set_sums(self, made: Quotient, zones: ZoneSet) -> dict[Zone, _Sums]:
         numerator = self.engine.values(made.numerator, zones)
@@ -616,10 +616,9 @@ class _Run:
 
     def _bounded(self, row: Row, bounds: Bounds, layers: tuple[Layer, ...]) -> Row:
         """The row with its bounds, and what they are of."""
-        said = "、" if self.lang == "zh" else ", "
         metres = {layer.kind: layer.accuracy_m for layer in layers if layer.accuracy_m.any()}
         accuracies = [f"{text(f'layer_{kind}', self.lang)} {_span(off)} m" for kind, off in metres.items()]
-        note = text("note_bounds", self.lang, layers=said.join(accuracies))
+        note = text("note_bounds", self.lang, layers=listed(accuracies, self.lang))
         assert row.value is not None
         low = None if bounds.low is None else min(bounds.low, row.value)
         high = None if bounds.high is None else max(bounds.high, row.value)
@@ -652,8 +651,7 @@ class _Run:
         for layers in together:
             others = [layer for layer in layers if not layer.selected_from and len(layer)]
             if len(others) < len(layers) and others and any(layer.selected_from == "landuse" for layer in layers):
-                said = "、" if self.lang == "zh" else ", "
-                names = said.join(text(f"layer_{layer.kind}", self.lang) for layer in others)
+                names = listed((text(f"layer_{layer.kind}", self.lang) for layer in others), self.lang)
                 yield text("note_mixed_basis", self.lang, layers=names)
 
     def layers_of(self, find: Callable[[Expression], tuple[Layer, ...]]) -> dict[tuple[str, str], tuple[Layer, ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -91,3 +92,12 @@ def text(key: str, lang: Lang = "zh", /, **values: object) -> str:
     """
     words = _entries()[key][lang]
     return words.format(**values) if values else words
+
+
+def listed(names: Iterable[str], lang: Lang) -> str:
+    """Names one after the other, as a language separates them.
+
+    >>> listed(["水域", "林地"], "zh"), listed(["water", "forest"], "en")
+    ('水域、林地', 'water, forest')
+    """
+    return ("、" if lang == "zh" else ", ").join(names)

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from types import MappingProxyType
 
-from qpgis.catalogue import Lang, text
+from qpgis.catalogue import Lang, listed, text
 from qpgis.errors import did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.periods import year_of
@@ -140,7 +140,7 @@ class Judging:
         said = [
             text(f"at_{end}", self.lang, status=text(f"status_{other}", self.lang)) for end, other in others.items()
         ]
-        return text("note_in_doubt", self.lang, ends=self._separator.join(said))
+        return text("note_in_doubt", self.lang, ends=listed(said, self.lang))
 
     def _span(self, row: Row, judgement: Judgement, rivals: Sequence[Row]) -> str:
         """Between what the definitions lie in a zone, and whether the status hangs on which is taken."""
@@ -159,11 +159,7 @@ class Judging:
         if len({status for _, _, status in there}) == 1:
             return text("note_span", self.lang, **words)
         said = [f"{definition} {text(f'status_{status}', self.lang)}" for _, definition, status in there]
-        return text("note_span_flips", self.lang, **words, said=self._separator.join(said))
-
-    @property
-    def _separator(self) -> str:
-        return "、" if self.lang == "zh" else ", "
+        return text("note_span_flips", self.lang, **words, said=listed(said, self.lang))
 
     def _year(self, row: Row) -> int:
         return year_of(row.period) if row.period else self.workspace.year

@@ -27,7 +27,17 @@ from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, oneway_of, plan_status_of, scheme, water_classes
 from qpgis.periods import first_day, last_day
 from qpgis.provenance import Source
-from qpgis.shapes import dissolved, equal_rows, invalid_because, repaired, single_parts, spots, still_valid
+from qpgis.shapes import (
+    dissolved,
+    equal_rows,
+    invalid_because,
+    near,
+    repaired,
+    single_parts,
+    spots,
+    still_valid,
+    touching,
+)
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -319,17 +329,13 @@ class Layer:
 
     def united(self) -> Layer:
         """Polygons that touch made one feature, with the attributes of the first of them."""
-        groups = shapely.get_parts(shapely.union_all(self.geometry)) if len(self) else np.empty(0, dtype=object)
-        whole, row = shapely.STRtree(self.geometry).query(groups, predicate="intersects")
-        first = np.full(len(groups), len(self))
-        np.minimum.at(first, whole, row)
+        first, wholes = touching(self.geometry)
         frame = self.frame.iloc[first].reset_index(drop=True)
-        return replace(self, frame=frame, geometry=groups, key=f"{self.key} | united")
+        return replace(self, frame=frame, geometry=wholes, key=f"{self.key} | united")
 
     def near(self, other: Layer, within_m: float) -> tuple[Layer, Layer]:
         """The features within a distance of any of another layer's, in the plane, and those that aren't."""
-        mask = np.zeros(len(self), dtype=bool)
-        mask[shapely.STRtree(other.geometry).query(self.geometry, predicate="dwithin", distance=within_m)[0]] = True
+        mask = near(self.geometry, other.geometry, within_m=within_m)
         why = f"within {within_m:g} m of {other.key}"
         return self.select(mask, why), self.select(~mask, f"not {why}")
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from qpgis.amounts import WHOLES
+from qpgis.amounts import WHOLE_UNITS
 from qpgis.errors import ConfigError, MissingAmounts, MissingAmountUnit, MissingLayer, NoneOfClass
 from qpgis.layers import AbsentLayer, AnyLayer, Layer
 
@@ -404,7 +404,7 @@ class PerZone:
     kernel : str
         Which of :data:`qpgis.wholes.WHOLES` measures it.
     unit : str
-        One of :data:`qpgis.amounts.WHOLES`, the indicator's.
+        One of :data:`qpgis.amounts.WHOLE_UNITS`, the indicator's.
     layers : tuple of Layer
         What it is measured of.
     settings : tuple of (str, value)
@@ -428,8 +428,8 @@ class PerZone:
     where: Rule | None = None
 
     def __post_init__(self) -> None:
-        if self.unit not in WHOLES:
-            raise ValueError(f"{self.unit!r} is no unit of a zone's value; known: {', '.join(sorted(WHOLES))}")
+        if self.unit not in WHOLE_UNITS:
+            raise ValueError(f"{self.unit!r} is no unit of a zone's value; known: {', '.join(sorted(WHOLE_UNITS))}")
 
     def read(self) -> tuple[Layer, ...]:
         """Every layer that it depends on, each once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qpgis.catalogue import Lang, text
+from qpgis.catalogue import Lang, listed, text
 from qpgis.plans import JUDGED, Light, Plan, Target, Thresholds
 from qpgis.rows import Judgement, Row, zones_of
 from qpgis.workspace import Workspace
@@ -140,8 +140,7 @@ def light_meanings(thresholds: Thresholds, lang: Lang) -> tuple[tuple[str, str],
             several = len(who) == len(kinds)
             said = status_said if several else text("light_of", lang, kind=who[0], status=status_said)
             found.setdefault(light, []).append(said)
-    separator = "、" if lang == "zh" else ", "
-    return tuple((str(light), separator.join(found[light])) for light in Light if light in found)
+    return tuple((str(light), listed(found[light], lang)) for light in Light if light in found)
 
 
 def threshold_lines(thresholds: Thresholds, lang: Lang, *, lights: bool = True) -> tuple[str, ...]:

@@ -138,3 +138,21 @@ def dissolved(polygons: Geometries) -> Geometries:
     union = polygonal(shapely.union_all(polygons[~shapely.is_missing(polygons)]))
     parts = shapely.get_parts(shapely.normalize(union))
     return parts[~shapely.is_empty(parts)]
+
+
+def touching(polygons: Geometries) -> tuple[NDArray[np.int64], Geometries]:
+    """Polygons that touch as one each, in parts of their union; the first row of each, and the whole."""
+    if not len(polygons):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=object)
+    wholes = shapely.get_parts(shapely.union_all(polygons))
+    whole, row = shapely.STRtree(polygons).query(wholes, predicate="intersects")
+    first = np.full(len(wholes), len(polygons))
+    np.minimum.at(first, whole, row)
+    return first, wholes
+
+
+def near(shapes: Geometries, others: Geometries, *, within_m: float) -> NDArray[np.bool_]:
+    """Which shapes are within a distance of any of others, in the plane."""
+    found = np.zeros(len(shapes), dtype=bool)
+    found[shapely.STRtree(others).query(shapes, predicate="dwithin", distance=within_m)[0]] = True
+    return found

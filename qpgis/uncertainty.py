@@ -106,13 +106,9 @@ def _value(quotient: Quotient, unit: str, numerator: float, denominator: float) 
     if quotient.denominator is not None:
         if denominator <= 0:
             return None
-        divisor = _amount(denominator, quotient.denominator)
-    found = value_of(unit, _amount(max(numerator, 0.0), quotient.numerator), divisor)
+        divisor = Amount.of(denominator, quotient.denominator.unit)
+    found = value_of(unit, Amount.of(max(numerator, 0.0), quotient.numerator.unit), divisor)
     return min(found, 100.0) if unit == "%" else found
-
-
-def _amount(amount: float, expression: Expression) -> Amount:
-    return Amount(round(amount * MICRO), expression.unit)
 
 
 def _surveyed(layers: tuple[Layer, ...]) -> shapely.Geometry | None:

@@ -14,6 +14,10 @@ EAST, NORTH = 600_000, 3_450_000
 """South-west corner of the four towns in EPSG:4549; near Qingpu."""
 
 
+WHOLES = {"corridor_continuity", "patch_connectivity"}
+"""Indicators measured of each zone as a whole: a group isn't the sum of its members."""
+
+
 def square(x: float, y: float, width: float = 1000, height: float | None = None) -> Geometry:
     """A rectangle in EPSG:4549, metres from the south-west corner of the four towns."""
     west, south = EAST + x, NORTH + y

@@ -25,6 +25,7 @@ from shapely import Polygon
 
 from qpgis.cli import main
 from qpgis.indicators import registry
+from tests.conftest import WHOLES
 
 EXTRACT = Path(__file__).resolve().parents[2] / "shared" / "data" / "liechtenstein.osm.pbf"
 GEOD = Geod(ellps="GRS80")
@@ -89,8 +90,6 @@ LACKING = {
     "villages_by_class": "villages",
 }
 """What OpenStreetMap lacks for an indicator, or for some of its definitions: a word of the reason that is given."""
-WHOLES = {"corridor_continuity", "patch_connectivity"}
-"""What is measured of each zone as a whole: a group isn't the sum of its members."""
 
 NONE_THERE = {
     ("blue_line_construction", "band_20m"): "分母为 0",

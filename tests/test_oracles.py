@@ -50,7 +50,7 @@ import qpgis as qp
 from qpgis.crs.china import bd09_to_wgs84, gcj02_to_wgs84, wgs84_to_bd09, wgs84_to_gcj02
 from qpgis.measures import area_within, class_areas_within, count_within, length_within
 from qpgis.workspace import Workspace
-from tests.conftest import HEAD, four_towns, square
+from tests.conftest import HEAD, WHOLES, four_towns, square
 
 GEOD = Geod(ellps="GRS80")
 Key = tuple[str, str, str]
@@ -175,10 +175,6 @@ def assessed(workspace: Workspace) -> Numbers:
     keys = zip(table["indicator"], table["definition"], table["zone_id"], strict=True)
     numbers = table[["value", "numerator", "denominator"]].astype(float).to_numpy()
     return {key: (row[0], row[1], row[2]) for key, row in zip(keys, numbers.tolist(), strict=True)}
-
-
-WHOLES = {"corridor_continuity", "patch_connectivity"}
-"""Measured of a zone as a whole: they don't add up."""
 
 
 def same(found: Numbers, wanted: Numbers, *, rel: float, abs_: float = 0.0) -> None:

@@ -23,7 +23,7 @@ from shapely import LineString, MultiPolygon, Point, Polygon, affinity, box
 import qpgis as qp
 from qpgis.measures import area_within, count_within, length_within
 from qpgis.report.tables import write_findings_csv, write_indicators_csv
-from tests.conftest import EAST, HEAD, NORTH, four_towns, frame, layer
+from tests.conftest import EAST, HEAD, NORTH, WHOLES, four_towns, frame, layer
 
 GEOD = Geod(ellps="GRS80")
 GEODESIC_M2 = 1e-3
@@ -319,10 +319,6 @@ def test_order_ring_start_and_direction_dont_show(water, forest, network, random
         shuffled = rows.iloc[order].reset_index(drop=True)
         after[name] = shuffled.set_geometry([turned(g, shift, backwards) for g in shuffled.geometry], crs=rows.crs)
     assert run(after)[0] == run(before)[0]
-
-
-WHOLES = {"corridor_continuity", "patch_connectivity"}
-"""Measured of a zone as a whole: they don't add up."""
 
 
 @workspaces

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from qpgis.amounts import RATES, TOTALS, WHOLES, Amount, value_of
+from qpgis.amounts import RATES, TOTALS, WHOLE_UNITS, Amount, value_of
 from qpgis.catalogue import Lang, read_toml
 from qpgis.errors import ConfigError, NotComputable, did_you_mean
 from qpgis.layers import AbsentLayer, Layer
@@ -66,7 +66,7 @@ class Declared(ABC):
     id : str
         Stands in every output.
     unit : str
-        One of :data:`qpgis.amounts.RATES`, :data:`qpgis.amounts.TOTALS` or :data:`qpgis.amounts.WHOLES`.
+        One of :data:`qpgis.amounts.RATES`, :data:`qpgis.amounts.TOTALS` or :data:`qpgis.amounts.WHOLE_UNITS`.
     zh, en, theme : str
         What planners call it, and where it belongs.
     definitions : tuple of Definition
@@ -272,7 +272,7 @@ def indicator(
     Parameters
     ----------
     unit : str
-        One of :data:`qpgis.amounts.RATES`, :data:`qpgis.amounts.TOTALS` or :data:`qpgis.amounts.WHOLES`.
+        One of :data:`qpgis.amounts.RATES`, :data:`qpgis.amounts.TOTALS` or :data:`qpgis.amounts.WHOLE_UNITS`.
     zh, en, theme : str
         Names, and the theme it belongs to.
     definitions : tuple of Definition
@@ -281,7 +281,7 @@ def indicator(
 
     def declare(function: Callable[..., Measure]) -> Indicator:
         declared = Indicator(function.__name__, unit, zh, en, theme, definitions, function)
-        units = {*RATES, *TOTALS, *WHOLES}
+        units = {*RATES, *TOTALS, *WHOLE_UNITS}
         if unit not in units:
             raise ConfigError(f"{declared.id}: unknown unit {unit!r}; {did_you_mean(unit, units)}")
         if not definitions:

@@ -266,9 +266,10 @@ def corridor_gaps(
     matrix = (forest, water, wetland, farmland, grass, orchard, park)
     widths = {"min_width_m": min_width_m, "road_width_m": road_width_m, "offset_m": offset_m}
     kind = choose(barrier, _BARRIERS, setting="barrier")
-    for word, layer in (("construction", construction), ("roads", roads)):
-        if layer is None and kind == {"construction": "built", "roads": "roads"}[word]:
-            raise MissingLayer(word)
+    if kind == "built" and construction is None:
+        raise MissingLayer("construction")
+    if kind == "roads" and roads is None:
+        raise MissingLayer("roads")
     wide = _wide(matrix, construction, roads, **widths)
     return Total(parts.count(corridor_axes, where=parts.Gap(wide, kind)))
 

@@ -12,6 +12,7 @@ from shapely import Geometry
 from qpgis.crs import Geometries
 from qpgis.measures.junctions import degrees
 from qpgis.measures.network import JOIN_WITHIN_M, Network
+from qpgis.shapes import near
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -143,6 +144,4 @@ def known_beyond(lines: Geometries, ground: Geometry, *, within_m: float) -> flo
     beyond = lines[shapely.disjoint(lines, ground)]
     if not len(beyond) or not len(places):
         return 0.0
-    seen = np.zeros(len(places), dtype=bool)
-    seen[shapely.STRtree(beyond).query(places, predicate="dwithin", distance=within_m)[0]] = True
-    return float(seen.mean())
+    return float(near(places, beyond, within_m=within_m).mean())

@@ -26,6 +26,7 @@ from qpgis.plans import Baseline, Baselines, Plan, Thresholds, by_key, read_plan
 from qpgis.provenance import Grade, Source, sha256_of, worst
 from qpgis.quality.areas import read_control_areas
 from qpgis.quality.fields import check_fields
+from qpgis.shapes import near
 from qpgis.sources import Bounds, RawFeatures, Request, regular_file
 from qpgis.sources.osm import OsmExtract, is_osm, read_osm
 from qpgis.sources.postgis import is_table, read_table
@@ -583,10 +584,8 @@ def _by_alias(key: str, role: str, raw: RawFeatures, layer: str, findings: Findi
 
 def _within(layer: Layer, ledger: Ledger, area: StudyArea, findings: Findings) -> Layer:
     """Enter the features that touch no zone into the ledger; a layer that lies elsewhere was surveyed nowhere here."""
-    tree = shapely.STRtree(np.concatenate([zones.geometry for zones in area.measured]))
-    touching = tree.query(layer.geometry, predicate="dwithin", distance=COINCIDENT_M)[0]
-    outside = np.ones(len(layer), dtype=bool)
-    outside[touching] = False
+    zones = np.concatenate([zones.geometry for zones in area.measured])
+    outside = ~near(layer.geometry, zones, within_m=COINCIDENT_M)
     ledger.outside = int(outside.sum())
     ledger.used -= ledger.outside
     if not ledger.outside:
