@@ -15,8 +15,7 @@ from qpgis.area import StudyArea
 from qpgis.crs import Floats, Geometries
 from qpgis.errors import NoSuchBorder, UnknownBeyond
 from qpgis.layers import SHOW, Layer
-from qpgis.measures import borders, junctions
-from qpgis.measures.continuity import networks, open_shore, shorelines
+from qpgis.measures import borders, continuity, junctions
 from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
 from qpgis.measures.crossings import crossings
 from qpgis.measures.isochrones import BESIDE_M, isochrone
@@ -184,11 +183,11 @@ class Access:
 
     def _shore(self, layer: Layer, rule: Shore) -> Pieces:
         row, waters = _bodies(layer)
-        return row, shorelines(waters, others=rule.others.geometry, surveyed=layer.extent)
+        return row, continuity.shorelines(waters, others=rule.others.geometry, surveyed=layer.extent)
 
     def _by_access(self, layer: Layer, rule: OpenShore) -> tuple[Pieces, Pieces]:
         (row, shores), _ = self._pieces(layer, rule.shore)
-        found = open_shore(
+        found = continuity.open_shore(
             shores,
             _all(rule.paths),
             self._plane,
@@ -235,7 +234,7 @@ class Access:
         return self._corridors[layer, rule]
 
     def _by_network(self, layer: Layer, rule: Linked) -> tuple[Pieces, Pieces]:
-        lines, owner, network = networks(layer.geometry, self._plane, tolerance_m=rule.gap_within_m)
+        lines, owner, network = continuity.networks(layer.geometry, self._plane, tolerance_m=rule.gap_within_m)
         met = network == 0
         if rule.least_m is not None:
             met = np.bincount(network, self._plane.lengths(lines))[network] >= rule.least_m
@@ -256,7 +255,8 @@ class Access:
             self._junctions[key] = junctions.nodes(self._network((layer,)), merge_within_m=rule.merge_within_m)
         found = self._junctions[key]
         points, end = shapely.points(found.xy), found.degree == 1
-        known = ~(end & (shapely.distance(points, shapely.boundary(layer.extent)) <= EDGE_M))  # true if not stated
+        surveyed = self._area.outline if layer.extent is None else layer.extent  # most files are cut at the district
+        known = ~(end & (shapely.distance(points, shapely.boundary(surveyed)) <= EDGE_M))
         wanted = {"all": known, "ends": known & end, "junctions": found.degree >= junctions.JUNCTION}[rule.which]
         return _places(layer, points[wanted], f"{rule}", amount=found.degree[wanted] / 2)
 
@@ -268,10 +268,12 @@ class Access:
     def links(self, layer: Layer, rule: BorderEnds) -> Layer:
         """The links that are missing from dead ends at a border to roads beyond it, each with its length."""
         found = self._border_ends(layer, rule)
-        frame = layer.frame.iloc[found.line][["feature_id", "name"]].reset_index(drop=True)
-        frame[f"{SHOW}length_m"] = np.rint(shapely.length(found.links))
-        key = f"{layer.key} | missing links {rule}"
-        return replace(layer, kind="missing_links", frame=frame, geometry=found.links, key=key)
+        return _missing_links(layer, found.line, found.links, f"{rule}")
+
+    def joins(self, layer: Layer, rule: Linked) -> Layer:
+        """The shortest links that would join the networks of a layer's lines, each with its length."""
+        links, ends = continuity.gaps(layer.geometry, tolerance_m=rule.gap_within_m)
+        return _missing_links(layer, ends[:, 0], links, f"{rule}")
 
     def _border_ends(self, layer: Layer, rule: BorderEnds) -> borders.BorderEnds:
         key = layer, rule
@@ -352,6 +354,13 @@ def _stretches(layer: Layer, pieces: Pieces, why: str) -> Layer:
     row, lines = pieces
     frame = layer.frame.iloc[row].reset_index(drop=True).assign(of=row)
     return replace(layer, frame=frame, geometry=lines, key=f"{layer.key} | {why}")
+
+
+def _missing_links(layer: Layer, row: Ints, links: Geometries, why: str) -> Layer:
+    """Links that are missing, each with its length and the name of the feature that it begins at."""
+    frame = layer.frame.iloc[row][["feature_id", "name"]].reset_index(drop=True)
+    frame[f"{SHOW}length_m"] = np.rint(shapely.length(links))
+    return replace(layer, kind="missing_links", frame=frame, geometry=links, key=f"{layer.key} | missing links {why}")
 
 
 def _places(layer: Layer, points: Geometries, why: str, **columns: NDArray) -> Layer:

@@ -18,7 +18,7 @@ from qpgis.measures.centrelines import split_dual_carriageways
 from qpgis.measures.contributions import Contributions
 from qpgis.measures.lengths import length_contributions
 from qpgis.measures.points import amount_contributions, count_contributions
-from qpgis.parts import BorderEnds, Expression, Measure, Part, PerZone, Wide
+from qpgis.parts import BorderEnds, Expression, Linked, Measure, Part, PerZone, Wide
 from qpgis.wholes import FEATURES, WHOLES
 
 Kernel = Callable[[ZoneSet, Part, Plane], Contributions]
@@ -128,6 +128,8 @@ class Engine:
                 found.append(self._access.gaps(layer, rule))
             elif isinstance(rule, BorderEnds):
                 found.append(self._access.links(layer, rule))
+            elif isinstance(rule, Linked):
+                found.append(self._access.joins(layer, rule))
         return tuple(found)
 
     def reached(self, expression: Expression) -> tuple[Layer, ...]:

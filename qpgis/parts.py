@@ -130,7 +130,7 @@ class Nodes:
     """Takes of the network of lines its junctions and dead ends, as points with half their chains as amount.
 
     See :func:`qpgis.measures.junctions.nodes`. A dead end on the border of what was surveyed isn't known to be one, and
-    left out.
+    left out; of a layer that doesn't say what was, on the border of the whole area.
 
     Attributes
     ----------

@@ -129,20 +129,7 @@ class TestByHand:
         assert apart.low == pytest.approx([4000, 0])
 
 
-class TestShares:
-    def test_of_a_certain_whole(self) -> None:
-        share = bounds_of(WORLD, shapes(PARK), 5).share_of(AreaBounds.certain(np.array([20_000.0])))
-        assert (share.low[0], share.value[0]) == pytest.approx((0.405, 0.5))
-
-    def test_of_an_uncertain_whole(self) -> None:
-        zone = AreaBounds.certain(np.array([100.0, 100, 100, 100]))
-        water = AreaBounds(np.array([10.0, 100, 50, 0]), np.array([20.0, 100, 60, 0]), np.array([30.0, 100, 100, 0]))
-        forest = AreaBounds(np.array([20.0, 0, 10, 0]), np.array([40.0, 0, 20, 0]), np.array([60.0, 0, 30, 0]))
-        share = forest.share_of(zone - water)
-        assert share.low == pytest.approx([20 / 90, np.nan, 10 / 50, 0], nan_ok=True)
-        assert share.value == pytest.approx([40 / 80, np.nan, 20 / 40, 0], nan_ok=True)
-        assert share.high == pytest.approx([60 / 70, np.nan, 1, 0], nan_ok=True)
-
+class TestSums:
     def test_sums(self) -> None:
         one, other = (AreaBounds(*(np.array([v]) for v in values)) for values in ((1.0, 2.0, 4.0), (10.0, 20.0, 40.0)))
         added, taken = one + other, other - one

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shapely import LineString, MultiPolygon, Polygon, box
 
 from qpgis.crs import Plane
-from qpgis.measures.continuity import OpenShore, continuity, open_shore, shorelines
+from qpgis.measures.continuity import OpenShore, gaps, networks, open_shore, shorelines
 from qpgis.measures.spans import Chainage, Spans
 
 PLANE = Plane(121, 31)
@@ -29,37 +29,39 @@ def line(*xy: tuple[float, float]) -> LineString:
     return LineString(xy)
 
 
-# ------------------------------------------------------------------------------------------------------------ pieces
+# ---------------------------------------------------------------------------------------------------------- networks
 
 
-def test_pieces_and_gaps_of_a_broken_greenway() -> None:
+def sizes(ways: np.ndarray, tolerance_m: float = 1.0) -> list[float]:
+    """The length of each network, in the order of their numbers."""
+    lines, _, network = networks(ways, PLANE, tolerance_m=tolerance_m)
+    return np.bincount(network, PLANE.lengths(lines)).tolist()
+
+
+def test_networks_and_gaps_of_a_broken_greenway() -> None:
     # 200 m with a gap that is tolerated, 100 m of nothing, 20 m; far away 50 m more
     near = line((0, 0), (100, 0)), line((100.5, 0), (200.5, 0)), line((300.5, 0), (320.5, 0))
     ways = some(*near, line((0, 5000), (50, 5000)))
-    found = continuity(ways, PLANE)
-    assert found.piece_m == pytest.approx([200, 50, 20], rel=1e-6)
-    assert found.length_m == pytest.approx(270, rel=1e-6)
-    assert found.largest_share == pytest.approx(200 / 270)
-    assert found.gap_m == pytest.approx([100], rel=1e-6)
-    assert found.between.tolist() == [[0, 2]]
-    assert shapely.equals(found.gaps[0], line((200.5, 0), (300.5, 0)))
-    assert shapely.length(found.pieces) == pytest.approx([200, 50, 20])
-    assert len(continuity(ways, PLANE, tolerance_m=0.4).piece_m) == 4
-    assert len(continuity(ways, PLANE, gaps_within_m=6000).gaps) == 2
+    assert sizes(ways) == pytest.approx([200, 50, 20], rel=1e-6)
+    links, ends = gaps(ways)
+    assert [one.length for one in links] == pytest.approx([100])
+    assert {*ends[0].tolist()} == {1, 2}
+    assert shapely.equals(links[0], line((200.5, 0), (300.5, 0)))
+    assert len(sizes(ways, 0.4)) == 4
+    assert len(gaps(ways, within_m=6000)[0]) == 2
 
 
-def test_ways_that_lie_on_each_other_count_once_and_crossing_ones_are_connected() -> None:
-    found = continuity(some(line((0, 0), (100, 0)), line((50, 0), (150, 0)), line((70, -50), (70, 50)), None), PLANE)
-    assert found.piece_m == pytest.approx([250], rel=1e-6)
-    assert len(found.gaps) == 0
+def test_gaps_begin_at_the_lines_that_were_given() -> None:
+    both = shapely.MultiLineString([[(0, 0), (10, 0)], [(60, 0), (70, 0)]])
+    links, ends = gaps(some(None, LineString(), line((0, 30), (5, 30)), both))
+    assert [one.length for one in links] == pytest.approx([30, 50])
+    assert np.sort(ends, axis=1).tolist() == [[2, 3], [3, 3]]
 
 
-def test_without_lines_there_is_no_piece() -> None:
-    found = continuity(some(None, LineString()), PLANE)
-    assert found.length_m == 0
-    assert np.isnan(found.largest_share)
+def test_without_lines_there_is_no_gap() -> None:
+    assert len(gaps(some(None, LineString()))[0]) == 0
     with pytest.raises(ValueError, match="the lines hold points or polygons"):
-        continuity(some(POND), PLANE)
+        gaps(some(POND))
 
 
 walks = st.lists(
@@ -71,32 +73,32 @@ walks = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(walks, st.sampled_from([0.25, 2.25, 5.25]))
-def test_pieces_and_gaps_equal_networkx(ways: list[LineString], tolerance_m: float) -> None:
+def test_networks_and_gaps_equal_networkx(ways: list[LineString], tolerance_m: float) -> None:
     graph = nx.Graph()
     graph.add_nodes_from(range(len(ways)))
     for a, b in combinations(range(len(ways)), 2):
         graph.add_edge(a, b, weight=ways[a].distance(ways[b]))
     near = nx.Graph([(a, b) for a, b, away in graph.edges(data="weight") if away <= tolerance_m])
     near.add_nodes_from(graph)
-    groups = nx.connected_components(near)
-    expected = sorted((shapely.union_all([ways[n] for n in group]).length for group in groups), reverse=True)
+    expected = sorted((sum(ways[n].length for n in group) for group in nx.connected_components(near)), reverse=True)
     tree = nx.minimum_spanning_tree(graph)
-    gaps = sorted(away for _, _, away in tree.edges(data="weight") if away > tolerance_m)
-    found = continuity(some(*ways), PLANE, tolerance_m=tolerance_m)
-    assert found.piece_m == pytest.approx(expected, rel=1e-6)
-    assert shapely.length(found.gaps) == pytest.approx(gaps)
-    again = continuity(some(*(shapely.reverse(way) for way in ways[::-1])), PLANE, tolerance_m=tolerance_m)
-    assert again.piece_m == pytest.approx(found.piece_m)
-    assert again.gap_m == pytest.approx(found.gap_m)
+    apart = sorted(away for _, _, away in tree.edges(data="weight") if away > tolerance_m)
+    assert sizes(some(*ways), tolerance_m) == pytest.approx(expected, rel=1e-6)
+    links, ends = gaps(some(*ways), tolerance_m=tolerance_m)
+    assert shapely.length(links) == pytest.approx(apart)
+    joined = nx.Graph([*near.edges, *ends.tolist()])
+    joined.add_nodes_from(graph)
+    assert nx.is_connected(joined)
+    again, _ = gaps(some(*(shapely.reverse(way) for way in ways[::-1])), tolerance_m=tolerance_m)
+    assert shapely.length(again) == pytest.approx(apart)
 
 
 @settings(max_examples=30, deadline=None)
 @given(walks)
-def test_splitting_at_vertices_changes_no_piece(ways: list[LineString]) -> None:
+def test_splitting_at_vertices_changes_no_network(ways: list[LineString]) -> None:
     split = [line(*xy[n : n + 2]) for way in ways for xy in [list(way.coords)] for n in range(len(xy) - 1)]
-    whole, cut = continuity(some(*ways), PLANE), continuity(some(*split), PLANE)
-    assert cut.piece_m == pytest.approx(whole.piece_m)
-    assert cut.gap_m == pytest.approx(whole.gap_m)
+    assert sizes(some(*split)) == pytest.approx(sizes(some(*ways)))
+    assert shapely.length(gaps(some(*split))[0]) == pytest.approx(shapely.length(gaps(some(*ways))[0]))
 
 
 # -------------------------------------------------------------------------------------------------------- shorelines

@@ -70,6 +70,14 @@ def test_networks_that_are_long_enough(workspace: Maker) -> None:
     assert missed.frame["feature_id"].tolist() == ["4"]
 
 
+def test_links_that_are_missing_between_networks_are_features(workspace: Maker) -> None:
+    """(1300, 100) to (1300, 160) is 60 m, the street of 40 m is bridged; (200, 900) to (200, 100) is 800 m."""
+    ws = qp.open_workspace(workspace(layer("greenways"), greenways=frame(NETWORK)))
+    result = qp.assess(ws, definitions={"greenway_continuity": ["longest_network"]})
+    (links,) = result.features["greenway_continuity", "longest_network"]
+    assert links.frame["show_length_m"].tolist() == [60, 800]
+
+
 def test_parts_of_one_feature_may_be_of_different_networks(workspace: Maker) -> None:
     both = frame([NETWORK[0].union(NETWORK[2])])
     ws = qp.open_workspace(workspace(layer("greenways"), greenways=both))

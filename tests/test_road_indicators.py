@@ -231,4 +231,4 @@ def test_missing_links_are_drawn_and_written(workspace: Maker, tmp_path: Path) -
     links = gpd.read_file(tmp_path / "out" / "indicators.gpkg", layer="missing_links")
     assert sorted(links["length_m"]) == [150, 160]
     assert set(links.geom_type) == {"LineString"}
-    assert "缺失连接（断头路）" in (tmp_path / "out" / "map.html").read_text("utf-8")
+    assert "缺失连接：省市断头路" in (tmp_path / "out" / "map.html").read_text("utf-8")

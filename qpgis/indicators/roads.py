@@ -438,7 +438,7 @@ def river_crossing_density(
     lines = _crossing_lines(by, roads, (path, track, service))
     crossed = water.where(water_classes)
     metres = {"merge_within_m": merge_within_m, "least_depth_m": least_depth_m}
-    return Ratio(parts.crossings(lines, crossed, **metres), parts.shore(crossed))
+    return Ratio(parts.crossings(lines, crossed, **metres), parts.shore(crossed, others=water))
 
 
 def _crossing_lines(by: str, roads: AnyLayer, others: tuple[AnyLayer | None, ...]) -> tuple[AnyLayer, ...]:

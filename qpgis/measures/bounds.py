@@ -55,14 +55,6 @@ class AreaBounds:
     def __sub__(self, other: AreaBounds) -> AreaBounds:
         return AreaBounds(self.low - other.high, self.value - other.value, self.high - other.low)
 
-    def share_of(self, whole: AreaBounds) -> AreaBounds:
-        """Shares of 1 of a ground that this one lies in; NaN where there is none."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            value = self.value / np.where(whole.value > 0, whole.value, np.nan)
-            low, high = self.low / whole.high, np.minimum(self.high / np.maximum(whole.low, 0), 1)
-        none = np.isnan(value)
-        return AreaBounds(np.minimum(np.maximum(low, 0), value), value, np.where(none, np.nan, np.fmax(high, value)))
-
 
 @dataclass(frozen=True)
 class Ground:

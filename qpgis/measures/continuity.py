@@ -1,4 +1,4 @@
-"""Continuity of greenways and of shores: connected pieces, gaps between them, and the share of a shore that is open.
+"""Continuity of greenways and of shores: connected networks, gaps between them, and the share of a shore that is open.
 
 A shore is open (岸线贯通) where an accessible path is near and no closed ground lies behind it. Distances are exact, no
 buffers; lengths are geodesic.
@@ -19,7 +19,7 @@ from qpgis.measures.spans import HAIR_M, Chainage, Ints, Spans, require_lines
 TOLERANCE_M = 1.0
 """Lines that come this close are connected."""
 GAPS_WITHIN_M = 1000.0
-"""Pieces further apart than this have no gap between them, they are different things."""
+"""Networks further apart than this have no gap between them, they are different things."""
 FIRST_ROUND_M = 4.0
 """Gaps are looked for within this at first."""
 NEAR_M = 30.0
@@ -32,58 +32,27 @@ ASHORE_M = 0.05
 """This far outside a body of water there is land, or else its border is no shore."""
 
 
-# ------------------------------------------------------------------------------------------------------------ pieces
+# ------------------------------------------------------------------------------------------------------------ networks
 
 
-@dataclass(frozen=True)
-class Continuity:
-    """Connected pieces of lines, the longest first, and the gaps between them.
-
-    Attributes
-    ----------
-    piece_m : float array
-        Geodesic length of each piece.
-    pieces : array of lines
-    gaps : array of lines
-        The shortest ways that would join the pieces, each once, the shortest first: as many as are needed.
-    gap_m : float array
-        Their geodesic length.
-    between : int array, gaps x 2
-        The pieces at both ends.
-    """
-
-    piece_m: Floats
-    pieces: Geometries
-    gaps: Geometries
-    gap_m: Floats
-    between: Ints
-
-    @property
-    def length_m(self) -> float:
-        """Geodesic length of all lines; where they lie on each other, once."""
-        return float(self.piece_m.sum())
-
-    @property
-    def largest_share(self) -> float:
-        """Length of the longest piece by that of all; NaN where there is none."""
-        return float(self.piece_m[0] / self.length_m) if self.length_m > 0 else float("nan")
-
-
-def continuity(
-    lines: Geometries, plane: Plane, *, tolerance_m: float = TOLERANCE_M, gaps_within_m: float = GAPS_WITHIN_M
-) -> Continuity:
-    """Connected pieces of lines such as greenways, and the gaps between them.
+def gaps(
+    lines: Geometries, *, tolerance_m: float = TOLERANCE_M, within_m: float = GAPS_WITHIN_M
+) -> tuple[Geometries, Ints]:
+    """The shortest ways that would join the networks of lines such as greenways; see :func:`networks`.
 
     Parameters
     ----------
     lines : array of lines
-        In the plane. Those that cross are connected, bridges too; where they lie on each other they count once.
-    plane : Plane
-        For geodesic lengths.
+        In the plane. Those that cross are connected, bridges too.
     tolerance_m : float
         Lines that come this close, anywhere along them, are connected.
-    gaps_within_m : float
-        Longer gaps aren't given.
+    within_m : float
+        Longer ways aren't given.
+
+    Returns
+    -------
+    array of lines, int array, ways x 2
+        The ways, each once, as many as are needed, the shortest first; and which of the lines given are at its ends.
 
     Raises
     ------
@@ -91,21 +60,15 @@ def continuity(
         If there are points or polygons among the lines.
     """
     require_lines(lines, "lines")
-    parts = shapely.get_parts(shapely.union_all(lines))
-    parts = parts[shapely.length(parts) > 0]
-    piece = components(*_close(parts, tolerance_m), len(parts))
-    metres = plane.lengths(parts)
-    number = np.arange(piece.max(initial=-1) + 1)
-    total = np.bincount(piece, metres, minlength=len(number)).astype(float)
-    order = np.lexsort((number, -total))
-    rank = np.empty(len(number), dtype=np.int64)
-    rank[order] = number
-    gaps, between = _gaps(parts, rank[piece], max(gaps_within_m, tolerance_m))
-    return Continuity(total[order], _gathered(parts, rank[piece], len(number)), gaps, plane.lengths(gaps), between)
+    parts, owner = shapely.get_parts(lines, return_index=True)
+    there = ~shapely.is_empty(parts)
+    parts, owner = parts[there], owner[there]
+    ends = _joins(parts, components(*_close(parts, tolerance_m), len(parts)), max(within_m, tolerance_m))
+    return shapely.shortest_line(parts[ends[:, 0]], parts[ends[:, 1]]), owner[ends]
 
 
 def networks(lines: Geometries, plane: Plane, *, tolerance_m: float = TOLERANCE_M) -> tuple[Geometries, Ints, Ints]:
-    """The connected networks that lines make up, each line as it is; see :func:`continuity`.
+    """The connected networks that lines make up, each line as it is.
 
     Parameters
     ----------
@@ -142,20 +105,20 @@ def _close(parts: Geometries, within_m: float) -> tuple[Ints, Ints]:
     return one[one < other], other[one < other]
 
 
-def _gaps(parts: Geometries, piece: Ints, within_m: float) -> tuple[Geometries, Ints]:
-    """The shortest lines that join the pieces, the shortest first: the edges of their minimum spanning forest.
+def _joins(parts: Geometries, piece: Ints, within_m: float) -> Ints:
+    """The pairs of lines to join, n x 2, the nearest first: the edges of the pieces' minimum spanning forest.
 
     Looked for in ever wider rounds, and each time only around what isn't part of the largest group yet.
     """
     tree = shapely.STRtree(parts)
     group, reach_m = piece, 0.0
-    one = other = np.empty(0, dtype=np.int64)
+    pairs = [np.empty((0, 2), dtype=np.int64)]
     while reach_m < within_m and group.any():
         reach_m = min(2 * reach_m + FIRST_ROUND_M, within_m)
-        new = _shortest_joins(parts, tree, group, reach_m)
-        one, other = np.append(one, new[0]), np.append(other, new[1])
-        group = components(group[new[0]], group[new[1]], group.max() + 1)[group]
-    return shapely.shortest_line(parts[one], parts[other]), np.sort(np.column_stack([piece[one], piece[other]]), axis=1)
+        one, other = _shortest_joins(parts, tree, group, reach_m)
+        pairs.append(np.column_stack([one, other]))
+        group = components(group[one], group[other], group.max() + 1)[group]
+    return np.concatenate(pairs)
 
 
 def _shortest_joins(parts: Geometries, tree: shapely.STRtree, group: Ints, reach_m: float) -> tuple[Ints, Ints]:
