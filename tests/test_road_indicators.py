@@ -92,6 +92,13 @@ def test_share_of_dead_ends(town: qp.Workspace) -> None:
     assert (merged["a"], merged["all"]) == pytest.approx((100 * 4 / 5, 100 * (4 + 4 + 1) / (5 + 4 + 1)))
 
 
+def test_roads_that_are_cut_off_at_the_areas_border_have_no_dead_end_there(workspace: Maker) -> None:
+    """A crossing with three dead ends; west of it the file is cut off at x = 0, and doesn't say so."""
+    drawn = roads(residential=[line((0, 500), (500, 500), (700, 500)), line((500, 300), (500, 500), (500, 700))])
+    ws = qp.open_workspace(workspace(BORDER, roads=drawn))
+    assert values(ws, "dead_end_share", "every_node")["a"] == pytest.approx(100 * 3 / 4)
+
+
 def test_no_roads_make_no_network(workspace: Maker) -> None:
     ws = qp.open_workspace(
         workspace('[layers.roads]\nempty_because = "没有路"\n[layers.construction]\nempty_because = "无"')

@@ -312,7 +312,7 @@ def dead_end_share(
 
     Formula: ``100 * number of dead ends / number of junctions and dead ends``. Range 0 to 100; missing where there is
     no node. A road that goes on as one of a class that doesn't count ends there too; one that ends on the border of
-    what was surveyed isn't known to.
+    what was surveyed, or of the whole area where the layer doesn't state its extent, isn't known to.
 
     Parameters
     ----------
