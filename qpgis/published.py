@@ -9,7 +9,7 @@ from datetime import date
 from qpgis.catalogue import Lang, text
 from qpgis.findings import Findings, Severity
 from qpgis.periods import last_day
-from qpgis.plans import Target
+from qpgis.plans import Baseline, Target
 from qpgis.provenance import Grade
 from qpgis.rows import REPORTED, STATISTICS, Row, joined, zones_of
 from qpgis.workspace import UNDATED, Statistic, Workspace
@@ -142,7 +142,7 @@ SERIES_COLUMNS = (
     "source",
     "used",
 )
-"""The columns of a time series; ``used`` tells the values of this run."""
+"""The columns of a time series; ``used`` tells the values of this run, and those that its progress begins at."""
 
 
 def series_records(workspace: Workspace, rows: Sequence[Row], lang: Lang) -> list[dict[str, object]]:
@@ -152,9 +152,11 @@ def series_records(workspace: Workspace, rows: Sequence[Row], lang: Lang) -> lis
     """
     zones = {zone.id: zone for zone in zones_of(workspace)}
     points: dict[tuple[str, str], list[dict[str, object]]] = {}
+    begun = {(r.indicator, r.zone.id, base.year) for r in rows for base in _baselines(r)}
     for key, several in workspace.baselines.items():
         for one in several:
-            said = {"definition": text("series_baseline", lang), "grade": "", "source": one.source, "used": True}
+            said = {"grade": "", "source": one.source, "used": (*key, one.year) in begun}
+            said["definition"] = text("series_baseline", lang)
             points.setdefault(key, []).append({"period": str(one.year), "value": one.value, **said})
     taken = {(r.indicator, r.zone.id, r.definition, r.period or workspace.period) for r in rows if r.value is not None}
     for s in workspace.statistics:
@@ -176,6 +178,11 @@ def series_records(workspace: Workspace, rows: Sequence[Row], lang: Lang) -> lis
         dated = sorted(points[key], key=_place)
         found += [{name: ({**of, **point})[name] for name in SERIES_COLUMNS} for point in dated]
     return found
+
+
+def _baselines(row: Row) -> Iterator[Baseline]:
+    """Where a row's way to its targets begins."""
+    yield from (one for one in (row.baseline, *(judged.baseline for judged in row.judgements)) if one is not None)
 
 
 def _place(point: Mapping[str, object]) -> tuple[date, bool]:

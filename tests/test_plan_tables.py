@@ -341,16 +341,18 @@ def test_the_newest_statistic_up_to_the_period_counts_and_says_its_own(workspace
     rows = "".join(f"trips,a,{period},{value},official,s{period},\n" for period, value in
                    [("2025", 70), ("2022", 55), ("2023Q4", 58), ("2021", 50)])  # fmt: skip
     goal = "trips,a,2025,ge,57,,,,,d\n"
-    result = assessed(workspace, statistics=rows, targets=goal, baselines="trips,a,2020,45,年鉴\n")
+    result = assessed(
+        workspace, statistics=rows, targets=goal, baselines="trips,a,2020,45,年鉴\ntrips,a,2021,49,年鉴\n"
+    )
     (row,) = result["trips"].to_dict("records")
     assert (row["value"], row["period"], row["source"]) == (58, "2023Q4", "s2023Q4")
     assert "2023Q4 的统计值" in row["note"]
     assert row["status"] == "met"
     assert result.plan_table("targets")["elapsed"].iloc[0] == 0.6  # 2023: 3 of the 5 years from the baseline on
     series = result.series("trips", "a")
-    assert list(series["period"]) == ["2020", "2021", "2022", "2023Q4", "2025"]
-    assert list(series["value"]) == [45, 50, 55, 58, 70]
-    assert list(series["used"]) == [True, False, False, True, False]
+    assert list(series["period"]) == ["2020", "2021", "2021", "2022", "2023Q4", "2025"]
+    assert list(series["value"]) == [45, 49, 50, 55, 58, 70]
+    assert list(series["used"]) == [True, False, False, False, True, False]  # the way begins at the first baseline
 
 
 def test_of_periods_that_end_together_the_workspace_s_own_counts(workspace: Maker) -> None:
