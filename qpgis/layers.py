@@ -333,6 +333,16 @@ class Layer:
         frame = self.frame.iloc[first].reset_index(drop=True)
         return replace(self, frame=frame, geometry=wholes, key=f"{self.key} | united")
 
+    def doors(self, *, every_m: float) -> Layer:
+        """Places along the outlines of polygons, at most so far apart: where one goes in if gates aren't known."""
+        rings, row = shapely.get_rings(self.geometry, return_index=True)
+        count = np.ceil(shapely.length(rings) / every_m).astype(int)
+        ring = np.repeat(np.arange(len(rings)), count)
+        along = (np.arange(len(ring)) - np.repeat(np.cumsum(count) - count, count)) / count[ring]
+        places = shapely.line_interpolate_point(rings[ring], along, normalized=True)
+        frame = self.frame.iloc[row[ring]].reset_index(drop=True)
+        return replace(self, frame=frame, geometry=places, key=f"{self.key} | doors every {every_m:g} m")
+
     def near(self, other: Layer, within_m: float) -> tuple[Layer, Layer]:
         """The features within a distance of any of another layer's, in the plane, and those that aren't."""
         mask = near(self.geometry, other.geometry, within_m=within_m)
@@ -411,6 +421,10 @@ class AbsentLayer:
 
     def united(self) -> Layer:
         """Raise: there is nothing to unite."""
+        raise MissingLayer(self.kind)
+
+    def doors(self, *, every_m: float) -> Layer:
+        """Raise: there is nothing to go into."""
         raise MissingLayer(self.kind)
 
 

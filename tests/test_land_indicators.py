@@ -9,7 +9,7 @@ import pytest
 import qpgis as qp
 from qpgis.landuse import class_words, scheme
 from tests.conftest import Maker, frame, layer, square
-from tests.test_access import at, values
+from tests.test_access import STREET, at, streets, values
 
 
 def test_built_land_is_a_share_and_a_sum(workspace: Maker) -> None:
@@ -52,6 +52,35 @@ def test_parks_serve_by_their_size(workspace: Maker) -> None:
         assert values(ws, "park_service_radius", "residential_land")["a"] == pytest.approx(
             100 * reached / 900, abs=0.05
         )
+
+
+def test_parks_within_five_minutes_on_foot(workspace: Maker) -> None:
+    """A street along y = 500, a park on it, homes at (450, 505) and (430, 520); a walk is 360 m at most.
+
+    To a park from x = 800 on it is 5 + 350 m from the one home, 20 + 370 m from the other.
+    """
+    homes = [square(445, 500, 10), square(425, 500, 10, 40)]  # 100 and 400 m2
+    made = {
+        "roads": streets(STREET),
+        "residential": frame(homes),
+        "residents": frame([one.centroid for one in homes], people=[30, 70]),
+    }
+    tables = layer("park") + layer("residential") + layer("roads", 'class_field = "class"')
+    tables += layer("residents", 'amount_field = "people"')
+    for park, reached, straight in (
+        (square(800, 500, 21), 20, 0),  # of 441 m2
+        (square(800, 500, 19), 0, 0),  # too small
+        (square(700, 500, 21), 100, 100),
+        (square(724, 500, 21), 100, 30),  # 274 m and 294 m as the crow flies, 277 is near enough
+    ):
+        ws = qp.open_workspace(workspace(tables, park=frame([park]), **made))
+        assert values(ws, "park_walk_5min", "residential_land")["a"] == pytest.approx(reached, abs=0.05)
+        assert values(ws, "park_walk_5min", "people")["a"] == (30 if reached == 20 else reached)
+        assert values(ws, "park_walk_5min", "people_straight")["a"] == straight
+    plaza = layer("optional", 'class_field = "class"')
+    square_ = frame([square(800, 500, 21)], **{"class": ["广场"]})
+    ws = qp.open_workspace(workspace(tables + plaza, park=frame([square(800, 500, 19)]), optional=square_, **made))
+    assert values(ws, "park_walk_5min", "people")["a"] == 30
 
 
 def test_a_park_beyond_the_border_serves_too(workspace: Maker) -> None:

@@ -82,6 +82,7 @@ LACKING = {
     "facility_walk_coverage": "菜市场",
     "living_circle_15min": "养老",  # nobody mapped any in 2015
     "park_area_per_person": "residents",
+    "park_walk_5min": "residents",
     "projects_by_status": "projects",
     "projects_completed_share": "projects",
     "rail_station_coverage": "residents",
