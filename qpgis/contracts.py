@@ -125,7 +125,7 @@ def _polygons(number: int, rng: np.random.Generator) -> Geometries:
 def _lines(number: int, rng: np.random.Generator) -> Geometries:
     """Streets across the square, in turn to the east and to the north, with a vertex at every crossing."""
     at = np.sort(rng.uniform(10, WIDTH_M - 10, number))
-    along = np.concatenate([[5], at, [WIDTH_M - 5]])  # on the border they might go on
+    along = np.concatenate([[2], at, [WIDTH_M - 2]])  # on the border they might go on
     east = [shapely.linestrings(along, np.full_like(along, y)) for y in at[::2]]
     north = [shapely.linestrings(np.full_like(along, x), along) for x in at[1::2]]
     return np.array([*east, *north], dtype=object)
