@@ -142,7 +142,7 @@ class Access:
         grounds = [self.ground(one) for one in rule.rules]
         if rule.number == 1:
             return np.concatenate(grounds)
-        united = sorted((shapely.union_all(one) for one in grounds), key=shapely.area)
+        united = sorted(map(_united, rule.rules, grounds), key=shapely.area)
         met = [shapely.intersection_all(some) for some in combinations(united, rule.number)]
         parts = shapely.get_parts(met)
         return np.asarray(parts[(shapely.get_dimensions(parts) == AREAL) & ~shapely.is_empty(parts)])
@@ -384,6 +384,11 @@ def _bodies(layer: Layer) -> Pieces:
         rows.append(np.asarray(members)[first])
         bodies.append(whole)
     return np.concatenate(rows), np.concatenate(bodies)
+
+
+def _united(rule: Near | Walk | AtLeast, ground: Geometries) -> shapely.Geometry:
+    """The ground that a rule holds for as one; isochrones don't overlap."""
+    return shapely.multipolygons(ground) if isinstance(rule, Walk) else shapely.union_all(ground)
 
 
 def walked(rule: Rule) -> bool:

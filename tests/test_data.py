@@ -86,6 +86,23 @@ def test_every_indicator_has_a_value_in_every_embedded_zone(embedded: Assessment
     assert {row.grade for row in computed if row.indicator in schematic} == {"schematic"}
 
 
+def test_the_living_circle_of_villages_has_a_value_wherever_there_are_villages() -> None:
+    names = ["people_urban", "people_rural", "people_by_level", "land_rural"]
+    circles = qp.assess(
+        qp.open_workspace(), indicators=["living_circle_15min"], definitions={"living_circle_15min": names}
+    )
+    rows = circles["living_circle_15min"]
+    found = rows.pivot(index="zone_name", columns="definition", values="value").astype(float)
+    without = found.index[found["people_rural"].isna()]
+    assert set(without) == {"盈浦街道"}  # all of it is town
+    villages = found.drop(without)
+    assert villages.notna().all().all()
+    assert (villages["people_by_level"] >= villages[["people_urban", "people_rural"]].min(axis=1)).all()
+    assert (villages["people_by_level"] <= villages[["people_urban", "people_rural"]].max(axis=1)).all()
+    assert 40 < found.loc["青浦区", "people_by_level"] < 90
+    assert villages["people_rural"].std() > 5  # a map of them tells something
+
+
 def test_the_embedded_data_have_no_errors(embedded: Assessment) -> None:
     assert [f for f in embedded.findings if f.severity != "info"] == []
 

@@ -20,7 +20,7 @@ from qpgis.errors import ConfigError, CRSError, LayerError, SourceError, ZoneErr
 from qpgis.landuse import class_words, scheme
 from qpgis.synth import Synthetic, read_calibration, synthesise, write
 from qpgis.synth.calibration import FACILITIES
-from qpgis.synth.fields import Grid, Totals, Warp, Waves
+from qpgis.synth.fields import Grid, Totals, Warp, Waves, spread
 from qpgis.synth.partition import Partition, ragged_ranges
 from qpgis.synth.streets import components
 from qpgis.synth.writing import FORMATS, Format
@@ -289,9 +289,46 @@ def test_people_live_on_residential_parcels(qingpu: Synthetic) -> None:
 def test_facilities_are_as_many_as_the_residents_ask_for(qingpu: Synthetic) -> None:
     people = qingpu.residents["residents"].sum()
     counts = qingpu.facilities["class"].value_counts()
-    for class_, kind in TABLES["generic"]["facilities"].items():
-        assert counts[class_] <= round(kind["per_10k"] * people / 10_000)
-    assert counts["clinic"] == round(1.2 * people / 10_000)
+    for kind in TABLES["generic"]["facilities"].values():
+        mine = qingpu.facilities["name"].str.startswith(kind["name"] + " ")
+        assert mine.sum() <= round(kind["per_10k"] * people / 10_000)
+    assert counts["hospital"] == round(0.08 * people / 10_000)
+
+
+def test_villages_have_their_centres_among_their_people(qingpu: Synthetic) -> None:
+    centres, mine = TABLES["generic"]["centres"]["village"], qingpu.facilities["class"] == "village_centre"
+    on = gpd.sjoin(qingpu.facilities[["name", "geometry"]], qingpu.landuse[["code", "geometry"]], predicate="within")
+    villagers = gpd.sjoin(qingpu.residents, qingpu.landuse[["code", "geometry"]], predicate="within")
+    people = villagers.loc[villagers["code"] == "0702", "residents"].sum()
+    assert 0.5 * people / centres["residents"] < mine.sum() <= round(people / centres["residents"])
+    for class_, offer in centres["offers"].items():
+        here = on[on["name"].str.startswith(offer["name"] + " ")]
+        assert set(here["code"]) == {"0702"}, class_
+        assert len(here) == pytest.approx(offer["share"] * mine.sum(), abs=3 * np.sqrt(mine.sum()) / 2)
+
+
+def test_footpaths_lead_from_homes_through_blocks(qingpu: Synthetic) -> None:
+    plane = qingpu.roads.to_crs(4549)
+    path = (plane["class"] == "path").to_numpy()
+    paths, streets = plane.geometry.to_numpy()[path], plane.geometry.to_numpy()[~path]
+    assert len(paths) > 100
+    assert shapely.length(paths).max() < 351
+    assert shapely.dwithin(paths, shapely.multipoints(qingpu.residents.to_crs(4549).geometry.to_numpy()), 0.01).all()
+    assert not len(shapely.STRtree(streets).query(paths, predicate="crosses")[0])
+    wet = qingpu.landuse[qingpu.landuse["code"].isin(CODES["water"])].to_crs(4549).geometry.to_numpy()
+    way, water = shapely.STRtree(wet).query(paths, predicate="intersects")
+    assert shapely.length(shapely.intersection(paths[way], wet[water])).sum() < 0.1
+
+
+def test_points_are_spread_until_there_is_no_room() -> None:
+    rng = np.random.Generator(np.random.PCG64(0))
+    xy = np.column_stack([np.arange(20.0), np.zeros(20)])
+    kept = spread(xy, np.ones(20), 20, 2.5, rng)
+    assert np.diff(kept).min() > 2.5
+    assert np.abs(xy[:, 0, None] - kept).min(axis=1).max() <= 2.5  # whoever is left out is near one that isn't
+    assert len(spread(xy, np.ones(20), 3, 2.5, rng)) == 3
+    heavy = np.where(np.arange(20) == 7, 1e9, 1.0)
+    assert spread(xy, heavy, 1, 2.5, rng).tolist() == [7]
 
 
 @pytest.fixture(scope="module")
@@ -414,6 +451,9 @@ def test_what_cannot_be_used_is_named(change: dict, error: type[Exception], word
         ("per_10k = 1.2", "per_10k = -1", r"facilities\.clinic\.per_10k: .*greater than or equal to 0"),
         ('hosts = ["0810"', 'hosts = ["0899"', "'0899' isn't a code"),
         ("clinic =", "clinics =", "did you mean 'clinic'"),
+        ('land = "village"', 'land = "villages"', r"centres\.village\.land: .*'town_housing' or 'village'"),
+        ("share = 0.3", "part = 0.3", r"village\.offers\.kindergarten\.part: unknown key; .*share"),
+        ("share = 0.3", "share = 3", r"village\.offers\.kindergarten\.share: .*less than or equal to 1"),
         ("[codes]", "= [codes]", "no valid TOML"),
         ("[form]", '[[totals]]\nid = "t"\nzones = ["a"]\nresidents = 1.5\n[form]', r"totals\.0\.residents: .*not 1.5"),
     ],
@@ -452,6 +492,7 @@ def test_a_calibration_takes_from_its_basis_what_it_has_not() -> None:
 def test_every_figure_of_a_calibration_has_its_standing(name: str) -> None:
     table = TABLES[name]
     tables = [table, *table["areas"], *table.get("totals", []), *([table["form"]] if "form" in table else [])]
+    tables += table.get("centres", {}).values()
     assert all(each["standing"] and each["source"] for each in tables)
 
 

@@ -16,6 +16,8 @@ from qpgis.measures.network import Ints, Network
 
 BESIDE_M = 50.0
 """How far beside a street the ground still belongs to it: about half a block; no source settles it."""
+STRAIGHT_M = 0.001
+"""Vertices this near to a straight street say nothing of it: most were put there for the projection."""
 QUAD_SEGS = 16
 """Corners of a quarter circle; they lie on it, so the polygon lies in the ground that is meant."""
 
@@ -42,8 +44,10 @@ def isochrone(network: Network, sources: Ints, *, limit_m: float, beside_m: floa
     lines = reached_lines(network, sources, limit_m=limit_m - beside_m)
     if not len(lines):
         return lines
-    ways = shapely.get_parts(shapely.line_merge(shapely.multilinestrings(lines)))
-    return np.asarray(shapely.get_parts(shapely.union_all(shapely.buffer(ways, beside_m, quad_segs=QUAD_SEGS))))
+    ways = shapely.simplify(shapely.get_parts(shapely.line_merge(shapely.multilinestrings(lines))), STRAIGHT_M)
+    return np.asarray(
+        shapely.get_parts(shapely.disjoint_subset_union_all(shapely.buffer(ways, beside_m, quad_segs=QUAD_SEGS)))
+    )
 
 
 def reached_lines(network: Network, sources: Ints, *, limit_m: float) -> Geometries:

@@ -79,7 +79,11 @@ class Network:
     @cached_property
     def edges(self) -> Geometries:
         """Each edge as a line of the plane."""
-        return shapely.linestrings(np.stack([self.xy[self.start], self.xy[self.end]], axis=1))
+        return self._lines(np.arange(len(self.start)))
+
+    def _lines(self, edge: Ints) -> Geometries:
+        """Some of the edges as lines."""
+        return shapely.linestrings(np.stack([self.xy[self.start[edge]], self.xy[self.end[edge]]], axis=1))
 
     @cached_property
     def _tree(self) -> shapely.STRtree:
@@ -105,7 +109,7 @@ class Network:
         """The network with edges cut where points lie on them; the cuts are existing nodes."""
         if not len(edge):
             return self
-        share = shapely.line_locate_point(self.edges[edge], points, normalized=True)
+        share = shapely.line_locate_point(self._lines(edge), points, normalized=True)
         order = np.lexsort((share, edge))
         edge, share, node = edge[order], share[order], node[order]
         cut, first, count = np.unique(edge, return_index=True, return_counts=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -67,9 +67,10 @@ FACILITIES = (
     "market",
     "park",
     "bus_stop",
+    "village_centre",
 )
 
-INHERITED = ("form", "codes", "facilities", "town_share")
+INHERITED = ("form", "codes", "facilities", "centres", "town_share")
 """What a calibration takes from its ``basis`` where it has none of its own."""
 
 ROUNDING = 1e-9
@@ -99,6 +100,7 @@ Group = Annotated[str, AfterValidator(_one_of(GROUPS[:-1]))]
 RoadClass = Annotated[str, AfterValidator(_one_of(ROAD_CLASSES))]
 Code = Annotated[str, AfterValidator(_code)]
 Weight = Annotated[Number, Field(gt=0)]
+FacilityClass = Annotated[str, AfterValidator(_one_of(FACILITIES))]
 Mix = Annotated[dict[Code, Weight], Field(min_length=1)]
 
 
@@ -179,6 +181,49 @@ class FacilityKind(_Table):
     floor_m2: Number | None = None
 
 
+class Offer(_Table):
+    """What a centre of a community may offer.
+
+    Attributes
+    ----------
+    share : float
+        Of the centres, those that have it.
+    name : str
+        What each is called, before its number.
+    floor_m2 : float or None
+        The floor area of each; not known by default.
+    """
+
+    share: Share
+    name: Words
+    floor_m2: Number | None = None
+
+
+class Centre(_Table):
+    """What stands together near where the people of a community live.
+
+    Attributes
+    ----------
+    land : str
+        The group of the housing that the community lives on; its centre stands there too.
+    residents : float
+        There is one for so many who live on that land, where they don't come closer than ``apart_m``.
+    apart_m : float
+        How far centres of a kind are from each other at least.
+    offers : mapping
+        Class of facilities to its :class:`Offer`.
+    standing, source : str
+        How well the figures are established, and where they come from.
+    """
+
+    land: Literal["town_housing", "village"]
+    residents: Weight
+    apart_m: Number
+    offers: Annotated[dict[FacilityClass, Offer], Field(min_length=1)]
+    standing: Words
+    source: Words
+
+
 class Form(_Table):
     """How the land looks where no sum decides it; lengths in m, areas in m2, shares 0 to 1.
 
@@ -204,6 +249,9 @@ class Form(_Table):
         Ground of the mean village, least and most.
     field_aspect : float
         Fields are about so many times as long as wide.
+    footpath_m : (float, float)
+        Footpaths lead through blocks, from some homes to others and to junctions: how far these homes are from each
+        other at least, and how long a path is at most; none by default.
     standing, source : str
         How well the figures are established, and where they come from.
     """
@@ -218,6 +266,7 @@ class Form(_Table):
     ponds: Share
     village_m2: tuple[Weight, Weight]
     field_aspect: Weight
+    footpath_m: tuple[Number, Number] = (0, 0)
     standing: Words
     source: Words
 
@@ -239,6 +288,8 @@ class Calibration(_Table):
         Group of classes, or ``group.role``, to codes and their weights.
     facilities : mapping
         Class to its :class:`FacilityKind`.
+    centres : mapping
+        Kinds of :class:`Centre` by name; none by default.
     town_share : float
         Share of the residents who live on town housing, in areas that have it and villages.
     """
@@ -251,7 +302,8 @@ class Calibration(_Table):
     totals: tuple[Total, ...] = ()
     form: Form
     codes: dict[Annotated[str, AfterValidator(_one_of(MIXES))], Mix]
-    facilities: dict[Annotated[str, AfterValidator(_one_of(FACILITIES))], FacilityKind]
+    facilities: dict[FacilityClass, FacilityKind]
+    centres: dict[Words, Centre] = {}
     town_share: Share
 
     @field_validator("codes")
@@ -345,7 +397,14 @@ def _table(source: str | Path) -> tuple[dict[str, Any], str]:
         raise ConfigError(f"no valid TOML: {error}", file=name) from error
 
 
-TABLES: dict[str, type[_Table]] = {"areas": Area, "totals": Total, "facilities": FacilityKind, "form": Form}
+TABLES: dict[str, type[_Table]] = {
+    "areas": Area,
+    "totals": Total,
+    "facilities": FacilityKind,
+    "centres": Centre,
+    "offers": Offer,
+    "form": Form,
+}
 
 
 def _explain(mistake: Any) -> str:
@@ -356,7 +415,7 @@ def _explain(mistake: Any) -> str:
         case "missing":
             return f"{where}missing"
         case "extra_forbidden":
-            table = Calibration if len(path) == 1 else TABLES[path[0]]
+            table = next((TABLES[part] for part in reversed(path[:-1]) if part in TABLES), Calibration)
             return f"{where}unknown key; {did_you_mean(path[-1], table.model_fields)}"
         case "value_error":
             return where + mistake["msg"].removeprefix("Value error, ")

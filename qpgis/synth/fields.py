@@ -223,3 +223,24 @@ class Totals:
         u, v = column - c, row - r
         t = self.table
         return (t[r, c] * (1 - u) + t[r, c + 1] * u) * (1 - v) + (t[r + 1, c] * (1 - u) + t[r + 1, c + 1] * u) * v
+
+
+def draw(weight: Floats, count: int, rng: np.random.Generator) -> Ints:
+    """Up to ``count`` different indices, drawn in proportion to weights (Efraimidis and Spirakis 2006)."""
+    key = np.log(rng.uniform(1e-12, 1, len(weight))) / weight
+    return np.argsort(-key, kind="stable")[:count]
+
+
+def spread(xy: Floats, weight: Floats, wanted: int, apart_m: float, rng: np.random.Generator) -> Ints:
+    """Up to ``wanted`` points, drawn in proportion to weights, none within ``apart_m`` of another."""
+    points = shapely.points(xy)
+    tree = shapely.STRtree(points)
+    free = np.ones(len(xy), dtype=bool)
+    chosen: list[int] = []
+    for n in draw(weight, len(xy), rng):
+        if len(chosen) == wanted:
+            break
+        if free[n]:
+            chosen.append(int(n))
+            free[tree.query(points[n], predicate="dwithin", distance=apart_m)] = False
+    return np.sort(np.array(chosen, dtype=np.int64))

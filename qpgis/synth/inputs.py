@@ -45,6 +45,8 @@ class Stage(IntEnum):
     CODES = 4
     RESIDENTS = 5
     FACILITIES = 6
+    FOOTPATHS = 7
+    CENTRES = 8
 
 
 @dataclass(frozen=True)

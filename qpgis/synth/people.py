@@ -9,9 +9,9 @@ import shapely
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries
-from qpgis.synth.calibration import FACILITIES, GROUPS
+from qpgis.synth.calibration import FACILITIES, GROUPS, Centre, FacilityKind, Offer
 from qpgis.synth.classes import Parcels, areas_of_total
-from qpgis.synth.fields import Flags, Grid, Ints, Totals
+from qpgis.synth.fields import Flags, Grid, Ints, Totals, draw, spread
 from qpgis.synth.inputs import Inputs, Lattice, Stage
 from qpgis.synth.streets import Streets
 
@@ -107,7 +107,7 @@ def _whole_numbers(share: Floats, total: int) -> Ints:
 def equip(
     parcels: Parcels, codes: NDArray[np.object_], residents: Residents, streets: Streets, inputs: Inputs
 ) -> Facilities:
-    """Facilities of every kind, near residents, on the land that suits them."""
+    """Facilities of every kind near residents, on the land that suits them, and those of the communities' centres."""
     rng = inputs.chance(Stage.FACILITIES)
     people = _people(residents, inputs)
     heads = int(residents.count.sum())
@@ -115,6 +115,13 @@ def equip(
     names: list[str] = []
     places: list[Floats] = [np.empty((0, 2))]
     floors: list[float] = []
+
+    def add(class_: str, kind: FacilityKind | Offer, xy: Floats) -> None:
+        places.append(xy)
+        classes.extend([class_] * len(xy))
+        names.extend(f"{kind.name} {n + 1}" for n in range(len(xy)))
+        floors.extend([np.nan if kind.floor_m2 is None else kind.floor_m2] * len(xy))
+
     for class_ in FACILITIES:
         if not (kind := inputs.calibration.facilities.get(class_)):
             continue
@@ -124,10 +131,13 @@ def equip(
             xy = _points_in(parcels.pieces.geometry[chosen], inputs.lattice, rng)
         else:
             xy = _on_streets(streets, wanted, people, inputs.lattice, rng)
-        places.append(xy)
-        classes += [class_] * len(xy)
-        names += [f"{kind.name} {n + 1}" for n in range(len(xy))]
-        floors += [np.nan if kind.floor_m2 is None else kind.floor_m2] * len(xy)
+        add(class_, kind, xy)
+    rng = inputs.chance(Stage.CENTRES)
+    for centre in inputs.calibration.centres.values():
+        at = _centres(centre, parcels, residents, people, rng)
+        for class_, offer in centre.offers.items():
+            chosen = at[rng.uniform(0, 1, len(at)) < offer.share]
+            add(class_, offer, _points_in(parcels.pieces.geometry[chosen], inputs.lattice, rng))
     xy = _apart(np.concatenate(places), inputs.lattice.step)
     return Facilities(np.array(classes, dtype=object), np.array(names, dtype=object), xy, np.array(floors, dtype=float))
 
@@ -175,14 +185,17 @@ def _hosts(
         there = np.flatnonzero(codes == code)
         if len(there) and len(chosen) < wanted:
             weight = _around(parcels.xy[there], people) + 1e-9
-            chosen = np.append(chosen, there[_draw(weight, wanted - len(chosen), rng)])
+            chosen = np.append(chosen, there[draw(weight, wanted - len(chosen), rng)])
     return np.sort(chosen)
 
 
-def _draw(weight: Floats, count: int, rng: np.random.Generator) -> Ints:
-    """Up to ``count`` different indices, drawn in proportion to weights (Efraimidis and Spirakis 2006)."""
-    key = np.log(rng.uniform(1e-12, 1, len(weight))) / weight
-    return np.argsort(-key, kind="stable")[:count]
+def _centres(centre: Centre, parcels: Parcels, residents: Residents, people: Totals, rng: np.random.Generator) -> Ints:
+    """The parcels on which the centres of communities stand, drawn by the residents around them."""
+    mine = parcels.group[residents.parcel] == GROUPS.index(centre.land)
+    homes = residents.parcel[mine]
+    wanted = round(float(residents.count[mine].sum()) / centre.residents)
+    xy = parcels.xy[homes]
+    return homes[spread(xy, _around(xy, people) + 1e-9, wanted, centre.apart_m, rng)]
 
 
 def _points_in(polygons: Geometries, lattice: Lattice, rng: np.random.Generator) -> Floats:

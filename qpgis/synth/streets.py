@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import shapely
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries
 from qpgis.synth.calibration import ROAD_CLASSES
-from qpgis.synth.fields import Ints
-from qpgis.synth.inputs import Inputs
+from qpgis.synth.fields import Flags, Ints, spread
+from qpgis.synth.inputs import Inputs, Stage
 from qpgis.synth.landscape import NEAR_TOWN, Landscape
 from qpgis.synth.layout import Layout
 from qpgis.synth.partition import ragged_ranges
@@ -27,6 +28,8 @@ STUB_M = 160.0
 """Shorter dead ends, left where a street was cut, are dropped."""
 CONNECTING = ("primary", "secondary", "tertiary")
 """Classes that a motorway is joined to where it crosses them, besides given roads."""
+NOT_ON_FOOT = ("motorway", "link")
+"""Classes whose junctions no footpath leads to."""
 RANKS = {name: n for n, name in enumerate(("motorway", "trunk", "link", *CONNECTING))}
 """Main roads first; the others come after them, alike."""
 BACKBONE_WAY_M = np.inf
@@ -369,6 +372,47 @@ def classify(streets: Streets, landscape: Landscape) -> None:
     local = streets.class_ == "local"
     inside = np.minimum(landscape.town(middle) / NEAR_TOWN, landscape.village(middle)) < 1
     streets.class_[local] = np.where(inside[local], "residential", "unclassified")
+
+
+def with_footpaths(streets: Streets, homes: Floats, water: Geometries, inputs: Inputs) -> Streets:
+    """Streets with footpaths through their blocks, from some homes to other homes and junctions nearby.
+
+    They are edges of a Delaunay triangulation, so none crosses another; those that would cross a street or water, leave
+    the zones, or hang together with no street, are left out.
+
+    Parameters
+    ----------
+    streets : Streets
+    homes : array (homes, 2)
+        In units of the lattice, as all else here.
+    water : array of polygons
+    inputs : Inputs
+    """
+    apart_m, longest_m = inputs.calibration.form.footpath_m
+    _, _, junctions = nodes(streets.take(np.flatnonzero(~np.isin(streets.class_, NOT_ON_FOOT))))
+    if not (longest_m and len(homes) and len(junctions)):
+        return streets
+    plane = inputs.lattice.to_plane(homes)
+    homes = homes[spread(plane, np.ones(len(homes)), len(homes), apart_m, inputs.chance(Stage.FOOTPATHS))]
+    ends = shapely.multipoints(np.concatenate([homes, junctions]))
+    lines = shapely.get_parts(shapely.delaunay_triangles(ends, only_edges=True))
+    lines = lines[_metres(lines, inputs) <= longest_m]
+    outline = shapely.union_all(inputs.zones)
+    shapely.prepare(outline)
+    free = ~_met(lines, streets.lines, "crosses") & ~_met(lines, water, "intersects") & shapely.covers(outline, lines)
+    lines = lines[free & _met(lines, shapely.points(homes), "touches")]
+    paths = Streets(lines, np.zeros(len(lines)), np.full(len(lines), -1), np.full(len(lines), "path", dtype=object))
+    both = streets.add(_in_order(paths))
+    a, b, xy = nodes(both)
+    part = components(a, b, len(xy))[a]
+    return both.take(np.flatnonzero(np.isin(part, part[: len(streets)])))
+
+
+def _met(lines: Geometries, others: Geometries, predicate: Literal["crosses", "intersects", "touches"]) -> Flags:
+    """Which lines stand in a relation to any of some others."""
+    met = np.zeros(len(lines), dtype=bool)
+    met[shapely.STRtree(others).query(lines, predicate=predicate)[0]] = True
+    return met
 
 
 def _with_motorway(streets: Streets, motorway: Streets, inputs: Inputs) -> Streets:

@@ -14,7 +14,7 @@ from qpgis.crs import LONLAT, Geometries
 from qpgis.errors import ConfigError
 from qpgis.provenance import Grade
 from qpgis.synth import classes
-from qpgis.synth.calibration import Calibration
+from qpgis.synth.calibration import GROUPS, Calibration
 from qpgis.synth.fields import Warp
 from qpgis.synth.inputs import Inputs, Stage, check_numbers, gather
 from qpgis.synth.landscape import Landscape
@@ -22,7 +22,7 @@ from qpgis.synth.layout import Layout, lay_parcels, lay_roads, place_villages, p
 from qpgis.synth.overlay import overlay
 from qpgis.synth.partition import Kind
 from qpgis.synth.people import Facilities, Residents, equip, settle
-from qpgis.synth.streets import Streets, network
+from qpgis.synth.streets import Streets, network, with_footpaths
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -155,8 +155,9 @@ def synthesise(
     measured = classes.Parcels.of(overlay(layout.partition, inputs), layout, landscape)
     targets = classes.classify(measured, landscape)
     codes = classes.codes(measured, landscape)
-    streets = network(layout, landscape)
     residents = settle(measured, inputs)
+    water = measured.pieces.geometry[measured.group == GROUPS.index("water")]
+    streets = with_footpaths(network(layout, landscape), residents.xy, water, inputs)
     facilities = equip(measured, codes, residents, streets, inputs)
     order, landuse = _landuse_frame(measured, codes, inputs)
     return Synthetic(
