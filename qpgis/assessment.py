@@ -12,7 +12,7 @@ import shapely
 
 from qpgis.amounts import Amount, Outcome, outcome
 from qpgis.area import ZoneSet
-from qpgis.catalogue import Lang, listed, text
+from qpgis.catalogue import Lang, keys, listed, text, unit_text
 from qpgis.classified import Classified, Interval
 from qpgis.crs import LONLAT, Floats
 from qpgis.engine import Engine
@@ -211,8 +211,17 @@ class Assessment:
         """What planners call an indicator."""
         if indicator in self.workspace.indicators:
             return self.workspace.indicators[indicator].title(self.lang)
-        named = [t for plan in self.workspace.plans for t in plan.targets if t.indicator == indicator]
-        return (named[0].name if self.lang == "zh" else named[0].name_en) if named else indicator
+        targets = (t for plan in self.workspace.plans for t in plan.targets if t.indicator == indicator)
+        names = (target.name if self.lang == "zh" else target.name_en for target in targets)
+        return next(filter(None, names), indicator)
+
+    def layer_title(self, id_: str) -> str:
+        """What planners call a layer, a reference layer or another file of the workspace; else the id."""
+        for key in (f"layer_{id_}", f"input_{id_}"):
+            if key in keys():
+                return text(key, self.lang)
+        named = {one.id: one.name(self.lang) for one in self.workspace.references}
+        return named.get(id_.removeprefix("reference."), id_)
 
     def definition_text(self, row: Row) -> str:
         """What a row's definition divides by what."""
@@ -472,7 +481,11 @@ class _Run:
         words = {"name": one.indicator.title(self.lang), "definition": one.definition.name}
         if part.value is None:
             return text("note_composite_lacks", self.lang, **words, reason=part.note)
-        words |= {"value": f"{part.value:.4g}", "unit": one.indicator.unit, "weight": f"{one.weight:.4g}"}
+        words |= {
+            "value": f"{part.value:.4g}",
+            "unit": unit_text(one.indicator.unit, self.lang),
+            "weight": f"{one.weight:.4g}",
+        }
         said = text("note_composite_part", self.lang, **words, score=f"{one.score(part.value):.4g}")
         return f"{said} ({part.note})" if part.note else said
 
@@ -601,7 +614,9 @@ class _Run:
         """The row of one zone with its value, or with the reason why it has none."""
         if survey.surveyed <= 1 - _SURVEYED_WHOLLY:
             names = [text(f"layer_{layer.kind}", self.lang) for layer in layers if survey.outside(layer)]
-            return self._missing(row, text("note_outside_extent", self.lang, layers=", ".join(dict.fromkeys(names))))
+            return self._missing(
+                row, text("note_outside_extent", self.lang, layers=listed(dict.fromkeys(names), self.lang))
+            )
         if found.value is None:
             return self._missing(row, text(found.reason, self.lang))
         row = replace(row, value=found.value, numerator=found.numerator, denominator=found.denominator)
@@ -628,7 +643,7 @@ class _Run:
         """The row with the confidence interval of its adjusted value, which the value itself may lie outside of."""
         sample = classified.sample
         words = {"adjusted": f"{found.adjusted:.4g}", "low": f"{found.low:.4g}", "high": f"{found.high:.4g}"}
-        words |= {"unit": row.unit, "share": f"{sample.confidence:.0%}", "file": sample.file}
+        words |= {"unit": unit_text(row.unit, self.lang), "share": f"{sample.confidence:.0%}", "file": sample.file}
         note = text("note_sampled", self.lang, **words, count=int(sample.matrix.counts.sum()))
         return replace(row, low=found.low, high=found.high, note=joined(row.note, note))
 

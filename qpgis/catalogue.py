@@ -94,6 +94,24 @@ def text(key: str, lang: Lang = "zh", /, **values: object) -> str:
     return words.format(**values) if values else words
 
 
+def unit_text(unit: str, lang: Lang) -> str:
+    """A unit as planners read it; one that has no words as it is printed.
+
+    >>> unit_text("1e8 CNY", "zh"), unit_text("km/km2", "zh"), unit_text("%", "en")
+    ('亿元', 'km/km²', '%')
+    """
+    return text(f"unit_{unit}", lang) if f"unit_{unit}" in keys() else pretty_unit(unit)
+
+
+def pretty_unit(unit: str) -> str:
+    """A unit as it is printed.
+
+    >>> pretty_unit("km/km2"), pretty_unit("m2"), pretty_unit("%")
+    ('km/km²', 'm²', '%')
+    """
+    return re.sub(r"(?<=m)2\b", "²", re.sub(r"(?<=m)3\b", "³", unit))
+
+
 def listed(names: Iterable[str], lang: Lang) -> str:
     """Names one after the other, as a language separates them.
 

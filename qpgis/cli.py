@@ -207,7 +207,8 @@ def _add_list(commands: Any) -> None:
     topics = ("indicators", "layers", "plans", "schemes", "crosswalks", "styles")
     parser.add_argument("topic", nargs="?", choices=topics, default="indicators")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="with the indicators that this workspace adds")
-    parser.add_argument("--long", action="store_true", help="of indicators: formula, layers, settings, sources too")
+    said = "of indicators: formula, layers, settings, sources too; of layers: the words for classes, who reads them"
+    parser.add_argument("--long", action="store_true", help=said)
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
     parser.add_argument("--json", action="store_true", help="print as JSON")
 
@@ -442,11 +443,12 @@ def _map(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     if options.long:
-        from qpgis.report.definitions import definition_lines
+        from qpgis.report.definitions import definition_lines, layer_lines
 
-        if options.topic != "indicators" or options.json:
-            raise ConfigError("--long goes with indicators, and without --json")
-        _print(definition_lines(_indicators(options.workspace), options.lang))
+        pages = {"indicators": definition_lines, "layers": layer_lines}
+        if options.topic not in pages or options.json:
+            raise ConfigError("--long goes with indicators or layers, and without --json")
+        _print(pages[options.topic](_indicators(options.workspace), options.lang))
         return GOOD
     rows = _topic(options.topic, options.lang, options.workspace)
     if options.json:

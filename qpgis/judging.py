@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from types import MappingProxyType
 
-from qpgis.catalogue import Lang, listed, text
+from qpgis.catalogue import Lang, listed, text, unit_text
 from qpgis.errors import did_you_mean
 from qpgis.findings import Findings, Severity
 from qpgis.periods import year_of
@@ -20,6 +20,7 @@ from qpgis.plans import (
     attainment,
     baseline_of,
     elapsed,
+    has_way,
     judge,
     progress,
 )
@@ -175,7 +176,7 @@ class Judging:
         found = values.get((row.indicator, row.definition, around)) if around else None
         if found is None or found.value is None or _is_total(found):
             return words, ""
-        number = {"zone": found.zone.name, "value": f"{found.value:.6g}", "unit": found.unit}
+        number = {"zone": found.zone.name, "value": f"{found.value:.6g}", "unit": unit_text(found.unit, self.lang)}
         return replace(words, operator=side, value=found.value), text("note_target_of_zone", self.lang, **number)
 
     def _around(self, zone: str, level: str) -> str:
@@ -210,7 +211,7 @@ class Judging:
         if target.kind == "stock" and baseline is None and reached is not None:
             yield text("note_attainment", self.lang, share=f"{reached:.1%}")
         if target.kind == "stock" and baseline is not None:
-            if baseline.value == target.value:
+            if not has_way(target, baseline):
                 yield text("note_no_way", self.lang)
             if target.base_year not in (None, baseline.year):
                 yield text("note_baseline_year", self.lang, year=baseline.year, base=target.base_year)

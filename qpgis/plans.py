@@ -220,13 +220,13 @@ def read_plan(name: str, *, folder: Path | None = None) -> Plan:
     try:
         table = parsed_toml(text)
         head = table["plan"]
-        targets = tuple(_target(row, head) for row in table["targets"])
+        targets = tuple(_target(row, head, n) for n, row in enumerate(table["targets"], 1))
         words = {key: head[key] for key in ("id", "title", "document", "scope", "scope_name")}
         told = {"short": head.get("short", ""), "base_year": head.get("base_year")}
         baselines = by_key(_baseline(row, head) for row in table.get("baselines", ()))
         plan = Plan(**words, **told, target_year=head["target_year"], targets=targets, baselines=baselines)
     except KeyError as error:
-        raise ConfigError(f"plan {name!r}: {error!s} is missing") from error
+        raise ConfigError(f"plan {name!r}: {error.args[0]} is missing") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"plan {name!r} isn't written as a plan is: {error}") from error
     mistakes = [f"target {t.number or t.indicator} {m}" for t in targets for m in target_mistakes(t)]
@@ -242,22 +242,28 @@ def _plan_text(path: Path) -> str:
         raise ConfigError(f"plan {path.name}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
 
 
-def _target(row: Mapping[str, Any], head: Mapping[str, Any]) -> Target:
-    copied = (
-        *("indicator", "operator", "property", "kind", "direction", "operator_inferred"),
-        *("name", "name_en", "unit", "domain"),
-    )
+_PRINTED = ("property", "operator_inferred", "name", "name_en", "unit", "unit_text", "domain", "number")
+"""Keys of a target that hold what a plan prints, by the same names; a plan that prints none leaves them out."""
+
+
+def _target(row: Mapping[str, Any], head: Mapping[str, Any], n: int) -> Target:
+    for key in ("indicator", "operator", *(() if "value" in row else ("target_text",))):
+        if key not in row:
+            raise KeyError(f"'{key}' of target {n} ({row.get('indicator') or row.get('name') or '?'})")
     clause = row.get("clause") or head.get("table", "")
+    sign = operator_of(row["operator"])
     return Target(
-        **{key: row[key] for key in copied},
-        number=row.get("number", 0) if "clause" in row else row["number"],
+        **{key: row[key] for key in _PRINTED if key in row},
+        indicator=row["indicator"],
+        operator=sign,
+        kind=row.get("kind") or usual_kind(sign),
+        direction=row.get("direction") or usual_direction(sign),
         zone=row.get("zone", head["scope"]),
-        text=row["target_text"],
+        text=row.get("target_text") or str(row["value"]),
         value=row.get("value"),
         year=row.get("year", head["target_year"]),
         document=f"{head['document']} {clause}".strip(),
         spatial=row.get("spatial", "no") != "no",
-        unit_text=row.get("unit_text", ""),
         plan=head["id"],
         clause=clause,
         base_year=row.get("base_year", head.get("base_year")),
@@ -266,7 +272,7 @@ def _target(row: Mapping[str, Any], head: Mapping[str, Any]) -> Target:
 
 def _baseline(row: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[tuple[str, str], Baseline]:
     key = (row["indicator"], row.get("zone", head["scope"]))
-    return key, Baseline(float(row["value"]), row["year"], f"{head['document']} {row['clause']}")
+    return key, Baseline(float(row["value"]), row["year"], f"{head['document']} {row.get('clause', '')}".strip())
 
 
 def by_key(found: Iterable[tuple[tuple[str, str], Baseline]]) -> Baselines:
@@ -283,9 +289,40 @@ WORD_OPERATORS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 """Operators of targets that are words: which side of the missing number is good, and the level of the zone around the
 target's own whose value of the same run is that number; without a level somebody must supply it."""
+SIGNS: Mapping[str, str] = MappingProxyType(
+    {
+        "≥": "ge",
+        ">=": "ge",
+        ">": "gt",
+        "≤": "le",
+        "<=": "le",
+        "<": "lt",
+        "≈": "about",
+        "左右": "about",
+        "累计左右": "about_cumulative",
+    }
+)
+"""How planners write an operator."""
 KINDS = ("stock", "cumulative", "growth", "floor", "qualitative")
 DIRECTIONS = ("up", "down")
 _SIDES = {"ge": "up", "gt": "up", "le": "down", "lt": "down"}
+
+
+def operator_of(written: str) -> str:
+    """An operator's id from its id or from the sign that planners write."""
+    return SIGNS.get(written, written)
+
+
+def usual_kind(operator: str) -> str:
+    """The kind of a target that doesn't say it, by its operator."""
+    if operator in WORD_OPERATORS:
+        return "qualitative"
+    return "cumulative" if operator == "about_cumulative" else "stock"
+
+
+def usual_direction(operator: str) -> str:
+    """Which way is better for a target that doesn't say it, by its operator."""
+    return "down" if operator in ("le", "lt", "le_user") else "up"
 
 
 def target_mistakes(target: Target) -> Iterator[str]:
@@ -339,7 +376,7 @@ def judge(
     if year >= target.year or target.kind == "floor":
         return Status.BREACHED
     start = _start(target, baseline)
-    if start is None or not start.year <= year or start.year >= target.year or target.kind == "growth":
+    if start is None or not start.year <= year < target.year or target.kind == "growth" or not has_way(target, start):
         return Status.UNMET
     way = target.value - start.value
     due = start.value + way * (year - start.year) / (target.year - start.year)
@@ -354,6 +391,13 @@ def _start(target: Target, baseline: Baseline | None) -> Baseline | None:
         return baseline
     year = baseline.year if target.base_year is None and baseline is not None else target.base_year
     return None if year is None else Baseline(0.0, year, "")
+
+
+def has_way(target: Target, start: Baseline) -> bool:
+    """Whether there is any way to go from where a target begins: a ceiling above today's value is nothing to get to."""
+    if target.value is None:
+        return False
+    return target.value > start.value if target.direction == "up" else target.value < start.value
 
 
 def elapsed(target: Target | None, year: int, baseline: Baseline | None) -> float | None:
@@ -382,9 +426,9 @@ def baseline_of(target: Target | None, baselines: tuple[Baseline, ...]) -> Basel
 def progress(target: Target | None, value: float | None, baseline: Baseline | None) -> float | None:
     """How much of the way to the target is done, by the target's kind; ``None`` where that can't be said.
 
-    stock (存量型): ``(value - baseline) / (target - baseline)``; cumulative (累计型): ``value / target``; floor
-    (底线型): the margin to the limit, ``(value - target) / |target|``, negative once it is crossed; growth and words
-    have none.
+    stock (存量型): ``(value - baseline) / (target - baseline)``, unless the baseline was as good as the target already;
+    cumulative (累计型): ``value / target``; floor (底线型): the margin to the limit, ``(value - target) / |target|``,
+    negative once it is crossed; growth and words have none.
     """
     if value is None or target is None or target.value is None:
         return None
@@ -394,7 +438,7 @@ def progress(target: Target | None, value: float | None, baseline: Baseline | No
     if target.kind == "floor":
         margin = value - goal if target.direction == "up" else goal - value
         return margin / abs(goal) if goal else None
-    if target.kind == "stock" and baseline is not None and goal != baseline.value:
+    if target.kind == "stock" and baseline is not None and has_way(target, baseline):
         return (value - baseline.value) / (goal - baseline.value)
     return None
 

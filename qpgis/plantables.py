@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qpgis.catalogue import Lang, listed, text
+from qpgis.catalogue import Lang, listed, text, unit_text
 from qpgis.plans import JUDGED, Light, Plan, Target, Thresholds
-from qpgis.rows import Judgement, Row, zones_of
+from qpgis.rows import Judgement, Row, status_text, zones_of
 from qpgis.workspace import Workspace
 
 PLAN_COLUMNS = (
@@ -104,12 +104,17 @@ class _Tables:
             "number": target.number or None,
             "domain": target.domain,
             "indicator": printed or self.title_of(target.indicator),
-            "unit": target.unit_text or target.unit,
+            "unit": target.unit_text or unit_text(target.unit or self._unit(target), self.lang),
             "property": target.property,
             "target": target.text,
             "target_year": target.year,
             "clause": target.clause,
         }
+
+    def _unit(self, target: Target) -> str:
+        """The unit of the target's indicator, for a document that names none."""
+        indicator = self.workspace.indicators.get(target.indicator)
+        return indicator.unit if indicator else ""
 
     def _said(self, row: Row, judgement: Judgement) -> dict[str, object]:
         """What this run says."""
@@ -121,7 +126,7 @@ class _Tables:
             "value_period": (row.period or self.workspace.period) if row.value is not None else None,
             "progress": judgement.progress,
             "elapsed": judgement.elapsed,
-            "status": text(f"status_{judgement.status}", self.lang),
+            "status": status_text(judgement.status, judgement.target, self.lang),
             "light": str(judgement.light) if judgement.light else None,
             "definition": row.definition,
             "grade": text(f"grade_{row.grade}", self.lang) if row.grade else None,

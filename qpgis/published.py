@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from qpgis.catalogue import Lang, text
+from qpgis.catalogue import Lang, text, unit_text
 from qpgis.findings import Findings, Severity
 from qpgis.periods import last_day
 from qpgis.plans import Baseline, Target
@@ -105,7 +105,9 @@ class Published:
             yield text("note_not_compared", self.lang, definition=ours.definition)
         elif ours is not None and ours.value is not None:
             difference = {"difference": f"{ours.value - statistic.value:+.6g}", "ours": f"{ours.value:.6g}"}
-            words = {**difference, "unit": ours.unit, "definition": ours.definition}
+            unit = unit_text(ours.unit, self.lang)
+            gap = text("unit_points", self.lang) if ours.unit == "%" else unit
+            words = {**difference, "unit": unit, "gap": gap, "definition": ours.definition}
             yield text("note_difference", self.lang, **words)
 
     def _missing(self, blank: Row, targets: Iterable[Target]) -> Row:

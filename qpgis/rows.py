@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qpgis.amounts import Amount
+from qpgis.catalogue import Lang, text
 from qpgis.plans import Baseline, Light, Status, Target
 from qpgis.provenance import Grade
 from qpgis.workspace import Workspace
@@ -183,6 +184,12 @@ def zones_of(workspace: Workspace) -> list[Zone]:
     return sorted(zones, key=lambda zone: (area.levels.index(zone.level), zone.id))
 
 
+def status_text(status: Status, target: Target | None, lang: Lang) -> str:
+    """A status in words; a target without a number is told from none."""
+    worded = status is Status.NO_TARGET and target is not None
+    return text("status_words_only" if worded else f"status_{status}", lang)
+
+
 def joined(*notes: str) -> str:
-    """Notes as one, without the empty ones."""
-    return "; ".join(note for note in notes if note)
+    """Notes as one, each once, without the empty ones."""
+    return "; ".join(dict.fromkeys(note for note in notes if note))

@@ -13,6 +13,7 @@ from shapely import LineString
 
 from qpgis.cli import main
 from qpgis.indicators import registry
+from qpgis.layers import LAYERS
 from tests.conftest import SHARED_DATA, Maker, four_towns, frame, layer, square
 
 OUTPUTS = {"map.html", "indicators.csv", "indicators.xlsx", "indicators.gpkg", "findings.csv", "manifest.json"}
@@ -159,7 +160,18 @@ def test_the_page_about_indicators_is_what_list_prints(capsys: pytest.CaptureFix
         assert all(f"| `{definition.name}`" in printed for definition in one.definitions)
     assert main(["list", "--long"]) == 0
     assert "## 社区15分钟生活圈覆盖率" in capsys.readouterr().out
-    assert main(["list", "layers", "--long"]) == 2
+    assert main(["list", "plans", "--long"]) == 2
+
+
+def test_the_page_about_layers_is_what_list_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """`qpgis list layers --long --lang en > docs/layers.md` writes it anew."""
+    assert main(["list", "layers", "--long", "--lang", "en"]) == 0
+    printed = capsys.readouterr().out
+    assert (Path(__file__).resolve().parents[1] / "docs" / "layers.md").read_text("utf-8") == printed
+    about = {part.split("`")[1]: part for part in printed.split("\n## ")[1:]}
+    assert set(about) == set(LAYERS)
+    for one in registry().values():
+        assert all(f"`{one.id}`" in about[kind] for kind in one.layers)
 
 
 def test_run_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -535,6 +535,7 @@ def test_the_examples_of_the_page_run(workspace: Maker, capsys: pytest.CaptureFi
     # the disc of 800 m around (300, 500) holds all of the forest's 300-900, whose far corners are 781 m off
     assert values(ws, "green_near_stations", "near_800m")["a"] == pytest.approx(100, rel=1e-3)
     assert 0 < values(ws, "green_near_stations", "near_500m")["a"] < 100
+    assert [one.competes for one in ws.indicators["forest_near_water"].definitions] == [True, False]
     # 100 / 6 of 50 scores 100 / 3 and counts twice; 60 % forest is two thirds of the way from 20 to 80
     assert values(ws, "green_index", "weighted")["a"] == pytest.approx((2 * 100 / 3 + 200 / 3) / 3, rel=1e-3)
 

@@ -18,6 +18,7 @@ from qpgis.errors import ConfigError
 from qpgis.maps.result import scene_of
 from qpgis.plans import Baseline, Light, Status, Target, Thresholds, baseline_of, elapsed, judge, read_plan
 from qpgis.styles import lights as light_colours
+from qpgis.workspace.config import read_config
 from tests.conftest import HEAD, SHARED_DATA, Maker, frame, layer, square
 
 TARGET = Target("x", "zone", "70", "ge", 70.0, 2025, "a document", base_year=2020)
@@ -241,6 +242,20 @@ def test_the_plan_of_the_whole_region_ships_and_is_judged_where_the_region_is(wo
     assert table.loc[1, "status"] == "无法计算"
 
 
+def test_a_plan_needs_to_say_no_more_than_indicator_sign_and_number(workspace: Maker) -> None:
+    head = plan("a", "a")
+    short = '\n[[targets]]\nindicator = "forest_cover"\noperator = "≤"\nvalue = 40\n'
+    words = '\n[[targets]]\nindicator = "trips"\noperator = "user"\ntarget_text = "完成下达目标"\n'
+    base = '\n[[baselines]]\nindicator = "forest_cover"\nyear = 2020\nvalue = 60\n'
+    result = assessed(workspace, plans=(head + short + words + base,), statistics="trips,a,2024,5,official,s,\n")
+    forest, trips = result.plan_table("a").to_dict("records")
+    assert (forest["indicator"], forest["unit"], forest["target"], forest["baseline"]) == ("森林覆盖率", "%", "40", 60)
+    assert forest["progress"] == pytest.approx(0.5, rel=1e-5)  # half of the way from 60 down to 40
+    assert (trips["indicator"], trips["status"]) == ("trips", "目标为文字，未评价")
+    with pytest.raises(ConfigError, match=r"'operator' of target 2 \(trips\) is missing"):
+        assessed(workspace, plans=(head + short + words.replace('operator = "user"\n', ""),))
+
+
 # ---------------------------------------------------------------------------------------------- operators
 
 
@@ -432,6 +447,27 @@ def test_lights_are_words_on_their_colour_in_the_workbook(workspace: Maker, tmp_
     assert "5%" in said
 
 
+def test_the_workbook_has_no_ids_of_units_and_layers(workspace: Maker, tmp_path: Path) -> None:
+    """Town a is half forest, 0.5 km² of 1 km²; its taxes are a statistic."""
+    money = plan("five", "a", 'indicator = "tax"\nname = "税收"\nunit = "1e8 CNY"\nvalue = 9')
+    result = assessed(workspace, plans=(money,), statistics="税收,a,2024,5,official,财政局,\n")
+    assert main(["run", str(tmp_path / "workspace"), "--out", str(tmp_path / "out")]) == 0
+    book = openpyxl.load_workbook(tmp_path / "out" / "indicators.xlsx")
+    tables = {
+        name: pd.DataFrame(rows[1:], columns=rows[0])
+        for name in ("指标值", "指标体系表", "时间序列", "数据来源")
+        for rows in [list(book[name].iter_rows(min_row=3, values_only=True))]
+    }
+    values = tables["指标值"].query("分区 == '甲'").set_index("指标")
+    assert values.loc["森林覆盖率", "分子"] == pytest.approx(0.5, rel=1e-3)
+    assert list(values.loc["森林覆盖率", ["分子单位", "分母单位"]]) == ["km²", "km²"]
+    assert values.loc["税收", "单位"] == tables["时间序列"]["单位"][0] == tables["指标体系表"]["单位"][0] == "亿元"
+    units = {*values["单位"].dropna(), *values["分子单位"].dropna(), *values["分母单位"].dropna()}
+    assert not [unit for unit in units if re.search(r"count|person|people|per_|[km]2|CNY|index", unit)]
+    assert set(tables["数据来源"]["图层"]) == {"工作区说明书", "分区", "林地", "规划", "统计表"}
+    assert [result.layer_title(one) for one in ("roads", "reference.mine")] == ["道路", "reference.mine"]
+
+
 def test_the_manifest_has_the_thresholds(workspace: Maker, tmp_path: Path) -> None:
     manifest = json.loads((run(workspace, tmp_path / "out") / "manifest.json").read_text("utf-8"))
     assert manifest["thresholds"]["lights"]["binding"]["breached"] == "red"
@@ -496,3 +532,19 @@ def test_statistics_fill_what_stands_outside_the_table(workspace: Maker) -> None
     areas = table.loc["新增乡村振兴示范区数"]
     assert (areas["status"], areas["progress"]) == ("按序时推进", 0.8)  # 15 * 4/5 = 12
     assert table.loc["绿色产品认证率", "status"] == "无法计算"
+
+
+# ---------------------------------------------------------------------------------------------- the page about it
+
+
+def test_the_snippets_of_the_page_are_as_qpgis_reads_them(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "indicator_system.md").read_text("utf-8")
+    *parts, plans, own = re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)
+    (tmp_path / "district_2035.toml").write_text(own, "utf-8")
+    (tmp_path / "qpgis.toml").write_text(HEAD.replace("[zones]", f"{plans}[zones]") + "\n".join(parts), "utf-8")
+    config = read_config(tmp_path / "qpgis.toml")
+    assert {"greenways", "sections", "villages", "projects", "jobs", "facilities", "exits"} < set(config.layers)
+    forest, land, park = read_plan(config.plans[1], folder=tmp_path).targets
+    assert (forest.operator, forest.direction, forest.kind, forest.text) == ("ge", "up", "stock", "20")
+    assert (land.operator, land.direction, land.unit_text) == ("le", "down", "平方公里")
+    assert (park.zone, park.year) == ("310118001", 2030)

@@ -44,6 +44,14 @@ def test_less_is_better() -> None:
     assert judge(fewer, 56.1, 2022, BASE, EXACT) is Status.BEHIND
 
 
+def test_a_ceiling_above_the_baseline_is_no_way_to_go() -> None:
+    """From 60 up to at most 70: 75 is over it, and 150 % of no progress."""
+    ceiling = replace(TARGET, operator="le", direction="down")
+    assert judge(ceiling, 65.0, 2022, BASE, EXACT) is Status.MET
+    assert judge(ceiling, 75.0, 2022, BASE, EXACT) is Status.UNMET
+    assert progress(ceiling, 75.0, BASE) is None
+
+
 def test_words_are_no_target() -> None:
     assert judge(replace(TARGET, value=None, operator="user"), 5.0, 2025, None, EXACT) is Status.NO_TARGET
     assert judge(None, 5.0, 2025, None, EXACT) is Status.NO_TARGET

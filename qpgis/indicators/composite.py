@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qpgis.catalogue import Lang, text
+from qpgis.catalogue import Lang, text, unit_text
 from qpgis.indicators.declaration import Declared, Definition, Indicator
 
 WEIGHTED = "weighted"
@@ -40,7 +40,8 @@ class Component:
 
     def text(self, lang: Lang) -> str:
         """What it is, and how it is scored."""
-        words = {"name": self.indicator.title(lang), "definition": self.definition.name, "unit": self.indicator.unit}
+        words = {"name": self.indicator.title(lang), "definition": self.definition.name}
+        words["unit"] = unit_text(self.indicator.unit, lang)
         words |= {key: f"{getattr(self, key):.12g}" for key in ("worst", "best", "weight")}
         return text("composite_part", lang, **words)
 

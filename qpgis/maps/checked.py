@@ -24,7 +24,7 @@ LISTED = 300
 def checked_scene(assessment: Assessment) -> Scene:
     """The scene of an assessment with its findings in place of its values."""
     scene, lang = scene_of(assessment), assessment.lang
-    findings = assessment.findings
+    findings = [replace(one, layer=assessment.layer_title(one.layer)) for one in assessment.findings]
     return replace(
         scene,
         title=text("title_checked", lang, name=assessment.workspace.title, count=len(findings)),

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from qpgis.assessment import Assessment
-from qpgis.catalogue import Lang, keys, text
+from qpgis.catalogue import Lang, keys, text, unit_text
 from qpgis.crs import LONLAT, Plane
 from qpgis.landuse import Scheme, scheme
 from qpgis.layers import SHOW, Layer
 from qpgis.maps import Lamp, Scene, SceneLayer
-from qpgis.maps.thematic import class_breaks, class_labels, pretty_unit
+from qpgis.maps.thematic import class_breaks, class_labels
 from qpgis.plantables import is_judged, light_meanings, threshold_lines
 from qpgis.provenance import Grade, Source, worst
-from qpgis.rows import Row
+from qpgis.rows import Row, status_text
 from qpgis.styles import layer_style, ramp
 from qpgis.workspace import Workspace
 from qpgis.workspace.reference import Reference
@@ -81,7 +81,7 @@ def _value(assessment: Assessment, row: Row) -> dict[str, object]:
         "unit": unit_text(row.unit, lang),
         "theme": assessment.workspace.indicators[row.indicator].theme,
         "status": str(row.status),
-        "status_text": text(f"status_{row.status}", lang),
+        "status_text": status_text(row.status, row.target, lang),
         "light": str(row.light or ""),
         "target_text": row.target.text if row.target else "",
         "grade": str(row.grade or ""),
@@ -95,11 +95,6 @@ def value_text(row: Row, lang: Lang) -> str:
     if row.value is None:
         return ""
     return f"{row.value:.{_decimals(row)}f} {unit_text(row.unit, lang)}".rstrip()
-
-
-def unit_text(unit: str, lang: Lang) -> str:
-    """A unit as planners read it."""
-    return text(f"unit_{unit}", lang) if f"unit_{unit}" in keys() else pretty_unit(unit)
 
 
 def _decimals(row: Row) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import html as html_escapes
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,7 +24,7 @@ from branca.element import Figure, MacroElement
 from folium.template import Template
 
 from qpgis import styles
-from qpgis.catalogue import Lang, keys, text
+from qpgis.catalogue import Lang, keys, pretty_unit, text
 from qpgis.errors import CRSError, ZoneError
 from qpgis.landuse import plan_status_of
 from qpgis.layers import SHOW
@@ -563,15 +562,6 @@ def class_labels(breaks: Sequence[Decimal], lang: Lang) -> list[str]:
 
 def _number(value: Decimal) -> str:
     return format(value.normalize(), ",f").replace("-", "\N{MINUS SIGN}")
-
-
-def pretty_unit(unit: str) -> str:
-    """A unit as it is printed.
-
-    >>> pretty_unit("km/km2"), pretty_unit("m2"), pretty_unit("%")
-    ('km/km²', 'm²', '%')
-    """
-    return re.sub(r"(?<=m)2\b", "²", re.sub(r"(?<=m)3\b", "³", unit))
 
 
 # ---- display copies ----

@@ -5,22 +5,24 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import shapely
 
+from qpgis.amounts import Amount
 from qpgis.assessment import Assessment
-from qpgis.catalogue import keys, text
+from qpgis.catalogue import Lang, keys, text, unit_text
 from qpgis.crs import LONLAT
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
+from qpgis.findings import Finding
 from qpgis.landuse import scheme
 from qpgis.layers import SHOW
 from qpgis.plantables import PLAN_COLUMNS, threshold_lines
 from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, worst
 from qpgis.quality.areas import TOTAL, WITHOUT_CODE
-from qpgis.rows import CSV_COLUMNS, REPORTED, Row, record, zones_of
+from qpgis.rows import CSV_COLUMNS, REPORTED, Row, record, status_text, zones_of
 from qpgis.styles import lights
 
 if TYPE_CHECKING:
@@ -172,7 +174,8 @@ def _sheets(a: Assessment) -> Iterator[Sheet]:
         "light",
         "definition",
     )
-    columns = (*values, "numerator", "denominator", "grade", "note", "source")
+    amounts = ("numerator", "numerator_unit", "denominator", "denominator_unit")
+    columns = (*values, *amounts, "grade", "note", "source")
     yield _sheet(a, "indicators", columns, (_value_row(a, r) for r in a.rows))
     several = len(a.plan_tables) > 1
     for table in a.plan_tables:
@@ -191,7 +194,7 @@ def _sheets(a: Assessment) -> Iterator[Sheet]:
     definitions = ("indicator", "definition", "definition_text", "standing", "source", "department")
     yield _sheet(a, "definitions", definitions, _definition_rows(a))
     found = ("severity", "rule", "layer", "file", "feature", "location", "content", "message", "action")
-    rows = ([text(f"severity_{f.severity}", a.lang), *astuple(f)[1:]] for f in a.findings)
+    rows = (_finding_row(a, f) for f in a.findings)
     yield _sheet(a, "findings", found, rows)
     sources = ("file", "layer", "grade", "rows", "crs", "source", "licence", "date", "sha256")
     yield _sheet(a, "sources", sources, _source_rows(a))
@@ -204,20 +207,24 @@ def _value_row(a: Assessment, row: Row) -> list[Any]:
         level_text(row.zone.level, a.lang),
         row.period or a.workspace.period,
         _number(row.value),
-        row.unit,
+        unit_text(row.unit, a.lang),
         row.target.text if row.target else None,
         row.target.property if row.target else None,
         row.progress,
         row.judgements[0].elapsed if row.judgements else None,
-        text(f"status_{row.status}", a.lang),
+        status_text(row.status, row.target, a.lang),
         row.light,
         row.definition,
-        row.numerator.shown if row.numerator else None,
-        row.denominator.shown if row.denominator else None,
+        *_amount_cells(row.numerator, a.lang),
+        *_amount_cells(row.denominator, a.lang),
         text(f"grade_{row.grade}", a.lang) if row.grade else None,
         row.note,
         row.source,
     ]
+
+
+def _amount_cells(amount: Amount | None, lang: Lang) -> tuple[float | None, str | None]:
+    return (amount.shown, unit_text(amount.shown_unit, lang)) if amount else (None, None)
 
 
 def _number(value: float | None) -> float | None:
@@ -241,7 +248,9 @@ def _series_rows(a: Assessment) -> Iterator[list[Any]]:
     for point in a.series_records:
         grade, used = point["grade"], text("word_yes", a.lang) if point["used"] else None
         said = text(f"grade_{grade}", a.lang) if grade else None
-        cells = (point["zone_name"], point["period"], point["value"], point["unit"], point["definition"])
+        value, unit = point["value"], unit_text(str(point["unit"]), a.lang)
+        number = _number(value if isinstance(value, float) else None)
+        cells = (point["zone_name"], point["period"], number, unit, point["definition"])
         yield [a.title(str(point["indicator"])), *cells, said, point["source"], used]
 
 
@@ -255,11 +264,15 @@ def _definition_rows(a: Assessment) -> Iterator[list[Any]]:
         yield [None, name, a.definition_text(row), None, None, department]
 
 
+def _finding_row(a: Assessment, finding: Finding) -> list[Any]:
+    said = replace(finding, layer=a.layer_title(finding.layer))
+    return [text(f"severity_{finding.severity}", a.lang), *astuple(said)[1:]]
+
+
 def _source_rows(a: Assessment) -> Iterator[list[Any]]:
     for i in a.workspace.inputs:
-        role = text(f"layer_{i.role}", a.lang) if f"layer_{i.role}" in keys() else i.role
         grade = text(f"grade_{i.grade}", a.lang) if i.grade else None
-        yield [i.name, role, grade, i.rows, i.crs, i.source, i.licence, i.date, i.sha256]
+        yield [i.name, a.layer_title(i.role), grade, i.rows, i.crs, i.source, i.licence, i.date, i.sha256]
 
 
 def _write_sheet(book: Workbook, name: str, content: Sheet, a: Assessment) -> None:

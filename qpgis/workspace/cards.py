@@ -187,6 +187,8 @@ class DefinitionTable(_Table):
         One sentence: what is divided by what.
     source, standing : str
         Who defines it so, and how well that is established.
+    competes : bool
+        False for a part of the indicator or a comparison: no target is held against it.
     numerator, denominator : term or list of terms
         Without a denominator the numerator is the value.
     """
@@ -198,6 +200,7 @@ class DefinitionTable(_Table):
     version: str = "1"
     valid_from: str = ""
     approved_by: str = ""
+    competes: bool = True
     numerator: Terms
     denominator: Terms | None = None
 
@@ -272,7 +275,7 @@ class CardTable(_Table):
         return Indicator(id_, self.unit, self.zh, self.en, self.theme, tuple(self._definitions()), function, file=file)
 
     def _definitions(self) -> Iterator[Definition]:
-        about = ("source", "standing", "version", "valid_from", "approved_by")
+        about = ("source", "standing", "version", "valid_from", "approved_by", "competes")
         for name, one in self.definitions.items():
             yield Definition(name, one.zh, one.en, {"formula": name}, **{key: getattr(one, key) for key in about})
 

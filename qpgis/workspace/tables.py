@@ -7,7 +7,18 @@ from pathlib import Path
 
 from qpgis.errors import ConfigError, did_you_mean
 from qpgis.periods import year_of
-from qpgis.plans import OPERATORS, WORD_OPERATORS, Baseline, Baselines, Target, by_key, target_mistakes
+from qpgis.plans import (
+    OPERATORS,
+    WORD_OPERATORS,
+    Baseline,
+    Baselines,
+    Target,
+    by_key,
+    operator_of,
+    target_mistakes,
+    usual_direction,
+    usual_kind,
+)
 from qpgis.provenance import Grade, grade_words
 from qpgis.sources.csvtable import Row, is_number, named_rows, with_ids
 from qpgis.workspace import Statistic
@@ -74,15 +85,11 @@ def _as_target(row: Row) -> Target:
         year=year_of(row["year"]),
         document=row["document"],
         property=row["property"],
-        kind=row.get("kind") or _KIND_OF.get(row["operator"], "stock"),
-        direction=row.get("direction") or ("down" if row["operator"] in ("le", "lt", "le_user") else "up"),
+        kind=row.get("kind") or usual_kind(row["operator"]),
+        direction=row.get("direction") or usual_direction(row["operator"]),
         base_year=year_of(row["base_year"]) if row.get("base_year") else None,
         clause=row["document"],
     )
-
-
-_KIND_OF = {"about_cumulative": "cumulative", **dict.fromkeys(WORD_OPERATORS, "qualitative")}
-"""The kind of a target whose row doesn't say it, by its operator."""
 
 
 _MAY_BE_EMPTY = {"text", "property"}
@@ -90,24 +97,10 @@ _KEYS = ("indicator", "zone", "period", "year", "department")
 """What makes a row one of its kind: a table that says two things of the same is refused."""
 
 
-_SIGNS = {
-    "≥": "ge",
-    ">=": "ge",
-    ">": "gt",
-    "≤": "le",
-    "<=": "le",
-    "<": "lt",
-    "≈": "about",
-    "左右": "about",
-    "累计左右": "about_cumulative",
-}
-"""How planners write an operator."""
-
-
 def _rows(path: Path, columns: tuple[str, ...], zones: Mapping[str, str]) -> list[Row]:
     """The rows of a CSV file, every cell checked."""
     rows = with_ids(named_rows(path, columns), "zone", zones)
-    rows = [row | {"operator": _SIGNS.get(row.get("operator", ""), row.get("operator", ""))} for row in rows]
+    rows = [row | {"operator": operator_of(row.get("operator", ""))} for row in rows]
     mistakes = [f"line {n}: {m}" for n, row in enumerate(rows, 2) for m in _mistakes(row, columns, zones)]
     first: dict[tuple[str, ...], int] = {}
     for n, row in enumerate(rows, 2):
