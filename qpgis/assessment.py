@@ -425,8 +425,10 @@ class _Run:
         layers = self._layers(indicator)
         absent = [kind for kind in indicator.layers if kind in indicator.optional and kind not in self.workspace.layers]
         empty = {kind: Layer.empty(kind, self.workspace.area.base.source) for kind in absent}
-        read = {layer.kind for layer in indicator({**layers, **empty}, definition).read()} if absent else set()
-        names = listed((text(f"layer_{kind}", self.lang) for kind in absent if kind in read), self.lang)
+        read = indicator({**layers, **empty}, definition).read() if absent else ()
+        there = {name for layer in read for name in layer.frame["class_"].unique()}  # footpaths among the roads
+        lacking = {layer.kind for layer in read} - there
+        names = listed((text(f"layer_{kind}", self.lang) for kind in absent if kind in lacking), self.lang)
         return text("note_without", self.lang, layers=names) if names else ""
 
     def rivals(self, indicator: Indicator, rows: list[Row]) -> list[Row]:

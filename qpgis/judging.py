@@ -158,7 +158,7 @@ class Judging:
         values = [value for value, _, _ in there]
         words = {"low": f"{min(values):.4g}", "high": f"{max(values):.4g}", "count": len(there)}
         if len({status for _, _, status in there}) == 1:
-            return text("note_span", self.lang, **words)
+            return text("note_span", self.lang, **words) if words["low"] != words["high"] else ""
         said = [f"{definition} {text(f'status_{status}', self.lang)}" for _, definition, status in there]
         return text("note_span_flips", self.lang, **words, said=listed(said, self.lang))
 

@@ -106,6 +106,15 @@ def test_each_and_all_and_some_of_the_services(workspace: Maker) -> None:
     assert values(ws, "living_circle_15min", "people_all[minutes=20]")["south"] == pytest.approx(100)
 
 
+def test_paths_among_the_roads_are_no_layer_that_is_lacking(workspace: Maker) -> None:
+    for classes, lacking in ((["residential"], True), (["path"], False)):
+        drawn = {"residents": homes((0, 500, 1)), "roads": streets(STREET, classes=classes)}
+        ws = qp.open_workspace(workspace(TABLES, facilities=services((9, 500, "卫生站")), **drawn))
+        rows = qp.assess(ws, definitions={"living_circle_15min": ["people_medical"]})["living_circle_15min"]
+        assert ("没有步道与小径、机耕路" in rows["note"].iloc[0]) is lacking
+        assert "机耕路" in rows["note"].iloc[0]
+
+
 def test_water_and_motorways_part_homes_from_streets(workspace: Maker) -> None:
     canal = frame([square(0, 540, 2000, 20)], **{"class": ["河流"]})
     tables = TABLES + layer("water", 'class_field = "class"')

@@ -148,6 +148,9 @@ def test_a_status_that_hangs_on_the_definition_says_so(workspace: Maker) -> None
         assert found["value"] == pytest.approx(100 / 9, rel=STRETCH)
         assert ("结论随口径而变：2 种口径的结果在 10 至 11.11 之间" in found["note"]) is flips
         assert ("2 种口径的结果在 10 至 11.11 之间，结论相同" in found["note"]) is not flips
+    dry = {**made, "water": frame([square(1500, 0, 100)], **{"class": ["坑塘水面"]})}  # none in the town
+    found = rows(with_target(workspace, tables, line, **dry), "forest_cover_of_land", "all_water").loc["a"]
+    assert "种口径的结果" not in found["note"]  # both give 10 %
 
 
 def test_no_target_is_held_against_a_part_or_a_comparison(workspace: Maker) -> None:
