@@ -33,7 +33,7 @@ from qpgis.errors import (
 )
 from qpgis.findings import Finding, Findings, Severity, ids_text, ordered
 from qpgis.indicators.composite import Component, Composite
-from qpgis.indicators.declaration import Declared, Definition, Indicator
+from qpgis.indicators.declaration import REPORTED, STATISTICS, Declared, Definition, Indicator
 from qpgis.judging import Judging
 from qpgis.landuse import scheme
 from qpgis.layers import AbsentLayer, Layer
@@ -42,7 +42,7 @@ from qpgis.plans import Light, Status
 from qpgis.plantables import PLAN_COLUMNS, PlanTable, plan_tables
 from qpgis.provenance import Grade, worst
 from qpgis.published import SERIES_COLUMNS, Published, series_records
-from qpgis.rows import CSV_COLUMNS, REPORTED, STATISTICS, Row, Zone, joined, record, zones_of
+from qpgis.rows import CSV_COLUMNS, Row, Zone, joined, record, zones_of
 from qpgis.uncertainty import Bounding, Bounds, inaccurate
 from qpgis.workspace import Workspace
 
@@ -526,7 +526,9 @@ class _Run:
         layers = self._layers(indicator)
         lacking: dict[str, list[str]] = {}
         reason: NotComputable | None = first
-        while reason is not None:
+        named_already: set[str] = set()
+        while reason is not None and reason.layer not in named_already:
+            named_already.add(reason.layer)
             if isinstance(reason, MissingServices):
                 named = (text(f"service_{name}", self.lang) for name in reason.services)
                 yield text("note_missing_services", self.lang, services=listed(named, self.lang))
@@ -540,8 +542,10 @@ class _Run:
             elif isinstance(reason, MissingAmountUnit):
                 words = {"layer": text(f"layer_{reason.layer}", self.lang), "kind": reason.layer, "unit": reason.unit}
                 yield text("note_missing_amount_unit", self.lang, **words)
-            else:
+            elif type(reason) in _LACKS and reason.layer in layers:
                 lacking.setdefault(_LACKS[type(reason)], []).append(reason.layer)
+            else:  # in an own indicator's words
+                yield str(reason)
             layers[reason.layer] = Layer.empty(reason.layer, self.workspace.area.base.source)
             reason = None
             try:

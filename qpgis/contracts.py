@@ -278,7 +278,7 @@ def _repeatable(indicator: Indicator, definition: Definition) -> Iterator[str]:
         yield "two calls make different parts of the same layers"
 
 
-_RANGE = re.compile(r"Range\s+(-?[\d.]*\d)\s+to\s+(-?[\d.]*\d)")
+_RANGE = re.compile(r"Range\s+({0})\s+to\s+({0})".format(r"-?[\d.]*\d(?:e[+-]?\d+)?"))
 
 
 def _in_range(indicator: Indicator, definition: Definition) -> Iterator[str]:

@@ -115,7 +115,7 @@ class Judging:
         if asked.value is None:
             target, resolved = self._in_numbers(asked, row, values)
         year = self._year(row)
-        baseline = baseline_of(target, self.workspace.baselines.get((row.indicator, row.zone.id), ()))
+        baseline = baseline_of(target, self.workspace.baselines.get((row.indicator, row.zone.id), ()), year)
         status = judge(target, row.value, year, baseline, self.workspace.thresholds)
         notes = (*self._notes(target, row.value, year, baseline), self._doubt(row, target, baseline, status))
         return Judgement(
@@ -199,7 +199,7 @@ class Judging:
         elif target.operator_inferred:
             yield text("note_operator_inferred", self.lang)
         if target.operator.startswith("about"):
-            yield text("note_about", self.lang, share=f"{self._about(target):g}%")
+            yield text(f"note_about_{target.direction}", self.lang, share=f"{self._about(target):g}%")
         if target.kind == "growth":
             yield text("note_growth", self.lang)
         if value is not None:
@@ -243,6 +243,11 @@ class Judging:
         for indicator in sorted({s.indicator for s in workspace.statistics} - expected):
             if near := get_close_matches(indicator, expected, n=1, cutoff=ALIKE):
                 self.findings.add(Severity.WARNING, "statistic_unknown", value=indicator, near=near[0])
+        given = {*workspace.indicators, *(s.indicator for s in workspace.statistics)}
+        for indicator in sorted(planned - given):
+            if near := get_close_matches(indicator, workspace.indicators, n=1, cutoff=ALIKE):
+                remedy = did_you_mean(indicator, near)
+                self.findings.add(Severity.WARNING, "target_unknown", value=indicator, remedy=remedy)
         for indicator in sorted(own - known):
             remedy = did_you_mean(indicator, known)
             self.findings.add(Severity.WARNING, "target_unknown", value=indicator, remedy=remedy)

@@ -576,6 +576,10 @@ def _square_kilometres(geometry: Geometries, what: str) -> Floats:
     return np.asarray(shapely.area(geometry) / 1e6)
 
 
+INACCURATE_M = 1e5
+"""A border that may be further off than this isn't known at all."""
+
+
 def _accuracies(table: pd.DataFrame, otherwise: float | None, what: str) -> pd.Series:
     """How far the border of each feature may be off, in metres.
 
@@ -589,7 +593,7 @@ def _accuracies(table: pd.DataFrame, otherwise: float | None, what: str) -> pd.S
     said = table["accuracy"] if "accuracy" in table else pd.Series("", index=table.index)
     found = pd.to_numeric(said.replace("", None), errors="coerce").astype(float)
     found = found.mask(said == "", math.nan if otherwise is None else otherwise)
-    wrong = table[~((found >= 0) & np.isfinite(found))]
+    wrong = table[~((found >= 0) & (found <= INACCURATE_M))]
     if len(wrong):
         raise LayerError(
             f"{what}: accuracy_field has no metres for {len(wrong)} features ({ids_text(wrong['feature_id'])}); "

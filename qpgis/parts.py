@@ -5,7 +5,6 @@ The engine evaluates them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -455,14 +454,18 @@ def walk(
     ------
     MissingLayer
         If the workspace lacks one of the layers.
+    ConfigError
+        If a length is less than nothing, or none at all.
     """
     (present,) = _present((targets,))
+    limit_m, beside_m = metres("limit_m", limit_m), metres("beside_m", beside_m)
+    snap_within_m = metres("snap_within_m", snap_within_m, positive=True)
     return Walk(present, _present(lines), limit_m, snap_within_m, _present(barriers), beside_m)
 
 
 def near(targets: AnyLayer, *, limit_m: float) -> Near:
     """Within a straight line of the nearest target; see :class:`Near`."""
-    return Near(_present((targets,))[0], limit_m)
+    return Near(_present((targets,))[0], metres("limit_m", limit_m))
 
 
 def linked(*, gap_within_m: float, least_m: float | None = None) -> Linked:
@@ -473,7 +476,7 @@ def linked(*, gap_within_m: float, least_m: float | None = None) -> Linked:
     ConfigError
         If a length is less than nothing.
     """
-    return Linked(_metres("gap_within_m", gap_within_m), None if least_m is None else _metres("least_m", least_m))
+    return Linked(metres("gap_within_m", gap_within_m), None if least_m is None else metres("least_m", least_m))
 
 
 def open_shore(
@@ -492,7 +495,7 @@ def open_shore(
     ConfigError
         If a length is less than nothing.
     """
-    within_m, least_m = _metres("within_m", within_m), _metres("least_m", least_m)
+    within_m, least_m = metres("within_m", within_m), metres("least_m", least_m)
     border = Shore(_present((water,))[0])
     return OpenShore(border, _present(paths), _present(grounds), _present(closed), within_m, least_m)
 
@@ -594,7 +597,8 @@ def wide(
 ) -> Wide:
     """Along a corridor that is wide enough; see :class:`Wide`."""
     polygons, lines = (_present((one,))[0] if one is not None else None for one in (built, roads))
-    return Wide(_present(matrix), polygons, lines, min_width_m, road_width_m, offset_m)
+    widths = {"min_width_m": min_width_m, "road_width_m": road_width_m, "offset_m": offset_m}
+    return Wide(_present(matrix), polygons, lines, **{name: metres(name, value) for name, value in widths.items()})
 
 
 def centreline_length(roads: AnyLayer, *, opposite_within_m: float) -> Part:
@@ -602,10 +606,9 @@ def centreline_length(roads: AnyLayer, *, opposite_within_m: float) -> Part:
 
     See :func:`qpgis.measures.centrelines.split_dual_carriageways`.
     """
-    if not 0 < opposite_within_m < math.inf:
-        raise ConfigError(f"opposite_within_m = {opposite_within_m} is no positive number of metres")
-    settings = (("opposite_within_m", opposite_within_m),)
-    return Part("centreline_length", "m", _present((roads,)), settings=settings, context_m=opposite_within_m)
+    within_m = metres("opposite_within_m", opposite_within_m, positive=True)
+    settings = (("opposite_within_m", within_m),)
+    return Part("centreline_length", "m", _present((roads,)), settings=settings, context_m=within_m)
 
 
 def count(points: AnyLayer, *, where: Rule | None = None) -> Part:
@@ -615,12 +618,12 @@ def count(points: AnyLayer, *, where: Rule | None = None) -> Part:
 
 def nodes(lines: AnyLayer, *, which: str = "all", merge_within_m: float) -> Part:
     """Number of junctions, dead ends or both of a network within each zone; see :class:`Nodes`."""
-    return count(lines, where=Nodes(which, _metres("merge_within_m", merge_within_m)))
+    return count(lines, where=Nodes(which, metres("merge_within_m", merge_within_m)))
 
 
 def chains(lines: AnyLayer, *, merge_within_m: float) -> Part:
     """Number of stretches from node to node within each zone, half of each where its ends are."""
-    where = Nodes("all", _metres("merge_within_m", merge_within_m))
+    where = Nodes("all", metres("merge_within_m", merge_within_m))
     return Part("amount", "count", _present((lines,)), where=where)
 
 
@@ -628,7 +631,7 @@ def crossings(lines: tuple[AnyLayer, ...], water: AnyLayer, *, merge_within_m: f
     """Number of places within each zone where a network crosses water; see :class:`Crossings`."""
     first, *others = _present(lines)
     (wet,) = _present((water,))
-    near, depth = _metres("merge_within_m", merge_within_m), _metres("least_depth_m", least_depth_m)
+    near, depth = metres("merge_within_m", merge_within_m), metres("least_depth_m", least_depth_m)
     where = Crossings(wet, tuple(others), near, depth)
     return count(first, where=where)
 
@@ -648,14 +651,25 @@ def shore(water: AnyLayer, *, others: AnyLayer | None = None) -> Part:
 
 def border_ends(lines: AnyLayer, *, others: tuple[AnyLayer, ...], border: str, **settings: float) -> Part:
     """Number of dead ends at a border within each zone; see :class:`BorderEnds`, whose settings it takes."""
-    metres = {name: _metres(name, value) for name, value in settings.items()}
-    return count(lines, where=BorderEnds(_present(others), border, **metres))
+    within = {name: metres(name, value) for name, value in settings.items()}
+    return count(lines, where=BorderEnds(_present(others), border, **within))
 
 
-def _metres(setting: str, value: float) -> float:
-    """A distance, unless it is none."""
-    if not 0 <= value < math.inf:
-        raise ConfigError(f"{setting} = {value} is no number of metres")
+FARTHEST_M = 4e7
+"""Round the Earth: no distance on it is longer."""
+
+
+def metres(setting: str, value: float, *, positive: bool = False) -> float:
+    """The value of a setting that is a distance.
+
+    Raises
+    ------
+    ConfigError
+        If it is no number, less than nothing, or longer than any way on Earth; also if it is 0 and must be positive.
+    """
+    if not (isinstance(value, int | float) and 0 <= value <= FARTHEST_M and (value or not positive)):
+        least = "above" if positive else "from"
+        raise ConfigError(f"{setting} = {value!r} is no number of metres {least} 0 to {FARTHEST_M:.0f}")
     return value
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -219,6 +219,8 @@ def read_plan(name: str, *, folder: Path | None = None) -> Plan:
         raise ConfigError(f"plan {name!r} is neither a file nor shipped; {did_you_mean(name, shipped_plans())}")
     try:
         table = parsed_toml(text)
+        if wrong := [*_form_mistakes(table)]:
+            raise ConfigError(wrong, file=f"plan {name!r}")
         head = table["plan"]
         targets = tuple(_target(row, head, n) for n, row in enumerate(table["targets"], 1))
         words = {key: head[key] for key in ("id", "title", "document", "scope", "scope_name")}
@@ -227,12 +229,60 @@ def read_plan(name: str, *, folder: Path | None = None) -> Plan:
         plan = Plan(**words, **told, target_year=head["target_year"], targets=targets, baselines=baselines)
     except KeyError as error:
         raise ConfigError(f"plan {name!r}: {error.args[0]} is missing") from error
+    except ConfigError:
+        raise
     except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"plan {name!r} isn't written as a plan is: {error}") from error
     mistakes = [f"target {t.number or t.indicator} {m}" for t in targets for m in target_mistakes(t)]
+    asked = [replace(target, number=0) for target in targets]
+    twice = dict.fromkeys(one for one in asked if asked.count(one) > 1)
+    mistakes += [f"{one.indicator} in {one.zone} for {one.year} stands twice; keep one" for one in twice]
     if mistakes:
         raise ConfigError(mistakes, file=f"plan {name!r}")
     return plan
+
+
+_TEXT, _NUMBER, _WHOLE, _YEAR, _FLAG = "text", "number", "whole number", "year", "true or false"
+_KINDS_OF_VALUE: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
+    {
+        _TEXT: lambda v: isinstance(v, str),
+        _NUMBER: lambda v: isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v),
+        _WHOLE: lambda v: isinstance(v, int) and not isinstance(v, bool),
+        _YEAR: lambda v: isinstance(v, int) and 1000 <= v <= 9999,
+        _FLAG: lambda v: isinstance(v, bool),
+    }
+)
+_FORM: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "plan": {
+            **dict.fromkeys(("id", "title", "short", "document", "table", "period"), _TEXT),
+            **dict.fromkeys(("scope", "scope_name", "kinds_source"), _TEXT),
+            **dict.fromkeys(("base_year", "target_year"), _YEAR),
+        },
+        "targets": {
+            **dict.fromkeys(("domain", "indicator", "name", "name_en", "unit", "unit_text", "zone", "clause"), _TEXT),
+            **dict.fromkeys(("property", "target_text", "operator", "kind", "direction", "spatial"), _TEXT),
+            **{"number": _WHOLE, "value": _NUMBER, "operator_inferred": _FLAG},
+            **dict.fromkeys(("year", "base_year"), _YEAR),
+        },
+        "baselines": {"indicator": _TEXT, "zone": _TEXT, "clause": _TEXT, "value": _NUMBER, "year": _YEAR},
+    }
+)
+"""The tables of a plan, their keys, and what each of them holds."""
+
+
+def _form_mistakes(plan: Mapping[str, Any]) -> Iterator[str]:
+    """Keys of a plan that mean nothing, and what isn't of their kind."""
+    yield from (f"unknown key {key!r}; {did_you_mean(key, _FORM)}" for key in plan if key not in _FORM)
+    for table, keys in _FORM.items():
+        rows = [plan[table]] if table == "plan" and table in plan else plan.get(table, [])
+        for n, row in enumerate(rows, 1):
+            at = f"[{table}]" if table == "plan" else f"[[{table}]] no. {n}"
+            for key, value in row.items():
+                if key not in keys:
+                    yield f"{at}: unknown key {key!r}; {did_you_mean(key, keys)}"
+                elif not _KINDS_OF_VALUE[keys[key]](value):
+                    yield f"{at}: {key} = {value!r} is no {keys[key]}"
 
 
 def _plan_text(path: Path) -> str:
@@ -336,11 +386,8 @@ def target_mistakes(target: Target) -> Iterator[str]:
         yield f"operator {target.operator!r} and direction {target.direction!r} contradict each other"
     if target.value is None and target.operator in OPERATORS:
         yield f"operator {target.operator!r} needs a number; targets of words take {', '.join(WORD_OPERATORS)}"
-    if target.value is not None and not (isinstance(target.value, int | float) and math.isfinite(target.value)):
-        yield f"value {target.value!r} is no number"
-    for key, year in (("year", target.year), ("base_year", target.base_year)):
-        if not (isinstance(year, int) or (key == "base_year" and year is None)):
-            yield f"{key} {year!r} is no year"
+    if target.base_year is not None and target.base_year >= target.year:
+        yield f"base_year {target.base_year} isn't before its year {target.year}"
 
 
 def holds(target: Target, value: float, thresholds: Thresholds) -> bool:
@@ -417,10 +464,15 @@ def elapsed(target: Target | None, year: int, baseline: Baseline | None) -> floa
     return min(max((year - base) / (target.year - base), 0.0), 1.0)
 
 
-def baseline_of(target: Target | None, baselines: tuple[Baseline, ...]) -> Baseline | None:
-    """Which of several baselines a target's way begins at: that of its base year, else the earliest."""
-    base = target.base_year if target is not None else None
-    return next((one for one in baselines if one.year == base), next(iter(baselines), None))
+def baseline_of(target: Target | None, baselines: tuple[Baseline, ...], year: int | None = None) -> Baseline | None:
+    """Which of several baselines a target's way begins at: that of its base year, else the earliest.
+
+    What comes after the year of the value, or not before that of the target, begins no way.
+    """
+    if target is None:
+        return next(iter(baselines), None)
+    usable = [one for one in baselines if one.year < target.year and (year is None or one.year <= year)]
+    return next((one for one in usable if one.year == target.base_year), next(iter(usable), None))
 
 
 def progress(target: Target | None, value: float | None, baseline: Baseline | None) -> float | None:
@@ -434,7 +486,7 @@ def progress(target: Target | None, value: float | None, baseline: Baseline | No
         return None
     goal = target.value
     if target.kind == "cumulative":
-        return value / goal if goal else None
+        return value / goal if goal > 0 else None
     if target.kind == "floor":
         margin = value - goal if target.direction == "up" else goal - value
         return margin / abs(goal) if goal else None
@@ -444,8 +496,11 @@ def progress(target: Target | None, value: float | None, baseline: Baseline | No
 
 
 def attainment(target: Target | None, value: float | None) -> float | None:
-    """目标达成率, value over target: what can be said of a stock without a baseline. It is not progress."""
-    if value is None or target is None or not target.value:
+    """目标达成率, value over target: what can be said of a stock without a baseline. It is not progress.
+
+    Of a target that asks for less there is none: what is above it isn't more than done.
+    """
+    if value is None or target is None or not target.value or target.direction == "down":
         return None
     return value / target.value
 

@@ -8,10 +8,11 @@ from datetime import date
 
 from qpgis.catalogue import Lang, text, unit_text
 from qpgis.findings import Findings, Severity
+from qpgis.indicators.declaration import REPORTED, STATISTICS
 from qpgis.periods import last_day
 from qpgis.plans import Baseline, Target
 from qpgis.provenance import Grade
-from qpgis.rows import REPORTED, STATISTICS, Row, joined, zones_of
+from qpgis.rows import Row, joined, zones_of
 from qpgis.workspace import UNDATED, Statistic, Workspace
 
 Key = tuple[str, str]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from qpgis.amounts import Amount
 from qpgis.catalogue import Lang, text
+from qpgis.indicators.declaration import REPORTED, STATISTICS
 from qpgis.plans import Baseline, Light, Status, Target
 from qpgis.provenance import Grade
 from qpgis.workspace import Workspace
@@ -38,11 +39,6 @@ CSV_COLUMNS = (
     "source",
 )
 """The columns of ``indicators.csv``, a promise to the outside."""
-
-STATISTICS = "statistics"
-"""The definition of values from the table of statistics."""
-REPORTED = "reported:"
-"""How the definitions of values that a department publishes begin; its name follows."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 from shapely import LineString
 
 import qpgis as qp
+from qpgis.errors import ConfigError
 from qpgis.indicators import registry
 from tests.conftest import EAST, NORTH, Maker, frame, layer, square
 
@@ -150,6 +151,47 @@ def test_every_indicator_keeps_the_contract(indicator: qp.Result) -> None:
             indicator({kind: AbsentLayer(kind) for kind in indicator.layers}, definition)
     with pytest.raises(ConfigError, match=r"unknown definition 'nonsense'"):
         indicator.definition("nonsense")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        f"{one.id} {one.definitions[0].name}[{setting}="
+        for one in registry().values()
+        for setting, default in one.settings.items()
+        if isinstance(default, float)
+    ],
+)
+def test_no_setting_is_endless(setting: str) -> None:
+    indicator, definition = setting.split()
+    for value in ("nan", "inf", "1e400"):
+        with pytest.raises(ConfigError, match=r"is no number|is no float"):
+            registry()[indicator].definition(f"{definition}{value}]")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "living_circle_15min people_all[snap_within_m=0]",
+        "living_circle_15min people_all_straight[detour=0]",
+        "living_circle_15min area_all[beside_m=-1]",
+        "living_circle_15min people_all[at_least=-1]",
+        "living_circle_15min people_all[speed_m_s=1e300]",
+        "rail_station_coverage people_800m[exits_within_m=-1]",
+        "corridor_full_width net_100m[min_width_m=-1]",
+        "road_density centreline[opposite_within_m=1e300]",
+    ],
+)
+def test_settings_that_nothing_can_be_measured_with(text: str) -> None:
+    name, definition = text.split()
+    with pytest.raises(ConfigError, match=r"is no number of metres|it is 1 or more|0 means all"):
+        registry()[name].definition(definition)
+
+
+def test_a_changed_setting_keeps_every_digit_in_its_name() -> None:
+    park = registry()["park_service_radius"]
+    assert park.definition("residential_land[large_m2=12345678]").name == "residential_land[large_m2=12345678]"
+    assert park.definition("residential_land[small_m2=0.1]").name == "residential_land[small_m2=0.1]"
 
 
 def test_a_forest_of_its_own_beside_parcels(workspace: Maker) -> None:

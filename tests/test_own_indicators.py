@@ -138,6 +138,11 @@ MISTAKES = {
         "other: forest_near_water is called 近水林地占比 / Forest near water too, in indicators.py; choose another",
     ),
     "id": (but("def forest_near_water", "def 近水林地"), "近水林地: the id stands in file columns"),
+    "nan": (but("100.0}", "float('nan')}"), "line 4: forest_near_water: near_100m: limit_m = nan is no number"),
+    "negative": (but("100.0}", "-1.0}"), "line 19: limit_m = -1.0 is no number of metres from 0"),
+    "two_definitions": (but("near_100m", "near_300m"), "line 4: .*several definitions are called 'near_300m'"),
+    "all": (but("near_100m", "all"), "definition 'all': the name has a meaning of its own already"),
+    "bracket": (but("near_100m", "near[limit_m=100]"), "definition 'near.*: write its name in letters, digits"),
 }
 
 
@@ -251,6 +256,7 @@ CARD_MISTAKES = {
         "water: no class 'rivr'; did you mean 'river'",
     ),
     "group": ('{measure = "area", of = "water", classes = {water = "rivers"}}', "'rivers'"),
+    "no_class": ('{measure = "area", of = "water", classes = {water = []}}', "classes of water is empty"),
     "stray_class": (
         '{measure = "area", of = "forest", classes = {water = ["river"]}}',
         "classes of water, which the term doesn't name",
@@ -290,6 +296,53 @@ def test_a_mistake_in_a_card_is_told_with_its_line(workspace: Maker, numerator: 
 def test_a_card_as_a_whole(workspace: Maker, sides: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         qp.open_workspace(carded(workspace, sides))
+
+
+@pytest.mark.parametrize(
+    ("range_", "message"),
+    [
+        ("[100, 0]", "line 6: .*write the least value first"),
+        ("[0, nan]", "line 6: .*finite number"),
+        ("[0, inf]", "line 6: .*finite number"),
+    ],
+)
+def test_a_range_that_is_none(workspace: Maker, range_: str, message: str) -> None:
+    folder = carded(workspace, 'numerator = {measure = "area", of = "forest"}', unit="km2")
+    card = (folder / "card.toml").read_text("utf-8").replace('unit = "km2"', f'unit = "km2"\nrange = {range_}')
+    (folder / "card.toml").write_text(card, "utf-8")
+    with pytest.raises(ConfigError, match=message):
+        qp.open_workspace(folder)
+
+
+def test_ranges_of_any_size_are_tried(workspace: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten square millimetres, and millions of square kilometres: the made woods are neither."""
+    folder = carded(workspace, 'numerator = {measure = "area", of = "forest"}', unit="km2")
+    card = (folder / "card.toml").read_text("utf-8")
+    for range_ in ("[0, 1e-11]", "[2000000, 9000001]"):
+        (folder / "card.toml").write_text(card.replace('"km2"', f'"km2"\nrange = {range_}', 1), "utf-8")
+        assert main(["check", str(folder), "--indicators", "--json"]) == 1
+        assert {one["contract"] for one in json.loads(capsys.readouterr().out)} == {"range"}
+
+
+def test_reasons_of_its_own_are_told(workspace: Maker) -> None:
+    """Whatever an own function says is missing, even if it says so of every layer it gets."""
+    code = NEAR_WATER.replace("    near =", '    raise NotComputable("forest", "the survey was lost")\n    near =')
+    folder = own(workspace, "from qpgis.errors import NotComputable\n" + code)
+    rows = qp.assess(qp.open_workspace(folder), indicators=["forest_near_water"])["forest_near_water"]
+    assert rows["value"].isna().all()
+    assert set(rows["note"]) == {"the survey was lost"}
+
+
+def test_a_setting_that_is_true_or_false(workspace: Maker) -> None:
+    code = NEAR_WATER.replace("limit_m=300.0)", "limit_m=300.0, whole=False)")
+    code = code.replace(
+        "    near =", "    if whole:\n        return Ratio(parts.area(forest), parts.area(forest))\n    near ="
+    )
+    ws = qp.open_workspace(own(workspace, code))
+    assert values(ws, "forest_near_water", "near_300m[whole=true]")["a"] == 100
+    assert values(ws, "forest_near_water", "near_300m[whole=false]")["a"] == pytest.approx(100 / 6, rel=1e-3)
+    with pytest.raises(ConfigError, match="whole = 'no' is no bool"):
+        ws.indicators["forest_near_water"].definition("near_300m[whole=no]")
 
 
 def test_a_card_is_named_as_no_other(workspace: Maker) -> None:

@@ -548,3 +548,15 @@ def test_the_snippets_of_the_page_are_as_qpgis_reads_them(tmp_path: Path) -> Non
     assert (forest.operator, forest.direction, forest.kind, forest.text) == ("ge", "up", "stock", "20")
     assert (land.operator, land.direction, land.unit_text) == ("le", "down", "平方公里")
     assert (park.zone, park.year) == ("310118001", 2030)
+
+
+def test_plans_are_told_apart_by_their_ids(workspace: Maker) -> None:
+    with pytest.raises(ConfigError, match=r"'plan0.toml' and 'plan1.toml' have one id, 'p'"):
+        assessed(workspace, plans=(plan("p", "a", "value = 40"), plan("p", "b", "value = 40")))
+
+
+def test_an_indicator_of_a_plan_that_is_misspelt_is_named(workspace: Maker) -> None:
+    result = assessed(workspace, plans=(plan("p", "a", 'indicator = "forest_covr"'),))
+    (found,) = [one for one in result.findings if one.rule == "target_unknown"]
+    assert found.value == "forest_covr"
+    assert "forest_cover" in found.message

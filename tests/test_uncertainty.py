@@ -9,7 +9,7 @@ import pytest
 from shapely import LineString
 
 import qpgis as qp
-from qpgis.errors import LayerError
+from qpgis.errors import ConfigError, LayerError
 from tests.conftest import Maker, frame, layer, square
 from tests.test_access import at
 
@@ -50,6 +50,14 @@ def test_each_feature_its_own_accuracy(workspace: Maker) -> None:
     assert found.loc["a", "value_low"] == pytest.approx((80 * 80 + 100 * 100) / 1e4, rel=STRETCH)
     assert found.loc["b", "value_low"] == pytest.approx(0.81, rel=STRETCH)  # nothing in its field: as the layer
     assert "±0–10 m" in found.loc["a", "note"]
+
+
+def test_an_accuracy_that_is_none(workspace: Maker) -> None:
+    wood = frame([square(100, 100, 100, 100)], metres=["1e300"])
+    with pytest.raises(LayerError, match="accuracy_field has no metres for 1 features"):
+        qp.open_workspace(workspace(layer("forest", 'accuracy_field = "metres"'), forest=wood))
+    with pytest.raises(ConfigError, match=r"accuracy_m = 1e\+300: .*less than or equal to 100000"):
+        qp.open_workspace(workspace(layer("forest", "accuracy_m = 1e300"), forest=wood))
 
 
 def test_bounds_of_a_group_are_its_own(workspace: Maker) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from qpgis.amounts import RATES, TOTALS, WHOLE_UNITS, Amount, value_of
@@ -18,6 +20,12 @@ from qpgis.parts import AnyLayer, Measure, PerZone, Quotient, Zones
 from qpgis.provenance import Grade, Source
 
 Settings = Mapping[str, Any]
+STATISTICS = "statistics"
+"""The definition of values from the table of statistics."""
+REPORTED = "reported:"
+"""How the definitions of values that a department publishes begin; its name follows."""
+NAME = r"[\w.:-]+"
+"""What a definition may be called; brackets begin changed settings."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +183,7 @@ class Indicator(Declared):
         ConfigError
             If the preset or a setting is unknown, or a value is of the wrong type.
         """
-        match = re.fullmatch(r"\s*([\w.:-]+)\s*(?:\[(.*)\])?\s*", text)
+        match = re.fullmatch(rf"\s*({NAME})\s*(?:\[(.*)\])?\s*", text)
         known = {d.name: d for d in self.definitions}
         if match is None or match[1] not in known:
             raise ConfigError(
@@ -209,6 +217,9 @@ class Indicator(Declared):
         if unknown := sorted(definition.settings.keys() - self.settings.keys()):
             remedy = did_you_mean(unknown[0], self.settings)
             raise ConfigError(f"{self.id}: {definition.name}: no setting {unknown[0]!r}; {remedy}")
+        for name, value in definition.settings.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{self.id}: {definition.name}: {name} = {value} is no number")
         nothing = Source("", Grade.OFFICIAL)
         try:
             made = self({kind: Layer.empty(kind, nothing) for kind in self.layers}, definition)
@@ -233,8 +244,8 @@ class Indicator(Declared):
             raise ConfigError(f"{self.id}: {pair.strip()!r} sets no setting; {did_you_mean(name, self.settings)}")
         default = self.settings[name]
         try:
-            return name, tuple(sorted(value.split("+"))) if isinstance(default, tuple) else type(default)(value)
-        except ValueError as error:
+            return name, _READ[type(default)](value)
+        except (KeyError, ValueError) as error:
             raise ConfigError(f"{self.id}: {name} = {value!r} is no {type(default).__name__}") from error
 
     def __call__(self, layers: Mapping[str, AnyLayer], definition: Definition) -> Measure:
@@ -258,10 +269,24 @@ class Indicator(Declared):
         return made
 
 
+_READ: Mapping[type, Callable[[str], Any]] = MappingProxyType(
+    {
+        str: str,
+        int: int,
+        float: float,
+        bool: {"true": True, "false": False}.__getitem__,
+        tuple: lambda words: tuple(sorted(words.split("+"))),
+    }
+)
+"""How the value of a setting is read, by the type of its default."""
+
+
 def _as_text(value: Any) -> str:
     if isinstance(value, tuple):
         return "+".join(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def indicator(
@@ -286,6 +311,8 @@ def indicator(
             raise ConfigError(f"{declared.id}: unknown unit {unit!r}; {did_you_mean(unit, units)}")
         if not definitions:
             raise ConfigError(f"{declared.id}: no definition; give it at least one")
+        if not (isinstance(definitions, tuple) and all(isinstance(one, Definition) for one in definitions)):
+            raise ConfigError(f"{declared.id}: definitions are a tuple: definitions=(Definition(...), ...)")
         return declared
 
     return declare

@@ -372,7 +372,7 @@ def patch_connectivity(
     chosen = [choose(name, by_name, setting="counted") for name in counted]
     for setting, value, known in (("index", index, ("pc", "iic")), ("over", over, ("habitat", "zone"))):
         choose(value, dict.fromkeys(known), setting=setting)
-    if not (distance_m > 0 and 0 < least_probability < probability < 1):
+    if not (parts.metres("distance_m", distance_m) > 0 and 0 < least_probability < probability < 1):
         raise ConfigError(
             f"distance_m = {distance_m:g} must be above 0, and least_probability = {least_probability:g} less than "
             f"probability = {probability:g}, both between 0 and 1"

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from qpgis import parts
+from qpgis.errors import ConfigError
 from qpgis.indicators.declaration import choose
 from qpgis.parts import AnyLayer, AtLeast, Near, Part, Ratio, Rule, Sum, Walk, Zones
 
@@ -68,6 +69,8 @@ def rule_to(
         By walks, 0: parcels are reached whole, at a point inside. Else so much ground beside the streets is reached.
     """
     if not choose(route, ROUTES, setting="route"):
+        if detour < 1:
+            raise ConfigError(f"detour = {detour:g}: no way is shorter than the straight line; it is 1 or more")
         rules: tuple[Walk | Near, ...] = tuple(parts.near(one, limit_m=limit_m / detour) for one in targets)
     else:
         roads, others, water, snap_within_m = streets

@@ -327,6 +327,6 @@ def facility_walk_coverage(
 
 def _at_least(number: int, *rules: Walk | Near | AtLeast) -> AtLeast:
     """So many of some rules; 0: all of them."""
-    if number > len(rules):
-        raise ConfigError(f"at_least = {number}, but only {len(rules)} services are required")
+    if not 0 <= number <= len(rules):
+        raise ConfigError(f"at_least = {number}, but {len(rules)} services are required; 0 means all of them")
     return AtLeast(number or len(rules), rules)

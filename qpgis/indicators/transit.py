@@ -160,6 +160,7 @@ def rail_station_coverage(
 
 def _entrances(stations: AnyLayer, exits: AnyLayer | None, within_m: float) -> tuple[AnyLayer, ...]:
     """Where stations are entered: at the exits that are near them, and at those that no exit is near."""
+    within_m = parts.metres("exits_within_m", within_m)
     if not isinstance(stations, Layer) or not isinstance(exits, Layer) or not len(exits):
         return (stations,)
     return exits.near(stations, within_m)[0], stations.near(exits, within_m)[1]

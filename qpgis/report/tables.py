@@ -17,12 +17,13 @@ from qpgis.catalogue import Lang, keys, text, unit_text
 from qpgis.crs import LONLAT
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
 from qpgis.findings import Finding
+from qpgis.indicators.declaration import REPORTED
 from qpgis.landuse import scheme
 from qpgis.layers import SHOW
 from qpgis.plantables import PLAN_COLUMNS, threshold_lines
 from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, worst
 from qpgis.quality.areas import TOTAL, WITHOUT_CODE
-from qpgis.rows import CSV_COLUMNS, REPORTED, Row, record, status_text, zones_of
+from qpgis.rows import CSV_COLUMNS, Row, record, status_text, zones_of
 from qpgis.styles import lights
 
 if TYPE_CHECKING:

@@ -58,6 +58,7 @@ def _listed(value: Any) -> Any:
 Kind = Annotated[str, AfterValidator(_known_layer)]
 Kinds = Annotated[list[Kind], BeforeValidator(_listed)]
 Unit = Annotated[str, AfterValidator(_known_unit)]
+Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 
 
 class _Table(BaseModel):
@@ -117,6 +118,8 @@ class TermTable(_Table):
         if unused := sorted(self.classes.keys() - self.layers()):
             raise ValueError(f"classes of {unused[0]}, which the term doesn't name")
         for kind, classes in self.classes.items():
+            if not classes:
+                raise ValueError(f"classes of {kind} is empty; name those that count, or leave it out")
             _chosen(Layer.empty(kind, Source("", Grade.OFFICIAL)), classes)
         return self
 
@@ -253,8 +256,15 @@ class CardTable(_Table):
     en: str
     theme: str
     unit: Unit
-    range: tuple[float, float] | None = None
+    range: tuple[Number, Number] | None = None
     definitions: Annotated[dict[str, DefinitionTable], Field(min_length=1)]
+
+    @field_validator("range")
+    @classmethod
+    def _begins_with_the_least(cls, range_: tuple[float, float] | None) -> tuple[float, float] | None:
+        if range_ is not None and not range_[0] < range_[1]:
+            raise ValueError("write the least value first, then the greatest")
+        return range_
 
     def indicator(self, id_: str, file: str) -> Indicator:
         """The indicator that the card describes; its layers are those that its definitions name."""
@@ -271,7 +281,7 @@ class CardTable(_Table):
         function.__signature__ = signature  # type: ignore[attr-defined]
         function.__doc__ = f"{self.en}.\n\nFormula: ``{by_name[default].formula(self.unit)}``."
         if self.range is not None:
-            function.__doc__ += f" Range {self.range[0]:g} to {self.range[1]:g}."
+            function.__doc__ += f" Range {self.range[0]:.15g} to {self.range[1]:.15g}."
         return Indicator(id_, self.unit, self.zh, self.en, self.theme, tuple(self._definitions()), function, file=file)
 
     def _definitions(self) -> Iterator[Definition]:
@@ -287,9 +297,6 @@ def _known_indicator(id_: str, info: ValidationInfo) -> str:
     if "indicators" in context and id_ not in context["indicators"]:
         raise ValueError(f"unknown indicator; {did_you_mean(id_, context['indicators'])}")
     return id_
-
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class ComponentTable(_Table):
@@ -308,7 +315,7 @@ class ComponentTable(_Table):
     definition: Annotated[str | None, Field(validate_default=True)] = None
     worst: Number
     best: Number
-    weight: Annotated[Number, Field(gt=0)] = 1
+    weight: Annotated[Number, Field(gt=1e-9)] = 1
 
     @field_validator("definition")
     @classmethod

@@ -25,7 +25,7 @@ from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import Declared
 from qpgis.landuse import crosswalk, scheme
-from qpgis.layers import LAYERS
+from qpgis.layers import INACCURATE_M, LAYERS
 from qpgis.periods import last_day
 from qpgis.provenance import Grade
 from qpgis.sources.raster import SUFFIXES as RASTER_SUFFIXES
@@ -310,7 +310,7 @@ class LayerTable(ReadTable):
     deduction_field: str | None = None
     amount_field: str | None = None
     amount_is: Literal["total", "per_km2"] | None = None
-    accuracy_m: Annotated[Finite, Field(ge=0)] | None = None
+    accuracy_m: Annotated[Finite, Field(ge=0, le=INACCURATE_M)] | None = None
     accuracy_field: str | None = None
     observed_field: str | None = None
     amount_unit: Literal["people", "jobs", "m2", "beds"] | None = None

@@ -300,12 +300,17 @@ def _all_baselines(own: Baselines, plans: tuple[Plan, ...]) -> Baselines:
 
 
 def _read_plans(config: Config, reader: Reader) -> Iterator[Plan]:
+    read: dict[str, str] = {}
     for name in config.plans:
         path = reader.folder / name
         if path.is_file():
             shown = _display_name(name)
             reader.inputs[shown, "plan"] = InputFile(shown, "plan", sha256_of(path), 0, None)
-        yield read_plan(name, folder=reader.folder)
+        plan = read_plan(name, folder=reader.folder)
+        if plan.id in read:
+            raise ConfigError(f"plans: {read[plan.id]!r} and {name!r} have one id, {plan.id!r}; give each its own")
+        read[plan.id] = name
+        yield plan
 
 
 def _report_inherited(whole: Config, chosen: Config, findings: Findings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from qpgis.errors import ConfigError, NotComputable, did_you_mean
 from qpgis.indicators import registry
-from qpgis.indicators.declaration import Declared, Indicator
+from qpgis.indicators.declaration import NAME, REPORTED, STATISTICS, Declared, Indicator
 from qpgis.provenance import sha256_of
 from qpgis.sources import regular_file
 from qpgis.workspace.cards import read_cards, read_composites
@@ -22,6 +22,8 @@ from qpgis.workspace.cards import read_cards, read_composites
 SUFFIXES = (".py", ".toml")
 Kinds = Mapping[str, Collection[str]]
 """The kinds of layer that there are, and what the features of each may be."""
+_TAKEN = ("all", STATISTICS)
+"""What no definition may be called: ``all`` asks for every one."""
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -77,6 +79,7 @@ def _mistakes(one: Declared, others: Mapping[str, Declared], kinds: Kinds) -> It
     for other in others.values():
         if other.id != one.id and {other.zh, other.en} & {one.zh, one.en} - {""}:
             yield f"{one.id}: {other.id} is called {other.zh} / {other.en} too, {_origin(other)}; choose another name"
+    yield from (f"{one.id}: {mistake}" for mistake in _misnamed([definition.name for definition in one.definitions]))
     unknown = [kind for kind in one.layers if kind not in kinds]
     yield from (f"{one.id}: unknown layer {kind!r}; {did_you_mean(kind, kinds)}" for kind in unknown)
     if unknown or not isinstance(one, Indicator):
@@ -86,6 +89,17 @@ def _mistakes(one: Declared, others: Mapping[str, Declared], kinds: Kinds) -> It
             one.check(definition)
         except ConfigError as error:
             yield str(error).replace(f"{one.file}, ", "")
+
+
+def _misnamed(names: Sequence[str]) -> Iterator[str]:
+    """Why definitions can't be called so."""
+    for name in dict.fromkeys(names):
+        if not re.fullmatch(NAME, name):
+            yield f"definition {name!r}: write its name in letters, digits and _ . : -, without spaces or brackets"
+        elif name in _TAKEN or name.startswith(REPORTED):
+            yield f"definition {name!r}: the name has a meaning of its own already; choose another one"
+        if names.count(name) > 1:
+            yield f"several definitions are called {name!r}; choose other names"
 
 
 def _origin(one: Declared) -> str:
