@@ -33,6 +33,10 @@ TOTALS: Mapping[str, tuple[str, Fraction]] = MappingProxyType(
     }
 )
 """Units of totals: the unit that is summed, and by what the sum is multiplied."""
+NO_AREA = 10**7
+"""An area under the ten-millionth part of its zone is what rounding, or borders drawn twice, leave of none."""
+NEXT_TO_NOTHING: Mapping[str, int] = MappingProxyType({"m": 1_000_000, "people": 1000})
+"""What they leave of other sums, in millionths: under a metre, under a thousandth of a person."""
 WHOLE_UNITS = frozenset({"%", "index", "count", "km", "km2"})
 """Units of what is measured of each zone as a whole; ``index`` is a number without a unit."""
 
@@ -97,25 +101,33 @@ class Outcome:
     denominator: Amount | None = None
 
 
-def outcome(unit: str, numerator: Amount, denominator: Amount | None = None, *, nothing: int = 0) -> Outcome:
-    """A quotient, or without a denominator a total; missing where the denominator is nothing.
+def outcome(unit: str, numerator: Amount, denominator: Amount | None = None, *, zone: int = 0) -> Outcome:
+    """A quotient, or without a denominator a total; missing where the denominator is nothing, or next to it.
 
-    >>> outcome("%", Amount(1, "m"), Amount(4, "m")).value
+    >>> outcome("%", Amount.of(1, "m"), Amount.of(4, "m")).value
     25.0
     >>> outcome("%", Amount(0, "m"), Amount(0, "m"))
     Outcome(value=None, reason='note_zero_denominator', numerator=None, denominator=None)
+    >>> outcome("%", Amount(1, "m"), Amount(4, "m")).reason
+    'note_tiny_denominator'
 
     Parameters
     ----------
     unit : str
         The indicator's.
     numerator, denominator : Amount
-    nothing : int
-        A denominator of so many millionths or fewer is what rounding leaves of nothing.
+    zone : int
+        The area of the zone, in millionths of a square metre.
     """
-    if denominator is not None and denominator.micro <= nothing:
+    if denominator is not None and denominator.micro <= 0:
         return Outcome(None, "note_zero_denominator")
+    if denominator is not None and denominator.micro <= _next_to_nothing(denominator.unit, zone):
+        return Outcome(None, "note_tiny_denominator")
     return Outcome(value_of(unit, numerator, denominator), "", numerator, denominator)
+
+
+def _next_to_nothing(unit: str, zone: int) -> int:
+    return zone // NO_AREA if unit == "m2" else NEXT_TO_NOTHING.get(unit, 0)
 
 
 def value_of(unit: str, numerator: Amount, denominator: Amount | None) -> float:

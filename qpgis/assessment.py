@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import shapely
 
+from qpgis import parts
 from qpgis.amounts import Amount, Outcome, outcome
 from qpgis.area import ZoneSet
 from qpgis.catalogue import Lang, keys, listed, text, unit_text
@@ -20,6 +21,7 @@ from qpgis.errors import (
     ConfigError,
     MissingAmounts,
     MissingAmountUnit,
+    MissingAreas,
     MissingClasses,
     MissingLayer,
     MissingServices,
@@ -37,7 +39,8 @@ from qpgis.indicators.declaration import REPORTED, STATISTICS, Declared, Definit
 from qpgis.judging import Judging
 from qpgis.landuse import scheme
 from qpgis.layers import AbsentLayer, Layer
-from qpgis.parts import Expression, Measure, PerZone, Quotient
+from qpgis.measures.contributions import MICRO
+from qpgis.parts import Expression, Measure, Part, PerZone, Quotient, Total
 from qpgis.plans import Light, Status
 from qpgis.plantables import PLAN_COLUMNS, PlanTable, plan_tables
 from qpgis.provenance import Grade, worst
@@ -60,8 +63,6 @@ _LACKS: Mapping[type[NotComputable], str] = {
 }
 """What is said of each reason why a value can't be computed."""
 _SURVEYED_WHOLLY = 1 - 1e-6
-NO_AREA = 10**7
-"""A denominator under the ten-millionth part of its zone is what rounding leaves of nothing."""
 
 
 @dataclass(frozen=True)
@@ -357,7 +358,7 @@ class _Sums:
         if made.denominator is None or self.denominator is None:
             return outcome(unit, above)
         below = Amount(self.denominator, made.denominator.unit)
-        return outcome(unit, above, below, nothing=self.survey.area // NO_AREA if below.unit == "m2" else 0)
+        return outcome(unit, above, below, zone=self.survey.area)
 
 
 _Found = dict[Zone, tuple[Outcome, _Survey]]
@@ -404,13 +405,45 @@ class _Run:
             ),
             source="; ".join(dict.fromkeys(str(layer.source) for layer in layers)),
         )
+        blanks = self._blanks(made)
         bounds = self._bounds(made, indicator.unit)
         adjusted = self._adjusted(made, indicator.unit)
         zones = zones_of(self.workspace)
         return [
-            self._filled(self._at(row, zone), *found[zone], layers, adjusted.get(zone.id) or bounds.get(zone))
+            self._filled(
+                *self._without_blanks(self._at(row, zone), made, found[zone][0], blanks.get(zone, {})),
+                found[zone][1],
+                layers,
+                adjusted.get(zone.id) or bounds.get(zone),
+            )
             for zone in zones
         ]
+
+    def _blanks(self, made: Measure) -> dict[Zone, dict[Layer, int]]:
+        """How many features without an amount each zone has of each layer whose amounts are summed."""
+        summed = dict.fromkeys(layer for part in _summed(made) for layer in part.layers)
+        lacking = {layer: layer.frame["amount"].isna().to_numpy() for layer in summed if "amount" in layer.frame}
+        found: dict[Zone, dict[Layer, int]] = {}
+        for layer, mask in lacking.items():
+            if mask.any():
+                counts = Total(parts.count(layer.select(mask, "without amounts")))
+                for zone, sums in self._sums_of(counts).items():
+                    if sums.numerator:
+                        found.setdefault(zone, {})[layer] = sums.numerator // MICRO
+        return found
+
+    def _without_blanks(
+        self, row: Row, made: Measure, found: Outcome, blanks: Mapping[Layer, int]
+    ) -> tuple[Row, Outcome]:
+        """The row with what is said of features without amounts; no value where nothing but such ones is there."""
+        for layer, count in blanks.items():
+            nothing = found.numerator is not None and found.numerator.micro == 0
+            of_it = isinstance(made, Quotient) and any(layer in part.layers for _, part in made.numerator.terms())
+            words = {"layer": text(f"layer_{layer.kind}", self.lang), "count": count}
+            if nothing and of_it:
+                return replace(row, note=joined(row.note, text("note_no_amounts", self.lang, **words))), Outcome(None)
+            row = replace(row, note=joined(row.note, text("note_blank_amounts", self.lang, **words)))
+        return row, found
 
     def _remember(self, indicator: Indicator, definition: Definition, made: Measure) -> None:
         """Keep what the map shows of a definition: the features it singles out, and what it says is covered."""
@@ -532,6 +565,9 @@ class _Run:
             if isinstance(reason, MissingServices):
                 named = (text(f"service_{name}", self.lang) for name in reason.services)
                 yield text("note_missing_services", self.lang, services=listed(named, self.lang))
+            elif isinstance(reason, MissingAreas):
+                named = (text(f"service_{name}", self.lang) for name in reason.services)
+                yield text("note_services_without_amounts", self.lang, services=listed(named, self.lang))
             elif isinstance(reason, RepeatedNames):
                 layer = text(f"layer_{reason.layer}", self.lang)
                 yield text("note_repeated_names", self.lang, layer=layer, names=ids_text(reason.names))
@@ -570,6 +606,10 @@ class _Run:
         return found
 
     def _sums(self, unit: str, made: Quotient) -> _Found:
+        """What the sums of every zone and group come to."""
+        return {zone: (sums.outcome(unit, made), sums.survey) for zone, sums in self._sums_of(made).items()}
+
+    def _sums_of(self, made: Quotient) -> dict[Zone, _Sums]:
         """Zones measured by themselves, groups as the sums of their members."""
         area = self.workspace.area
         found: dict[Zone, _Sums] = {}
@@ -581,7 +621,7 @@ class _Run:
             for other in others:
                 first = first + other
             found[Zone(group.id, group.name, group.level)] = first
-        return {zone: (sums.outcome(unit, made), sums.survey) for zone, sums in found.items()}
+        return found
 
     def _zone_set_sums(self, made: Quotient, zones: ZoneSet) -> dict[Zone, _Sums]:
         numerator = self.engine.values(made.numerator, zones)
@@ -624,7 +664,7 @@ class _Run:
                 row, text("note_outside_extent", self.lang, layers=listed(dict.fromkeys(names), self.lang))
             )
         if found.value is None:
-            return self._missing(row, text(found.reason, self.lang))
+            return self._missing(row, text(found.reason, self.lang) if found.reason else "")
         row = replace(row, value=found.value, numerator=found.numerator, denominator=found.denominator)
         if isinstance(bounds, Bounds):
             row = self._bounded(row, bounds, layers)
@@ -710,6 +750,12 @@ def _span(metres: Floats) -> str:
     """Metres as planners write them: one figure, or from the least to the most."""
     low, high = metres.min(), metres.max()
     return f"±{high:g}" if low == high else f"±{low:g}–{high:g}"
+
+
+def _summed(made: Measure) -> Iterator[Part]:
+    """The parts that add up what the features of a layer stand for: people, square metres."""
+    if isinstance(made, Quotient):
+        yield from (part for part in made.parts() if part.kernel == "amount" and part.unit in ("people", "m2"))
 
 
 def _is_coverage(made: Quotient) -> bool:

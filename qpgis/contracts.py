@@ -192,7 +192,8 @@ def _values(indicator: Indicator, made: Measure | None, zones: ZoneSet, engine: 
     sides = [values for _, values in _sides(made, zones, engine)]
     units = [side.unit for side in (made.numerator, made.denominator) if side is not None]
     amounts = (map(Amount, sums, units) for sums in zip(*sides, strict=True))
-    return [outcome(indicator.unit, *both).value for both in amounts]
+    areas = engine.zone_areas(zones)
+    return [outcome(indicator.unit, *both, zone=zone).value for both, zone in zip(amounts, areas, strict=True)]
 
 
 def _all_values(indicator: Indicator, definition: Definition, layers: Layers) -> list[float | None]:

@@ -10,6 +10,7 @@
     ├── ZoneError     (ValueError)         the zones are no usable study area
     ├── NotComputable (LookupError)        a value can't be computed; the reason goes into the row's note
     │   ├── MissingLayer                   an indicator needs a layer that the workspace doesn't have
+    │   ├── MissingAreas                   no facility of a service has its area
     │   ├── MissingClasses                 a definition chooses by class, but the layer has none
     │   ├── RepeatedNames                  one row for each thing is wanted, and there are several
     │   ├── NoSuchBorder                   there is no border of a kind between the zones
@@ -108,6 +109,14 @@ class MissingAmountUnit(NotComputable):
     def __init__(self, layer: str, unit: str) -> None:
         self.unit = unit
         super().__init__(layer, f"the amounts of layer {layer!r} aren't said to be {unit}; write amount_unit")
+
+
+class MissingAreas(NotComputable):
+    """Of a service no facility has its area: the sum over all services would silently leave it out."""
+
+    def __init__(self, layer: str, services: Iterable[str]) -> None:
+        self.services = tuple(services)
+        super().__init__(layer, f"no feature of layer {layer!r} for {', '.join(self.services)} has its amount")
 
 
 class MissingAmounts(NotComputable):

@@ -511,14 +511,12 @@ def prepare(
     table, geometry = table[once].reset_index(drop=True), geometry[once]
     ledger.dropped += int((~once).sum())
     _name_classes(table, class_map or {}, report)
-    if "amount" in table:
-        table["amount"] = _amounts(table, report)
     if accuracy_m is not None or "accuracy" in table:
         table["accuracy"] = _accuracies(table, accuracy_m, what)
     projected = plane.project(geometry, system, what=what)
     projected = still_valid(projected) if "polygon" in LAYERS[kind] else projected
-    if per_km2 and "amount" in table:
-        table["amount"] *= _square_kilometres(projected, what)
+    if "amount" in table:
+        table["amount"] = _amounts(table, _square_kilometres(projected, what) if per_km2 else 1.0, report)
     ledger.used = len(table)
     return Layer(kind, table, projected, source, extent, key), ledger
 
@@ -549,14 +547,19 @@ def _standard_columns(frame: gpd.GeoDataFrame, fields: Fields, what: str) -> pd.
     return table
 
 
-def _amounts(table: pd.DataFrame, report: _Report) -> pd.Series:
-    """What features stand for as numbers; NaN, and named, where that isn't known or less than nothing."""
+MOST = 1e12
+"""No feature stands for more people, or square metres."""
+
+
+def _amounts(table: pd.DataFrame, times: Floats | float, report: _Report) -> pd.Series:
+    """What features stand for as numbers; NaN, and named, where that isn't known, less than nothing, or endless."""
     import pandas as pd
 
-    found = pd.to_numeric(table["amount"].replace("", None), errors="coerce").astype(float)
-    bad = (found < 0) | np.isinf(found)
+    said = pd.to_numeric(table["amount"].replace("", None), errors="coerce").astype(float)
+    found = said.mask(said > MOST, np.inf) * times
+    bad = (found < 0) | (found > MOST)
     if bad.any():
-        _count(report, Severity.ERROR, "amount_impossible", table[bad], f"{found[bad].iloc[0]:g}")
+        _count(report, Severity.ERROR, "amount_impossible", table[bad], f"{said[bad].iloc[0]:g}")
     missing = found.isna()
     if missing.any():
         _count(report, Severity.WARNING, "amount_missing", table[missing], str(int(missing.sum())))

@@ -122,6 +122,28 @@ def test_a_facility_without_its_area_is_named_and_adds_nothing(workspace: Maker)
     assert [one.rule for one in ws.findings if one.layer == "facilities"] == ["amount_missing"]
 
 
+def test_where_no_facility_has_its_area_there_is_no_value(workspace: Maker) -> None:
+    """Of a and b, homes of 1000 m2 and of nobody knows how many; one more of those in c, where nobody lives."""
+    homes = places((300, 100, "养老院", 1000), (400, 100, "养老院", None), (1300, 100, "养老院", None))
+    ws = qp.open_workspace(workspace(FLOORS + PEOPLE, facilities=homes, **POPULATIONS))
+    rows = qp.assess(ws, indicators=["elderly_care_area_per_person"])["elderly_care_area_per_person"]
+    rows = rows.set_index("zone_id")
+    assert rows["value"].dropna().to_dict() == pytest.approx({"a": 2, "south": 1, "all": 1})
+    assert "有 1 个要素没有数量" in rows.loc["a", "note"]
+    assert "有 2 个要素没有数量" in rows.loc["south", "note"]
+    assert rows.loc["b", "status"] == "not_computable"
+    assert rows.loc["b", "note"].endswith("1 个要素都没有数量")
+
+
+def test_a_service_without_any_area_is_not_left_out_of_a_sum(workspace: Maker) -> None:
+    both = places((300, 100, "图书馆", 400), (400, 100, "体育馆", None))
+    ws = qp.open_workspace(workspace(FLOORS + PEOPLE, facilities=both, **POPULATIONS))
+    for indicator in ("culture_sport_area_per_person", "sports_area_per_person"):
+        rows = qp.assess(ws, indicators=[indicator])[indicator]
+        assert rows["value"].isna().all()
+        assert set(rows["note"].str[:8]) == {"体育设施都没有面"}
+
+
 def test_a_service_that_nobody_listed_is_not_none(workspace: Maker) -> None:
     ws = qp.open_workspace(workspace(FLOORS + PEOPLE, facilities=places((1, 1, "小学", 1)), **POPULATIONS))
     rows = qp.assess(ws)["elderly_care_per_10k"]

@@ -368,3 +368,25 @@ def test_more_ways_never_close_a_shore_and_zones_add_up(
     assert (few.loc["continuous_500m", "numerator"] <= few.loc["within_30m", "numerator"] + 1e-9).all()
     towns = many["numerator"].unstack()
     assert towns[["a", "b"]].sum(axis=1).tolist() == pytest.approx(towns["south"].tolist())
+
+
+@pytest.mark.parametrize(("beyond", "there"), [(0.0005, False), (2.0, True)])
+def test_a_hair_beyond_the_border_is_no_greenway(workspace: Maker, beyond: float, there: bool) -> None:
+    """Half a millimetre that the drawing leaves in town b isn't a greenway of which all is continuous."""
+    ways = frame([LineString([at(0, 500), at(1000 + beyond, 500)])])
+    result = qp.assess(qp.open_workspace(workspace(layer("greenways"), greenways=ways)))
+    found = result["greenway_continuity"].set_index("zone_id")
+    assert found.loc["a", "value"] == 100
+    assert (found.loc["b", "status"] != "not_computable") == there
+    assert ("边界误差" in found.loc["b", "note"]) != there
+
+
+def test_a_hair_of_a_parcel_is_nobody(workspace: Maker) -> None:
+    """Town b is lived in by a ten-thousandth of a person: 1000 m2 a head would be ten million."""
+    lived = frame([square(0, 0, 1000.0001, 1000)], n=[1000])
+    tables = layer("residents", 'amount_field = "n"') + layer("park")
+    ws = qp.open_workspace(workspace(tables, residents=lived, park=frame([square(900, 0, 200, 10)])))
+    found = qp.assess(ws, indicators=["park_area_per_person"])["park_area_per_person"].set_index("zone_id")
+    assert found.loc["a", "value"] == pytest.approx(1, rel=1e-3)
+    assert found.loc["b", "status"] == "not_computable"
+    assert "边界误差" in found.loc["b", "note"]

@@ -78,3 +78,11 @@ def test_polygons_count_once_where_a_point_of_them_lies() -> None:
     zones = np.array([shapely.box(0, 0, 100, 100), shapely.box(100, 0, 200, 100)], dtype=object)
     across = np.array([shapely.box(90, 10, 180, 20), shapely.box(10, 10, 20, 20)], dtype=object)
     assert count_contributions(zones, across).per_zone() == [1_000_000, 1_000_000]
+
+
+def test_more_people_than_there_can_be_are_not_counted(workspace: Maker) -> None:
+    homes = frame([at(100, 100), at(200, 200)], people=["10", "1e300"])
+    ws = qp.open_workspace(workspace(PEOPLE, residents=homes))
+    (found,) = [one for one in ws.findings if one.rule == "amount_impossible"]
+    assert (found.feature_id, found.severity) == ("2", "error")
+    assert ws.layers["residents"].frame["amount"].sum() == 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from qpgis import parts
-from qpgis.errors import MissingServices
+from qpgis.errors import MissingAreas, MissingServices
 from qpgis.indicators.declaration import Definition, choose, indicator
 from qpgis.indicators.heads import by_population, heads
 from qpgis.landuse import services
@@ -41,6 +41,25 @@ def of_each(facilities: AnyLayer, wanted: Mapping[str, tuple[str, ...]]) -> dict
     return found
 
 
+def _floor_area(facilities: AnyLayer, required: tuple[str, ...]) -> Part:
+    """The areas of the facilities of some services; facilities without one add nothing.
+
+    Raises
+    ------
+    MissingAreas
+        If no facility of one of the services has its area; else as :func:`offered` and :func:`qpgis.parts.floor_area`.
+    """
+    each = dict(zip(required, offered(facilities, required), strict=True))
+    lacking = [name for name, one in each.items() if len(one) and not _has_amounts(one)]
+    if lacking and _has_amounts(facilities):
+        raise MissingAreas("facilities", lacking)
+    return parts.floor_area(_of(facilities, required))
+
+
+def _has_amounts(layer: AnyLayer) -> bool:
+    return isinstance(layer, Layer) and "amount" in layer.frame and bool(layer.frame["amount"].notna().any())
+
+
 def _of(facilities: AnyLayer, required: tuple[str, ...]) -> Layer:
     """The facilities of any of some services, each of which must be there."""
     offered(facilities, required)
@@ -51,7 +70,7 @@ def _area(measured: str, facilities: AnyLayer, public_land: AnyLayer, required: 
     """The area of the facilities of some services, or of the land for them."""
     if choose(measured, {"facilities": False, "land": True}, setting="measured"):
         return parts.area(parts.of_class(public_land, required))
-    return parts.floor_area(_of(facilities, required))
+    return _floor_area(facilities, required)
 
 
 @indicator(
@@ -86,8 +105,8 @@ def culture_sport_area_per_person(
     """Area of public culture and sports facilities a head (人均公共文体设施面积), in m2 a person.
 
     Formula: ``area of the facilities / people``. The area is the sum of the facilities' amounts, whose unit must be
-    declared (``amount_unit = "m2"``); a facility without one adds nothing, and is named in a finding. Missing where the
-    layer holds no facility at all of one of the services.
+    declared (``amount_unit = "m2"``); a facility without one adds nothing, and is named in a finding and in the note of
+    its zone. Missing where the layer holds no facility at all of one of the services, or none that has its area.
 
     Parameters
     ----------
@@ -132,7 +151,8 @@ def sports_area_per_person(
     """Area of sports grounds a head (人均体育场地面积), in m2 a person.
 
     Formula: ``area of the sports facilities / people``. The area is the sum of the facilities' amounts, whose unit must
-    be declared (``amount_unit = "m2"``). Missing where the layer holds no sports facility at all.
+    be declared (``amount_unit = "m2"``). Missing where the layer holds no sports facility at
+    all, or none that has its area.
 
     Parameters
     ----------
@@ -165,14 +185,15 @@ def elderly_care_area_per_person(
     """Area of facilities of care for the elderly a head (人均社区养老设施面积), in m2 a person.
 
     Formula: ``area of the facilities / people``; its numerator is 社区养老设施建筑面积 where the amounts are floor
-    areas. Their unit must be declared (``amount_unit = "m2"``). Missing where the layer holds no such facility at all.
+    areas. Their unit must be declared (``amount_unit = "m2"``). Missing where the layer holds no such facility at all,
+    or none that has its area.
 
     Parameters
     ----------
     population : str
         ``residents``, ``registered``, ``actual`` or ``served``: 常住, 户籍, 实有, 服务人口.
     """
-    area = parts.floor_area(_of(facilities, ("elderly",)))
+    area = _floor_area(facilities, ("elderly",))
     return Ratio(area, heads(population, residents, registered, actual, served))
 
 
