@@ -219,6 +219,8 @@ class TestRefused:
             ("class,10,合计\n10,8,8\n", r"line 1: '合计' is no class.*totals and shares don't belong"),
             ("class,10,40\n10,8,2\n44,1,9\n", r"line 3: '44' is no class of scheme 'worldcover'"),
             ("class,10,40\n10,8,many\n40,1,9\n", r"line 2: 'many' under 40 is no number of samples"),
+            ("class,10,10\n10,1,5\n40,3,97\n", r"confusion\.csv: column '10' stands more than once; keep one"),
+            ("class,10,40\n10,1e300,5\n40,1,9\n", r"reference class '10': 1e\+300 is no number of samples"),
             ("class,10,40\n10,8,2.5\n40,1,9\n", r"confusion\.csv.*reference class '40': 2\.5 is no number of samples"),
             ("class,10,40\n10,8,2\n40,1,0\n", r"map class '40' has 1 samples"),
             ("class,10,40\n10,8,2\n10,1,9\n", r"map class '10' stands 2 times"),

@@ -29,6 +29,7 @@ Code: TypeAlias = int | str
 """A class, as the map's legend writes it."""
 
 CONFIDENCE = 0.95
+MOST_SAMPLES = 1e9
 LEAST_SAMPLES = 2
 """Of a class of the map; from fewer no variance can be estimated."""
 
@@ -336,7 +337,7 @@ def _numbers(counts: ArrayLike) -> Floats | None:
 
 def _mistakes(numbers: Floats, rows: tuple[Code, ...], columns: tuple[Code, ...]) -> list[str]:
     """What is wrong with counts of the right shape."""
-    odd = ~(numbers >= 0) | (numbers != np.floor(numbers)) | np.isinf(numbers)
+    odd = ~((numbers >= 0) & (numbers <= MOST_SAMPLES)) | (numbers != np.floor(numbers))
     mistakes = [
         f"map class {rows[i]!r}, reference class {columns[j]!r}: {numbers[i, j]:g} is no number of samples"
         for i, j in np.argwhere(odd)

@@ -33,7 +33,7 @@ def named_rows(path: Path, columns: Sequence[str], *, what: str = "table") -> li
         raise SourceError(f"{what} {path.name} can't be read as UTF-8 CSV: {error}; save it as CSV UTF-8") from error
     if missing := [name for name in columns if name not in found]:
         raise ConfigError([_missing_column(name, found) for name in missing], file=path.name)
-    if twice := [name for name in dict.fromkeys(found) if name in columns and found.count(name) > 1]:
+    if twice := [name for name in dict.fromkeys(found) if name and found.count(name) > 1]:
         raise ConfigError([f"column {name!r} stands more than once; keep one" for name in twice], file=path.name)
     if long := [n for n, row in enumerate(rows, 2) if any(cell.strip() for cell in row.get(None, ()))]:
         raise ConfigError(

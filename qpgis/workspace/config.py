@@ -235,7 +235,7 @@ class AccuracyTable(_Table):
     """
 
     file: str
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    confidence: Annotated[float, Field(ge=0.01, le=0.9999)] = 0.95
     zone: str = ""
 
 
