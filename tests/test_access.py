@@ -102,7 +102,8 @@ def test_each_and_all_and_some_of_the_services(workspace: Maker) -> None:
     # 100 -> sports at 1500 is 1400 m; 1100 -> the four at 150 is 950 m, sports 400 m
     assert values(ws, "living_circle_15min", "people_all")["south"] == pytest.approx(40)
     assert values(ws, "living_circle_15min", "people_four_of_five")["south"] == pytest.approx(100)
-    assert values(ws, "living_circle_15min", "people_sports")["south"] == pytest.approx(40)
+    for service, share in {"sports": 40, "medical": 100, "elderly": 100, "education": 100, "culture": 100}.items():
+        assert values(ws, "living_circle_15min", f"people_{service}")["south"] == pytest.approx(share)
     assert values(ws, "living_circle_15min", "people_all[minutes=20]")["south"] == pytest.approx(100)
 
 
