@@ -668,8 +668,8 @@ def metres(setting: str, value: float, *, positive: bool = False) -> float:
         If it is no number, less than nothing, or longer than any way on Earth; also if it is 0 and must be positive.
     """
     if not (isinstance(value, int | float) and 0 <= value <= FARTHEST_M and (value or not positive)):
-        least = "above" if positive else "from"
-        raise ConfigError(f"{setting} = {value!r} is no number of metres {least} 0 to {FARTHEST_M:.0f}")
+        least = "more than 0" if positive else "at least 0"
+        raise ConfigError(f"{setting} = {value!r} is no number of metres of {least} and at most {FARTHEST_M:.0f}")
     return value
 
 

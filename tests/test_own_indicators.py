@@ -139,7 +139,7 @@ MISTAKES = {
     ),
     "id": (but("def forest_near_water", "def 近水林地"), "近水林地: the id stands in file columns"),
     "nan": (but("100.0}", "float('nan')}"), "line 4: forest_near_water: near_100m: limit_m = nan is no number"),
-    "negative": (but("100.0}", "-1.0}"), "line 19: limit_m = -1.0 is no number of metres from 0"),
+    "negative": (but("100.0}", "-1.0}"), "line 19: limit_m = -1.0 is no number of metres of at least 0"),
     "two_definitions": (but("near_100m", "near_300m"), "line 4: .*several definitions are called 'near_300m'"),
     "all": (but("near_100m", "all"), "definition 'all': the name has a meaning of its own already"),
     "bracket": (but("near_100m", "near[limit_m=100]"), "definition 'near.*: write its name in letters, digits"),

@@ -61,34 +61,37 @@ def _with_border_stretches(
     """The lengths of crossing lines, those that run along a border split among the zones that share it.
 
     A line runs along a border where it stays within a narrow band around it for more than a crossing takes. There it
-    counts what lies in the zone without the band, and its part of what lies in the band.
+    counts its part of that stretch, and otherwise what lies in the zone.
     """
     touched = np.unique(zone)
     bands = np.empty(len(zones), dtype=object)
     bands[touched] = shapely.buffer(shapely.boundary(zones[touched]), COINCIDENT_M, quad_segs=2)
-    in_band = shapely.intersection(shapes, bands[zone])
-    parts, owner = shapely.get_parts(in_band, return_index=True)
-    along = np.unique(owner[shapely.length(parts) > STRETCH_M])
+    parts, owner = shapely.get_parts(shapely.intersection(shapes, bands[zone]), return_index=True)
+    long = shapely.length(parts) > STRETCH_M
+    along = np.unique(owner[long])
     if not len(along):
         return inside
     cores = np.empty(len(zones), dtype=object)
     needed = np.unique(zone[along])
     cores[needed] = shapely.difference(zones[needed], bands[needed])
+    stretch, pair = parts[long], owner[long]
+    crossed = ~long & np.isin(owner, along)
+    short, at = parts[crossed], owner[crossed]
     length = inside.copy()
     length[along] = plane.lengths(shapely.intersection(shapes[along], cores[zone[along]]))
-    length[along] += plane.lengths(in_band[along])
-    length[along] -= _shared_half(bands[zone[along]], in_band[along], line[along], plane)
+    np.add.at(length, at, plane.lengths(shapely.intersection(short, zones[zone[at]])))
+    np.add.at(length, pair, plane.lengths(stretch) - _shared_half(bands[zone], stretch, pair, line, plane))
     return length
 
 
-def _shared_half(bands: Geometries, in_band: Geometries, line: Ints, plane: Plane) -> Floats:
-    """For each pair of line and zone, half of what the line has in the bands of this and another zone at once."""
-    by_line: dict[int, list[int]] = {}
-    for pair, one in enumerate(line):
-        by_line.setdefault(int(one), []).append(pair)
-    couples = [(a, b) for pairs in by_line.values() for a in pairs for b in pairs if a != b]
-    surplus = np.zeros(len(line))
+def _shared_half(bands: Geometries, stretch: Geometries, pair: Ints, line: Ints, plane: Plane) -> Floats:
+    """Half of what each stretch of a pair of line and zone has in common with the band of another zone along it."""
+    of_line: dict[int, list[int]] = {}
+    for one in np.unique(pair).tolist():
+        of_line.setdefault(int(line[one]), []).append(one)
+    couples = [(n, b) for n, a in enumerate(pair.tolist()) for b in of_line[int(line[a])] if a != b]
+    surplus = np.zeros(len(stretch))
     if couples:
         first, second = (np.array(side) for side in zip(*couples, strict=True))
-        np.add.at(surplus, first, plane.lengths(shapely.intersection(in_band[first], bands[second])) / 2)
+        np.add.at(surplus, first, plane.lengths(shapely.intersection(stretch[first], bands[second])) / 2)
     return surplus
