@@ -14,13 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qpgis.indicators import Definition, indicator
-    from qpgis.notebook import Result, assess
+    from qpgis.notebook import Result, assess, compare
     from qpgis.parts import Ratio, Total
     from qpgis.workspace.loading import open_workspace
     from qpgis.workspace.osm import osm_workspace
 
 __version__ = "0.1.0"
-__all__ = ["Definition", "Ratio", "Result", "Total", "assess", "indicator", "open_workspace", "osm_workspace"]
+__all__ = [
+    "Definition",
+    "Ratio",
+    "Result",
+    "Total",
+    "assess",
+    "compare",
+    "indicator",
+    "open_workspace",
+    "osm_workspace",
+]
 
 _HOMES = {
     "Definition": "qpgis.indicators",
@@ -28,6 +38,7 @@ _HOMES = {
     "Result": "qpgis.notebook",
     "Total": "qpgis.parts",
     "assess": "qpgis.notebook",
+    "compare": "qpgis.notebook",
     "indicator": "qpgis.indicators",
     "open_workspace": "qpgis.workspace.loading",
     "osm_workspace": "qpgis.workspace.osm",

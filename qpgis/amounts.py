@@ -121,12 +121,13 @@ def outcome(unit: str, numerator: Amount, denominator: Amount | None = None, *, 
     """
     if denominator is not None and denominator.micro <= 0:
         return Outcome(None, "note_zero_denominator")
-    if denominator is not None and denominator.micro <= _next_to_nothing(denominator.unit, zone):
+    if denominator is not None and denominator.micro <= next_to_nothing(denominator.unit, zone):
         return Outcome(None, "note_tiny_denominator")
     return Outcome(value_of(unit, numerator, denominator), "", numerator, denominator)
 
 
-def _next_to_nothing(unit: str, zone: int) -> int:
+def next_to_nothing(unit: str, zone: int) -> int:
+    """Up to how many millionths of a unit are next to nothing, in a zone of so many millionths of a square metre."""
     return zone // NO_AREA if unit == "m2" else NEXT_TO_NOTHING.get(unit, 0)
 
 

@@ -111,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_init(commands)
     _add_synth(commands)
     _add_fetch(commands)
+    _add_diff(commands)
     return parser
 
 
@@ -266,6 +267,16 @@ def _add_fetch(commands: Any) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="(default: named after what and area)")
     parser.add_argument("--server", metavar="URL", help="another server that keeps the same files, such as a mirror")
+
+
+def _add_diff(commands: Any) -> None:
+    parser = _add_command(commands, "diff", _diff, "compare two runs: what changed, and what else differs between them")
+    parser.add_argument("before", type=Path, metavar="A", help="folder that `qpgis run` wrote")
+    parser.add_argument("after", type=Path, metavar="B", help="another")
+    parser.add_argument("--unlike", action="store_true", help="compare definitions too that aren't the same")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every row there")
+    parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="(default: zh)")
+    parser.add_argument("--json", action="store_true", help="print rows and differences as JSON")
 
 
 def _workspace(options: argparse.Namespace, progress: _Progress) -> Workspace:
@@ -584,6 +595,27 @@ def _box(area: str) -> tuple[float, float, float, float] | None:
     except ValueError:
         return None
     return west, south, east, north
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from qpgis.notebook import compare
+    from qpgis.provenance import require_writable, spare
+    from qpgis.report.tables import write_comparison_csv
+    from qpgis.scenarios.compare import MANIFEST, VALUES
+
+    if options.csv is not None:
+        require_writable(options.csv)
+        runs = (options.before, options.after)
+        spare((folder / name for folder in runs for name in (VALUES, MANIFEST)), [options.csv])
+    found = compare(options.before, options.after, unlike=options.unlike, lang=options.lang)
+    if options.csv is not None:
+        write_comparison_csv(found, options.csv)
+        _say(str(options.csv))
+    if options.json:
+        sys.stdout.write(json.dumps(found.as_record(), ensure_ascii=False, indent=2) + "\n")
+    else:
+        _print(found.text().splitlines())
+    return GOOD
 
 
 def _init(options: argparse.Namespace) -> int:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from qpgis.assessment import Assessment
 from qpgis.assessment import assess as _assess
+from qpgis.catalogue import Lang
 from qpgis.workspace import Workspace
 
 if TYPE_CHECKING:
     import folium
+
+    from qpgis.scenarios.compare import Comparison, Recorded
 
 
 class Result(Assessment):
@@ -38,3 +41,46 @@ def assess(workspace: Workspace, **settings: Any) -> Result:
     """
     assessment = _assess(workspace, **settings)
     return Result(**{f.name: getattr(assessment, f.name) for f in fields(assessment)})
+
+
+def compare(
+    before: Assessment | str | Path, after: Assessment | str | Path, *, unlike: bool = False, lang: Lang = "zh"
+) -> Comparison:
+    """What changed between two results: row by row, and what else differs between the runs.
+
+    Parameters
+    ----------
+    before, after : Assessment or path
+        A result, or a folder that ``qpgis run`` wrote.
+    unlike : bool
+        Compare definitions too that aren't the same, and mark their rows.
+    lang : "zh" or "en"
+        Language of notes.
+
+    Raises
+    ------
+    ConfigError
+        If definitions aren't alike and ``unlike`` isn't given.
+    SourceError
+        If a folder holds no run.
+    """
+    from qpgis.scenarios.compare import compared
+
+    return compared(_recorded(before), _recorded(after), unlike=unlike, lang=lang)
+
+
+def _recorded(run: Assessment | str | Path) -> Recorded:
+    """A run as it was written, or as it would be."""
+    import json
+
+    from qpgis.report.manifest import about_run
+    from qpgis.report.tables import csv_record
+    from qpgis.rows import CSV_COLUMNS
+    from qpgis.scenarios.compare import Recorded
+
+    if not isinstance(run, Assessment):
+        return Recorded.read(Path(run))
+    rows = tuple(dict(zip(CSV_COLUMNS, csv_record(row, run), strict=True)) for row in run.rows)
+    about = json.loads(json.dumps(about_run(run), ensure_ascii=False))
+    name = f"{run.workspace.name} {run.workspace.period} {run.workspace.state.scenario}"
+    return Recorded(name, rows, about)

@@ -45,6 +45,7 @@ ORDER = [
     "published",
     "plantables",
     "assessment",
+    "scenarios",
     "maps",
     "report",
     "notebook",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import shapely
+
 import qpgis
+from qpgis.amounts import Amount
+from qpgis.area import ALL, StudyArea
 from qpgis.assessment import Assessment
+from qpgis.engine import Engine
 from qpgis.plantables import threshold_lines
 from qpgis.provenance import sha256_of
 
@@ -26,6 +32,12 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
     outputs : Path
         The folder that holds all outputs but the manifest.
     """
+    written = {path.name: sha256_of(path) for path in sorted(outputs.iterdir())}
+    return {**about_run(assessment), "outputs": written}
+
+
+def about_run(assessment: Assessment) -> dict[str, Any]:
+    """What a run read and how it was set."""
     workspace = assessment.workspace
     definitions = [
         {
@@ -51,6 +63,8 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
             "scenario": workspace.state.scenario,
         },
         "plane": {"name": str(workspace.area.plane), "definition": workspace.area.plane.definition},
+        "zones": _zones(workspace.area),
+        "titles": {row.indicator: assessment.title(row.indicator) for row in assessment.rows},
         "plans": [
             {"id": p.id, "title": p.title, "document": p.document, "scope": p.scope, "targets": len(p.targets)}
             for p in workspace.plans
@@ -63,9 +77,25 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
         "inputs": [{**asdict(i), "grade": str(i.grade or "")} for i in workspace.inputs],
         "rows": {kind: asdict(ledger) for kind, ledger in workspace.ledgers.items()},
         "findings": len(assessment.findings),
-        "outputs": {path.name: sha256_of(path) for path in sorted(outputs.iterdir())},
         "versions": _versions(),
     }
+
+
+def _zones(area: StudyArea) -> list[dict[str, str]]:
+    """Every zone and group with its area and a hash of its border; not the cells of a grid, which follow from them."""
+    engine, found = Engine(area), []
+    areas = dict(zip(area.base.ids, engine.zone_areas(area.base), strict=True))
+    for group in area.groups:
+        members = area.base.ids if group.members == ALL else group.members
+        areas[group.id] = sum(areas[member] for member in members)
+    for zones in area.own:
+        areas |= dict(zip(zones.ids, engine.zone_areas(zones), strict=True))
+    for zones in (*area.measured, *area.group_sets):
+        borders = shapely.to_wkb(shapely.normalize(zones.lonlat), byte_order=1, output_dimension=2)
+        for id_, name, border in zip(zones.ids, zones.names, borders, strict=True):
+            said = {"id": id_, "name": name, "level": zones.level, "area_km2": Amount(areas[id_], "m2").exact}
+            found.append({**said, "shape": hashlib.sha256(border).hexdigest()})
+    return found
 
 
 def write_manifest(assessment: Assessment, folder: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import astuple, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,9 +22,11 @@ from qpgis.indicators.declaration import REPORTED
 from qpgis.landuse import scheme
 from qpgis.layers import SHOW
 from qpgis.plantables import PLAN_COLUMNS, threshold_lines
-from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, worst
+from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, staged_outputs, worst
 from qpgis.quality.areas import TOTAL, WITHOUT_CODE
 from qpgis.rows import CSV_COLUMNS, Row, record, status_text, zones_of
+from qpgis.scenarios.compare import COLUMNS as COMPARED
+from qpgis.scenarios.compare import Comparison
 from qpgis.styles import lights
 
 if TYPE_CHECKING:
@@ -76,6 +79,17 @@ def csv_record(row: Row, assessment: Assessment) -> list[str]:
 def write_indicators_csv(assessment: Assessment, path: Path) -> None:
     """``indicators.csv``: UTF-8 with byte-order mark, one row per zone, indicator and definition; empty is missing."""
     _write_csv(path, CSV_COLUMNS, (csv_record(row, assessment) for row in assessment.rows))
+
+
+def write_comparison_csv(comparison: Comparison, path: Path) -> None:
+    """A comparison of two runs, every row; amounts and differences are exact decimals."""
+    rows = ([_compared_cell(one[name]) for name in COMPARED] for one in comparison.records)
+    with staged_outputs(path.parent) as stage:
+        _write_csv(stage / path.name, COMPARED, rows)
+
+
+def _compared_cell(value: object) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else safe_text(value)
 
 
 def write_findings_csv(assessment: Assessment, path: Path) -> None:
