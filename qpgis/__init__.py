@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qpgis.indicators import Definition, indicator
-    from qpgis.notebook import Result, assess, compare
+    from qpgis.notebook import Result, assess, compare, what_if
     from qpgis.parts import Ratio, Total
+    from qpgis.scenarios.what_if import Change
     from qpgis.workspace.loading import open_workspace
     from qpgis.workspace.osm import osm_workspace
 
 __version__ = "0.1.0"
 __all__ = [
+    "Change",
     "Definition",
     "Ratio",
     "Result",
@@ -30,9 +32,11 @@ __all__ = [
     "indicator",
     "open_workspace",
     "osm_workspace",
+    "what_if",
 ]
 
 _HOMES = {
+    "Change": "qpgis.scenarios.what_if",
     "Definition": "qpgis.indicators",
     "Ratio": "qpgis.parts",
     "Result": "qpgis.notebook",
@@ -42,6 +46,7 @@ _HOMES = {
     "indicator": "qpgis.indicators",
     "open_workspace": "qpgis.workspace.loading",
     "osm_workspace": "qpgis.workspace.osm",
+    "what_if": "qpgis.notebook",
 }
 
 

@@ -16,7 +16,7 @@ from qpgis.area import ZoneSet
 from qpgis.catalogue import Lang, keys, listed, text, unit_text
 from qpgis.classified import Classified, Interval
 from qpgis.crs import LONLAT, Floats
-from qpgis.engine import Engine
+from qpgis.engine import Engine, Known
 from qpgis.errors import (
     ConfigError,
     MissingAmounts,
@@ -241,6 +241,7 @@ def assess(
     indicators: Iterable[str] | None = None,
     lang: Lang = "zh",
     progress_to: Callable[[str], None] = lambda stage: None,
+    known: Known | None = None,
 ) -> Assessment:
     """All indicators of a workspace for all its zones, held against the targets.
 
@@ -257,6 +258,8 @@ def assess(
         Language of notes.
     progress_to : callable, optional
         Called with the name of each stage.
+    known : Known, optional
+        What was found out of the workspace's area before: only what isn't known is computed, and becomes known.
 
     Raises
     ------
@@ -268,7 +271,7 @@ def assess(
         raise ConfigError(f"no level {level!r}; {did_you_mean(level, workspace.area.levels)}")
     findings = Findings(lang)
     judging = Judging(workspace, findings, lang)
-    engine = Engine(workspace.area)
+    engine = Engine(workspace.area, known)
     run = _Run(workspace, engine, findings, lang, tuple(_classified(workspace, engine)))
     rows: list[Row] = []
     rivals: list[Row] = []

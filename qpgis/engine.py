@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
+from shapely import Geometry
 
 from qpgis.access import Access, walked
 from qpgis.amounts import Outcome
@@ -70,6 +71,37 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
 )
 
 
+Redone = list[tuple[Layer, str]]
+"""Layers and ids of features whose overlay had to be done again."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What engines found out of one study area: whoever is given it computes only what isn't known.
+
+    Parts and rules are known by the keys of their layers, so what reads a changed layer is another part.
+
+    Attributes
+    ----------
+    area : StudyArea
+        Zone sets are told apart by their identity, so it is kept.
+    sums, outcomes, surveyed
+        By zone set and what was measured of it; extents are kept with what they cover, being told apart likewise.
+    access : Access
+        What rules hold for.
+    """
+
+    area: StudyArea
+    sums: dict[tuple[int, Part], tuple[list[int], Redone]] = field(default_factory=dict)
+    outcomes: dict[tuple[int, PerZone], list[Outcome]] = field(default_factory=dict)
+    surveyed: dict[tuple[int, int], tuple[Geometry, list[int]]] = field(default_factory=dict)
+    features: dict[PerZone, tuple[Layer, ...]] = field(default_factory=dict)
+    access: Access = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "access", Access(self.area))
+
+
 class Engine:
     """Evaluates the parts of one study area serially, each part once.
 
@@ -77,28 +109,33 @@ class Engine:
     ----------
     area : StudyArea
         The zones.
+    known : Known, optional
+        What was found out of that very area before; it is added to.
     """
 
-    def __init__(self, area: StudyArea) -> None:
+    def __init__(self, area: StudyArea, known: Known | None = None) -> None:
         self.area = area
-        self._sums: dict[tuple[int, Part], list[int]] = {}
-        self._outcomes: dict[tuple[int, PerZone], list[Outcome]] = {}
-        self._surveyed: dict[tuple[int, int], list[int]] = {}
-        self._access = Access(area)
+        self._known = Known(area) if known is None else known
+        if self._known.area is not area:
+            raise ValueError("what is known is of another study area")
+        self._access = self._known.access
         self.redone: dict[Layer, list[str]] = {}
 
     def sums(self, part: Part, zones: ZoneSet) -> list[int]:
         """The part's sum for each zone of a zone set, in millionths of its unit."""
         key = (id(zones), part)
-        if key not in self._sums:
+        if key not in self._known.sums:
             resolved = self._resolved(part)
             found = KERNELS[part.kernel](zones, resolved, self.area.plane)
-            self._note_redone(resolved, found)
             sums = found.per_zone()
             if part.kernel in ("area", "ground"):  # rounded contributions may add up to a hair more than the zone
                 sums = [min(total, whole) for total, whole in zip(sums, self.zone_areas(zones), strict=True)]
-            self._sums[key] = sums
-        return self._sums[key]
+            self._known.sums[key] = sums, _redone(resolved, found)
+        sums, redone = self._known.sums[key]
+        for layer, one in redone:
+            if one not in self.redone.setdefault(layer, []):
+                self.redone[layer].append(one)
+        return sums
 
     def _resolved(self, part: Part) -> Part:
         """The part with only those features that its rule holds for."""
@@ -120,8 +157,11 @@ class Engine:
     def features(self, made: Measure) -> tuple[Layer, ...]:
         """The features of the whole area that a measure singles out: patches with what each is worth, gaps, links."""
         if isinstance(made, PerZone):
-            kernels = [FEATURES[made.kernel]] if made.kernel in FEATURES else []
-            return tuple(kernel(self.area.outline, made, self.area.plane) for kernel in kernels)
+            if made not in self._known.features:
+                kernels = [FEATURES[made.kernel]] if made.kernel in FEATURES else []
+                found_once = tuple(kernel(self.area.outline, made, self.area.plane) for kernel in kernels)
+                self._known.features[made] = found_once
+            return self._known.features[made]
         found: list[Layer] = []
         for layer, rule in ((layer, part.where) for _, part in made.numerator.terms() for layer in part.layers):
             if isinstance(rule, Wide):
@@ -137,15 +177,6 @@ class Engine:
         rules = dict.fromkeys(part.where for _, part in expression.terms() if part.where is not None)
         return tuple(self._access.reached(rule) for rule in rules if walked(rule))
 
-    def _note_redone(self, part: Part, found: Contributions) -> None:
-        """Remember the features whose overlay had to be done again."""
-        if not found.redone:
-            return
-        owners = [(layer, str(one)) for layer in part.layers for one in layer.frame["feature_id"]]
-        for feature in found.redone:
-            layer, one = owners[feature]
-            self.redone.setdefault(layer, []).append(one)
-
     def values(self, expression: Expression, zones: ZoneSet) -> list[int]:
         """The expression for each zone of a zone set, in millionths."""
         totals = [0] * len(zones)
@@ -156,11 +187,11 @@ class Engine:
     def outcomes(self, measured: PerZone, zones: ZoneSet) -> list[Outcome]:
         """What each zone of a zone set comes to as a whole."""
         key = (id(zones), measured)
-        if key not in self._outcomes:
+        if key not in self._known.outcomes:
             chosen = tuple(self._access.chosen(one, measured.where) for one in measured.layers if measured.where)
             given = replace(measured, layers=(*measured.layers, *chosen))
-            self._outcomes[key] = WHOLES[measured.kernel](zones, given, self.area.plane)
-        return self._outcomes[key]
+            self._known.outcomes[key] = WHOLES[measured.kernel](zones, given, self.area.plane)
+        return self._known.outcomes[key]
 
     def zone_areas(self, zones: ZoneSet) -> list[int]:
         """The area of each zone, in millionths of a square metre."""
@@ -171,7 +202,15 @@ class Engine:
         if layer.extent is None:
             return self.zone_areas(zones)
         key = (id(zones), id(layer.extent))
-        if key not in self._surveyed:
+        if key not in self._known.surveyed:
             extent = np.array([layer.extent], dtype=object)
-            self._surveyed[key] = area_contributions(zones.geometry, extent).per_zone()
-        return self._surveyed[key]
+            self._known.surveyed[key] = layer.extent, area_contributions(zones.geometry, extent).per_zone()
+        return self._known.surveyed[key][1]
+
+
+def _redone(part: Part, found: Contributions) -> Redone:
+    """The features of a part whose overlay had to be done again."""
+    if not found.redone:
+        return []
+    owners = [(layer, str(one)) for layer in part.layers for one in layer.frame["feature_id"]]
+    return [owners[feature] for feature in found.redone]

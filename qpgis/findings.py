@@ -83,6 +83,10 @@ class Findings:
         message, action = (text(f"{kind}_{rule}", self.lang, **words) for kind in ("finding", "action"))
         self._found[Finding(severity, rule, layer, file, feature_id, location, value, message, action)] = None
 
+    def put(self, finding: Finding) -> None:
+        """Record a finding that was made elsewhere."""
+        self._found[finding] = None
+
     def __iter__(self) -> Iterator[Finding]:
         """The findings, worst first, then by rule, layer, file and feature."""
         return iter(ordered(self._found))

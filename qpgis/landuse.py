@@ -623,6 +623,15 @@ def oneway_of(word: str) -> str | None:
     return _oneway_words().get(word.strip().lower())
 
 
+def plan_statuses() -> tuple[str, ...]:
+    """Every plan status, from what is there to what is only studied.
+
+    >>> plan_statuses()
+    ('existing', 'under_construction', 'planned', 'studied')
+    """
+    return tuple(dict.fromkeys(_statuses().values()))
+
+
 @cache
 def _statuses() -> MappingProxyType[str, str]:
     table = read_toml("schemes", "status.toml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,10 @@ from qpgis.workspace import Workspace
 
 if TYPE_CHECKING:
     import folium
+    import geopandas as gpd
 
     from qpgis.scenarios.compare import Comparison, Recorded
+    from qpgis.scenarios.what_if import Change
 
 
 class Result(Assessment):
@@ -34,12 +37,42 @@ class Result(Assessment):
         return write_outputs(self, Path(folder))
 
 
+def what_if(
+    workspace: Workspace,
+    *changes: Change,
+    name: str = "情景",
+    lang: Lang = "zh",
+    settings: Mapping[str, Any] | None = None,
+    **frames: gpd.GeoDataFrame,
+) -> Result:
+    """All indicators again with changes laid over the present; what reads no changed layer isn't computed again.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    *changes : Change
+        Laid over the layers one after the other, see :class:`qpgis.scenarios.what_if.Change`.
+    name : str
+        What results call the scenario.
+    lang : "zh" or "en"
+    settings : mapping, optional
+        Further settings of :func:`assess`: ``level``, ``definitions``, ``indicators``.
+    **frames : GeoDataFrame
+        By layer, features to add: ``roads=planned``.
+    """
+    from qpgis.scenarios.what_if import Change, scenario
+
+    added = [Change(kind, frame) for kind, frame in frames.items()]
+    made = scenario(workspace, [*changes, *added], name=name, lang=lang)
+    return assess(made, **{"known": workspace.known, "lang": lang, **(settings or {})})
+
+
 def assess(workspace: Workspace, **settings: Any) -> Result:
     """All indicators of a workspace for all its zones, held against the targets.
 
     Takes the settings of :func:`qpgis.assessment.assess`: ``level``, ``definitions``, ``indicators``, ``lang``.
     """
-    assessment = _assess(workspace, **settings)
+    assessment = _assess(workspace, **{"known": workspace.known, **settings})
     return Result(**{f.name: getattr(assessment, f.name) for f in fields(assessment)})
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qpgis.area import StudyArea
 from qpgis.classified import MapSample
+from qpgis.engine import Known
 from qpgis.findings import Finding
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import Declared
@@ -20,6 +22,8 @@ from qpgis.workspace.reference import Reference
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from qpgis.workspace.config import LayerTable
 
 UNDATED = "undated"
 """The period of an extract that doesn't say when it was made."""
@@ -94,6 +98,8 @@ class Workspace:
         What is known of how accurate a layer of classes is.
     files : tuple of Path
         Where everything stands that was read, so that nothing is written over it.
+    tables : mapping of kind to LayerTable
+        What ``qpgis.toml`` says of each layer; empty where there is none.
     """
 
     name: str
@@ -118,10 +124,16 @@ class Workspace:
     land_areas: pd.DataFrame | None = field(default=None, repr=False, compare=False)
     samples: Mapping[str, MapSample] = field(default_factory=dict, repr=False, compare=False)
     files: tuple[Path, ...] = field(default=(), repr=False, compare=False)
+    tables: Mapping[str, LayerTable] = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self) -> str:
         layers = ", ".join(f"{kind} ({len(layer)}, {layer.source.grade})" for kind, layer in self.layers.items())
         return f"<Workspace {self.name}, period {self.period}: {len(self.area.base)} zones; layers: {layers or 'none'}>"
+
+    @cached_property
+    def known(self) -> Known:
+        """What notebooks have found out of it: assessed again, or in a scenario, only the rest is computed."""
+        return Known(self.area)
 
     @property
     def grades(self) -> frozenset[Grade]:

@@ -241,6 +241,7 @@ def open_workspace(
         land_areas=land,
         samples=samples,
         files=(path, *reader.hashes, *_named_tables(config, path.parent)),
+        tables=config.layers,
         **tables,
     )
 
@@ -463,7 +464,7 @@ def _read_layers(
         if table.from_:
             sampled = samples[table.from_].matrix.reference if table.from_ in samples else ()
             origin = layers[table.from_], config.layers[table.from_]
-            layers[kind] = _selected(kind, table, *origin, reader.findings, sampled=[str(code) for code in sampled])
+            layers[kind] = selected(kind, table, *origin, reader.findings, sampled=[str(code) for code in sampled])
     _report_zones_elsewhere(layers, area, reader.findings)
     return {kind: layers[kind] for kind in config.layers}, ledgers
 
@@ -652,7 +653,7 @@ def _extent(declared: Any, raw: RawFeatures, crs: str | None, area: StudyArea) -
     return area.plane.project(np.array([shapely.box(*box)]), system, what=f"extent of {raw.file}")[0]
 
 
-def _selected(
+def selected(
     kind: str, table: LayerTable, whole: Layer, origin: LayerTable, findings: Findings, *, sampled: Sequence[str]
 ) -> Layer:
     """The features of another layer whose classes make up this one, their codes turned into its classes."""

@@ -1,0 +1,176 @@
+"""Scenarios: planned features laid over the present, counted by hand on four towns of a square kilometre."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import geopandas as gpd
+import pytest
+from pyproj import Geod
+from shapely import Geometry, LineString, Point
+
+import qpgis as qp
+from qpgis.errors import ConfigError, CRSError, LayerError
+from qpgis.workspace import Workspace
+from tests.conftest import EAST, NORTH, Maker, frame, layer, square
+
+LAND = layer("landuse", 'scheme = "sandiao"', 'class_field = "code"', 'id_field = "id"') + "".join(
+    f'[layers.{kind}]\nfrom = "landuse"\n' for kind in ("farmland", "forest", "construction", "water", "park")
+)
+
+
+def road(*points: tuple[float, float]) -> Geometry:
+    return LineString([(EAST + x, NORTH + y) for x, y in points])
+
+
+def point(x: float, y: float) -> Geometry:
+    return Point(EAST + x, NORTH + y)
+
+
+def value(result: qp.Result, indicator: str, zone: str) -> float:
+    found = result[indicator]
+    return float(found.loc[found["zone_id"] == zone, "value"].iloc[0])
+
+
+def grade(result: qp.Result, indicator: str, zone: str) -> str:
+    found = result[indicator]
+    return str(found.loc[found["zone_id"] == zone, "grade"].iloc[0])
+
+
+@pytest.fixture
+def roads(workspace: Maker) -> Workspace:
+    """A road of half a kilometre in a, one of a kilometre in b."""
+    lines = frame([road((0, 500), (500, 500)), road((1000, 300), (2000, 300))], id=["r1", "r2"], class_=["primary"] * 2)
+    toml = layer("roads", 'id_field = "id"', 'class_field = "class_"')
+    return qp.open_workspace(workspace(toml, roads=lines))
+
+
+@pytest.fixture
+def land(workspace: Maker) -> Workspace:
+    """a and b are farmland, c forest, d built."""
+    parcels = [square(0, 0), square(1000, 0), square(0, 1000), square(1000, 1000)]
+    uses = frame(parcels, id=["p1", "p2", "p3", "p4"], code=["0101", "0101", "0301", "0601"])
+    return qp.open_workspace(workspace(LAND, landuse=uses))
+
+
+def hectares(result: qp.Result, kind: str) -> float:
+    return float(sum(one.area for one in result.workspace.layers[kind].dissolved)) / 1e4
+
+
+def geodesic(shape: Geometry) -> float:
+    """Hectares on the ellipsoid, by another library than ours."""
+    (degrees,) = frame([shape]).to_crs(4490).geometry
+    return abs(Geod(ellps="GRS80").geometry_area_perimeter(degrees)[0]) / 1e4
+
+
+DENSITY = "road_density"
+ONLY = {"indicators": [DENSITY]}
+
+
+def test_a_road_added_raises_density_by_its_length(roads: Workspace) -> None:
+    present = qp.assess(roads, indicators=[DENSITY])
+    planned = frame([road((500, 500), (1000, 500))], class_=["主干路"])
+    result = qp.what_if(roads, roads=planned.to_crs(4326), name="方案一", settings=ONLY)
+    ground = (present[DENSITY]["numerator"] / present[DENSITY]["value"]).iloc[0]
+    assert value(result, DENSITY, "a") == pytest.approx(value(present, DENSITY, "a") + 0.5 / ground, rel=1e-4)
+    assert value(result, DENSITY, "a") == pytest.approx(2 * value(present, DENSITY, "a"), rel=1e-6)
+    assert value(result, DENSITY, "b") == value(present, DENSITY, "b")
+    assert set(result.table["scenario"]) == {"方案一"}
+    assert set(present.table["scenario"]) == {"present"}
+    assert "情景：方案一" in result.heading
+    assert grade(result, DENSITY, "a") == "schematic"
+    assert grade(present, DENSITY, "a") == "surveyed"
+    assert "情景：方案一" in result[DENSITY]["source"].iloc[0]
+
+
+def test_a_road_drawn_along_another_is_no_more_road(roads: Workspace) -> None:
+    along = frame([road((0, 500), (500, 500))], class_=["primary"])
+    result = qp.what_if(roads, roads=along, settings=ONLY)
+    assert value(result, DENSITY, "a") == value(qp.assess(roads, indicators=[DENSITY]), DENSITY, "a")
+
+
+def test_replaced_and_removed(roads: Workspace) -> None:
+    present = value(qp.assess(roads, indicators=[DENSITY]), DENSITY, "b")
+    shorter = frame([road((1000, 700), (1500, 700))], id=["r2"], class_=["primary"])
+    result = qp.what_if(roads, qp.Change("roads", shorter, how="replace", grade="official"), settings=ONLY)
+    assert value(result, DENSITY, "b") == pytest.approx(present / 2, rel=1e-6)
+    assert grade(result, DENSITY, "b") == "surveyed"
+    result = qp.what_if(roads, qp.Change("roads", how="remove", ids=("r2",)), settings=ONLY)
+    assert value(result, DENSITY, "b") == 0
+    half = frame([square(1250, 0, 500, 1000)])
+    result = qp.what_if(roads, qp.Change("roads", half, how="remove"), settings=ONLY)
+    assert value(result, DENSITY, "b") == pytest.approx(present / 2, rel=1e-6)
+
+
+def test_a_conversion_moves_area_between_classes(land: Workspace) -> None:
+    shape = square(900, 100, 300, 100)
+    lot = frame([shape], class_=["0601"])
+    result = qp.what_if(land, landuse=lot)
+    present = qp.assess(land)
+    moved = hectares(present, "farmland") - hectares(result, "farmland")
+    assert moved == pytest.approx(geodesic(shape), rel=1e-6)
+    assert hectares(result, "construction") - hectares(present, "construction") == pytest.approx(moved, abs=1e-9)
+    assert hectares(result, "landuse") == pytest.approx(hectares(present, "landuse"), abs=1e-9)
+    assert result.workspace.layers["forest"] is land.layers["forest"]
+
+
+def test_what_is_planned_by_kind_takes_its_code_from_the_scheme(land: Workspace) -> None:
+    one = geodesic(square(0, 0, 100, 100))
+    result = qp.what_if(land, forest=frame([square(0, 0, 100, 100)]), park=frame([square(200, 0, 100, 100)]))
+    present = qp.assess(land)
+    assert hectares(result, "forest") - hectares(present, "forest") == pytest.approx(one, rel=1e-5)
+    assert hectares(present, "farmland") - hectares(result, "farmland") == pytest.approx(2 * one, rel=1e-5)
+    assert hectares(result, "construction") - hectares(present, "construction") == pytest.approx(one, rel=1e-5)
+    assert set(result.workspace.layers["landuse"].frame["class_"]) == {"0101", "0301", "0601", "03", "0810"}
+    with pytest.raises(LayerError, match=r"'construction': row 0: .* column class_: .*0601 工业用地"):
+        qp.what_if(land, construction=frame([square(0, 0, 100, 100)]))
+    pond = qp.what_if(land, water=frame([square(0, 0, 100, 100)], class_=["坑塘"]))
+    assert set(pond.workspace.layers["water"].frame["class_"]) == {"pond"}
+
+
+def test_planned_features_count_whatever_their_status(roads: Workspace) -> None:
+    planned = frame([road((500, 500), (1000, 500))], class_=["primary"], plan_status=["规划"], opened=["2030"])
+    result = qp.what_if(roads, roads=planned, settings=ONLY)
+    present = qp.assess(roads, indicators=[DENSITY])
+    assert value(result, DENSITY, "a") == pytest.approx(2 * value(present, DENSITY, "a"), rel=1e-6)
+
+
+def without_crs() -> gpd.GeoDataFrame:
+    return frame([road((0, 0), (9, 9))], crs=None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "made", "error", "said"),
+    [
+        ("roads", lambda: frame([]), LayerError, "'方案', layer 'roads': the GeoDataFrame has no rows"),
+        ("roads", lambda: frame([point(1, 1)]), LayerError, "'方案', layer 'roads': row 0: "),
+        ("roads", lambda: frame([road((0, 0), (9, 9)), None]), LayerError, "'方案', layer 'roads': row 1: "),
+        ("roads", lambda: frame([road((0, 0), (9, 9))], class_=["大马路"]), LayerError, "row 0: .*大马路"),
+        ("roads", without_crs, CRSError, "layer 'roads' .情景：方案"),
+        ("roads", lambda: frame([road((0, 0), (9, 9))]).drop(columns="geometry"), LayerError, "give a GeoDataFrame"),
+        ("forest", lambda: frame([square(0, 0)]), LayerError, r"add \[layers.forest\]"),
+        ("roda", lambda: frame([square(0, 0)]), LayerError, "'方案': no layer 'roda'; .*roads"),
+    ],
+)
+def test_what_a_scenario_refuses(
+    roads: Workspace, kind: str, made: Callable[[], gpd.GeoDataFrame], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        qp.what_if(roads, qp.Change(kind, made()), name="方案")
+
+
+def test_what_else_it_refuses(roads: Workspace, land: Workspace) -> None:
+    for change, said in (
+        (qp.Change("roads", how="remove", ids=("r9",)), "no feature 'r9'"),
+        (qp.Change("roads", frame([square(0, 600)]), how="remove"), "nothing would be removed"),
+        (qp.Change("roads"), "give a GeoDataFrame"),
+    ):
+        with pytest.raises(LayerError, match=said):
+            qp.what_if(roads, change)
+    with pytest.raises(ConfigError, match="name of its own"):
+        qp.what_if(roads, name="present")
+    two = frame([square(0, 0), square(500, 0)], class_=["0601", "0301"])
+    with pytest.raises(LayerError, match=r"rows 0 .0601. and 1 .0301. overlap"):
+        qp.what_if(land, landuse=two)
+    with pytest.raises(LayerError, match="must become something"):
+        qp.what_if(land, qp.Change("forest", frame([square(0, 0)]), how="remove"))
