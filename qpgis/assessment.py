@@ -86,6 +86,8 @@ class Assessment:
         definitions have the same, the first.
     reached : mapping of (indicator, definition name) to tuple of Layer
         The ground within the walks that an indicator of coverage asks for, as polygons without attributes.
+    engine : Engine
+        What computed it, so that evidence can ask it again.
     lang : "zh" or "en"
     """
 
@@ -96,6 +98,7 @@ class Assessment:
     missed: Mapping[tuple[str, str], tuple[Layer, ...]] = field(repr=False)
     features: Mapping[tuple[str, str], tuple[Layer, ...]] = field(repr=False)
     reached: Mapping[tuple[str, str], tuple[Layer, ...]] = field(repr=False)
+    engine: Engine = field(repr=False, compare=False)
     lang: Lang = "zh"
 
     def __repr__(self) -> str:
@@ -293,7 +296,7 @@ def assess(
     kept = tuple(row for row in judging.judged(rows, rivals) if level in (None, row.zone.level))
     everything = ordered([*workspace.findings, *findings])
     missed, reached = run.layers_of(run.engine.missed), run.layers_of(run.engine.reached)
-    return Assessment(workspace, kept, everything, used, missed, run.features, reached, lang)
+    return Assessment(workspace, kept, everything, used, missed, run.features, reached, engine, lang)
 
 
 def _chosen(

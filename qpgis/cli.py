@@ -159,6 +159,7 @@ def _add_run(commands: Any) -> None:
     parser.add_argument(
         "--definitions", choices=("default", "all"), default="default", help="all: every definition side by side"
     )
+    parser.add_argument("--evidence", action="store_true", help="write evidence.gpkg: the features behind every value")
     parser.add_argument("--strict", action="store_true", help="exit 1 if a target is breached")
     parser.add_argument("--json", action="store_true", help="print what was written and found as JSON")
 
@@ -342,11 +343,12 @@ def _assessment(options: argparse.Namespace, outputs: Sequence[Path], progress: 
 def _run(options: argparse.Namespace) -> int:
     from qpgis.findings import has_errors
     from qpgis.plans import Status
-    from qpgis.report.outputs import LAND_AREAS, MANIFEST, OUTPUTS, write_outputs
+    from qpgis.report.outputs import EVIDENCE, LAND_AREAS, MANIFEST, OUTPUTS, write_outputs
 
     progress = _Progress()
-    assessment = _assessment(options, [options.out / name for name in (*OUTPUTS, *LAND_AREAS, MANIFEST)], progress)
-    written = write_outputs(assessment, options.out, progress=progress)
+    names = (*OUTPUTS, *LAND_AREAS, *EVIDENCE, MANIFEST)
+    assessment = _assessment(options, [options.out / name for name in names], progress)
+    written = write_outputs(assessment, options.out, evidence=options.evidence, progress=progress)
     breached = [row for row in assessment.rows if row.status is Status.BREACHED]
     _report_run(assessment, written, options.json)
     return FINDINGS if has_errors(assessment.findings) or (options.strict and breached) else GOOD

@@ -125,17 +125,26 @@ class Engine:
         """The part's sum for each zone of a zone set, in millionths of its unit."""
         key = (id(zones), part)
         if key not in self._known.sums:
-            resolved = self._resolved(part)
-            found = KERNELS[part.kernel](zones, resolved, self.area.plane)
+            layers, found = self.contributions(part, zones)
             sums = found.per_zone()
             if part.kernel in ("area", "ground"):  # rounded contributions may add up to a hair more than the zone
                 sums = [min(total, whole) for total, whole in zip(sums, self.zone_areas(zones), strict=True)]
-            self._known.sums[key] = sums, _redone(resolved, found)
+            self._known.sums[key] = sums, _redone(layers, found)
         sums, redone = self._known.sums[key]
         for layer, one in redone:
             if one not in self.redone.setdefault(layer, []):
                 self.redone[layer].append(one)
         return sums
+
+    def contributions(self, part: Part, zones: ZoneSet) -> tuple[tuple[Layer, ...], Contributions]:
+        """What each feature contributes to a part's sum for each zone, computed anew; and the layers of these features.
+
+        Positions of features count through the layers one after the other; those of ``zone_area``, which reads no
+        layer, are zones. Where a part has a rule, its layers are what the rule chooses. The sums of areas may come to
+        a hair more than :meth:`sums`, which never exceed the zone.
+        """
+        resolved = self._resolved(part)
+        return resolved.layers, KERNELS[part.kernel](zones, resolved, self.area.plane)
 
     def _resolved(self, part: Part) -> Part:
         """The part with only those features that its rule holds for."""
@@ -208,9 +217,9 @@ class Engine:
         return self._known.surveyed[key][1]
 
 
-def _redone(part: Part, found: Contributions) -> Redone:
-    """The features of a part whose overlay had to be done again."""
+def _redone(layers: tuple[Layer, ...], found: Contributions) -> Redone:
+    """The features of a part's layers whose overlay had to be done again."""
     if not found.redone:
         return []
-    owners = [(layer, str(one)) for layer in part.layers for one in layer.frame["feature_id"]]
+    owners = [(layer, str(one)) for layer in layers for one in layer.frame["feature_id"]]
     return [owners[feature] for feature in found.redone]

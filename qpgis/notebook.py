@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import folium
     import geopandas as gpd
 
+    from qpgis.evidence import Evidence
     from qpgis.scenarios.compare import Comparison, Recorded
     from qpgis.scenarios.what_if import Change
 
@@ -30,11 +31,24 @@ class Result(Assessment):
 
         return planning_map(scene_of(self))
 
-    def write(self, folder: str | Path) -> tuple[Path, ...]:
-        """Write every output of ``qpgis run`` into a folder, whole or not at all, and return their paths."""
+    def evidence(self, indicator: str, zone: str | None = None, definition: str | None = None) -> Evidence:
+        """What values are made of: features used with their contributions, dropped, repaired.
+
+        Takes what :func:`qpgis.evidence.evidence` takes: a zone's id or name, all by default; a definition, by default
+        the first.
+        """
+        from qpgis.evidence import evidence
+
+        return evidence(self, indicator, zone, definition)
+
+    def write(self, folder: str | Path, *, evidence: bool = False) -> tuple[Path, ...]:
+        """Write every output of ``qpgis run`` into a folder, whole or not at all, and return their paths.
+
+        With ``evidence`` also ``evidence.gpkg``, what every value is made of.
+        """
         from qpgis.report.outputs import write_outputs
 
-        return write_outputs(self, Path(folder))
+        return write_outputs(self, Path(folder), evidence=evidence)
 
 
 def what_if(

@@ -139,8 +139,17 @@ def dateless_gpkg(path: Path) -> Iterator[Path]:
         pyogrio.set_gdal_config_options({option: before})
 
 
-def require_rows(gpkg: Path, layer: str, count: int) -> None:
+def require_rows(gpkg: Path, layer: str, count: int, placed: int | None = None) -> None:
     """Make sure that a GeoPackage has arrived whole: where a disk fills up, GDAL may leave out rows and say nothing.
+
+    Parameters
+    ----------
+    gpkg : Path
+    layer : str
+    count : int
+        How many rows it has.
+    placed : int, optional
+        How many of them have a geometry; all by default.
 
     Raises
     ------
@@ -157,7 +166,8 @@ def require_rows(gpkg: Path, layer: str, count: int) -> None:
             found = [base.execute(f'SELECT COUNT(*) FROM "{table}"').fetchone()[0] for table in tables]
     except sqlite3.Error as error:
         raise OutputError(f"{gpkg.name}: came out damaged ({error}); the old outputs are untouched") from error
-    if not sound or set(found) != {count}:
+    wanted = [count, *([count if placed is None else placed] * (len(tables) - 1))]
+    if not sound or found != wanted:
         raise OutputError(f"{gpkg.name}: came out with {min(found)} of {count} rows; the old outputs are untouched")
 
 

@@ -45,6 +45,7 @@ ORDER = [
     "published",
     "plantables",
     "assessment",
+    "evidence",
     "scenarios",
     "maps",
     "report",

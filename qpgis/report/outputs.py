@@ -10,6 +10,7 @@ from qpgis.errors import OutputError
 from qpgis.maps import html, planning_map
 from qpgis.maps.result import scene_of
 from qpgis.provenance import staged_outputs
+from qpgis.report.evidence import write_evidence
 from qpgis.report.manifest import write_manifest
 from qpgis.report.tables import write_findings_csv, write_gpkg, write_indicators_csv, write_land_areas_csv, write_xlsx
 
@@ -34,6 +35,9 @@ OUTPUTS: dict[str, Writer] = {
 LAND_AREAS: dict[str, Writer] = {"land_areas.csv": write_land_areas_csv}
 """What is written where the workspace names fields of stated areas, or control areas."""
 
+EVIDENCE: dict[str, Writer] = {"evidence.gpkg": write_evidence}
+"""What is written where it is asked for."""
+
 
 def write_file(write: Writer, assessment: Assessment, path: Path) -> None:
     """Write one output; a library's own errors of a full or read-only disk become ours."""
@@ -46,9 +50,13 @@ def write_file(write: Writer, assessment: Assessment, path: Path) -> None:
 
 
 def write_outputs(
-    assessment: Assessment, folder: Path, *, progress: Callable[[str], None] = lambda stage: None
+    assessment: Assessment,
+    folder: Path,
+    *,
+    evidence: bool = False,
+    progress: Callable[[str], None] = lambda stage: None,
 ) -> tuple[Path, ...]:
-    """Write every output and ``manifest.json`` into a folder.
+    """Write every output and ``manifest.json`` into a folder; what the values are made of too, if ``evidence``.
 
     Nothing in the folder changes before all files have been written; the manifest comes last.
 
@@ -57,7 +65,8 @@ def write_outputs(
     OutputError
         If the folder can't be written; the old outputs are untouched.
     """
-    outputs = {**OUTPUTS, **(LAND_AREAS if assessment.workspace.land_areas is not None else {})}
+    land_areas = LAND_AREAS if assessment.workspace.land_areas is not None else {}
+    outputs = {**OUTPUTS, **land_areas, **(EVIDENCE if evidence else {})}
     with staged_outputs(folder) as stage:
         for name, write in outputs.items():
             progress(f"writing {name}")
