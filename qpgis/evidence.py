@@ -279,14 +279,16 @@ class Tally:
     def _add_part(self, about: Term, part: Part) -> None:
         term, area = self._term(about), self._assessment.workspace.area
         for zones in area.zone_sets:
+            groups = [one for one in area.groups if one.id in self._number] if zones is area.base else []
+            if not groups and self._number.keys().isdisjoint(zones.ids):
+                continue
             pairs, sources = pairs_of(self._engine, part, zones)
             feature = np.append(self.features.add(*sources), NONE)[pairs["feature"]]
             whole = pairs.assign(feature=feature, zone=np.array(zones.ids, dtype=object)[pairs["zone"]])
             self._append_sums(term, about.sign, whole)
-            if zones is area.base:
-                for group in (one for one in area.groups if one.id in self._number):
-                    members = whole[whole["zone"].isin(group.members)]
-                    self._append_sums(term, about.sign, members.assign(zone=group.id))
+            for group in groups:
+                members = whole[whole["zone"].isin(group.members)]
+                self._append_sums(term, about.sign, members.assign(zone=group.id))
 
     def _append_sums(self, term: int, sign: int, pairs: pd.DataFrame) -> None:
         """The pairs of those zones that are asked for; what a feature has in several members of a group is one."""

@@ -126,6 +126,17 @@ def test_the_sums_are_the_rows(result: qp.Result) -> None:
     assert checked > 20
 
 
+def test_a_scenario_has_its_own_evidence(workspace: Maker) -> None:
+    forest = frame([square(0, 0, 500, 1000)], fid_=["old"])
+    ws = qp.open_workspace(workspace(layer("forest", 'id_field = "fid_"'), forest=forest))
+    qp.assess(ws, indicators=["forest_cover"])
+    planned = frame([square(500, 0, 250, 1000)])
+    result = qp.what_if(ws, forest=planned, settings={"indicators": ["forest_cover"]})
+    found = table(result.evidence("forest_cover"), "a", "numerator")
+    assert found.pop(("forest", "old")) == 500_000.0
+    assert list(found.values()) == [250_000.0]
+
+
 def test_rounding_has_a_row_of_its_own() -> None:
     """Sixths of a square kilometre are rounded up by a third of a millionth each: two too many in all."""
     pieces = box(np.arange(6) * 1000 / 6, 0, np.arange(1, 7) * 1000 / 6, 1000)
