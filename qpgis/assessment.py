@@ -89,6 +89,8 @@ class Assessment:
     engine : Engine
         What computed it, so that evidence can ask it again.
     lang : "zh" or "en"
+    asked : mapping
+        What :func:`assess` was asked for beside the workspace: level, definitions, indicators.
     """
 
     workspace: Workspace
@@ -100,6 +102,7 @@ class Assessment:
     reached: Mapping[tuple[str, str], tuple[Layer, ...]] = field(repr=False)
     engine: Engine = field(repr=False, compare=False)
     lang: Lang = "zh"
+    asked: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         judged = sum(row.target is not None for row in self.rows)
@@ -270,6 +273,8 @@ def assess(
         If a level, indicator or definition is unknown.
     """
     only = None if indicators is None else frozenset(indicators)
+    definitions = {name: list(names) for name, names in (definitions or {}).items()}
+    asked = {"level": level, "definitions": definitions or None, "indicators": None if only is None else sorted(only)}
     if level is not None and level not in workspace.area.levels:
         raise ConfigError(f"no level {level!r}; {did_you_mean(level, workspace.area.levels)}")
     findings = Findings(lang)
@@ -279,7 +284,7 @@ def assess(
     rows: list[Row] = []
     rivals: list[Row] = []
     used: dict[tuple[str, str], Definition] = {}
-    for indicator, chosen in _chosen(workspace, definitions or {}, only):
+    for indicator, chosen in _chosen(workspace, definitions, only):
         progress_to(f"computing {indicator.id}")
         used |= {(indicator.id, definition.name): definition for definition in chosen}
         if isinstance(indicator, Composite):
@@ -296,7 +301,8 @@ def assess(
     kept = tuple(row for row in judging.judged(rows, rivals) if level in (None, row.zone.level))
     everything = ordered([*workspace.findings, *findings])
     missed, reached = run.layers_of(run.engine.missed), run.layers_of(run.engine.reached)
-    return Assessment(workspace, kept, everything, used, missed, run.features, reached, engine, lang)
+    said = {key: value for key, value in asked.items() if value is not None}
+    return Assessment(workspace, kept, everything, used, missed, run.features, reached, engine, lang, said)
 
 
 def _chosen(

@@ -1,4 +1,4 @@
-"""The command line: ``qpgis run``, ``check``, ``inspect``, ``list``, ``init``, ``map``, ``synth``, ``fetch``.
+"""The command line: ``qpgis run``, ``check``, ``verify``, ``inspect``, ``list``, ``init``, ``map`` and others.
 
 Messages go to stderr, results to stdout or files. Exit status 0: good; 1: findings of severity error (or, under
 ``--strict``, a target breached); 2: bad usage or unreadable input. Heavy imports wait until a command needs them.
@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_check(commands)
+    _add_verify(commands)
     _add_inspect(commands)
     _add_map(commands)
     _add_list(commands)
@@ -162,6 +163,28 @@ def _add_run(commands: Any) -> None:
     parser.add_argument("--evidence", action="store_true", help="write evidence.gpkg: the features behind every value")
     parser.add_argument("--strict", action="store_true", help="exit 1 if a target is breached")
     parser.add_argument("--json", action="store_true", help="print what was written and found as JSON")
+    parser.add_argument("--no-log", action="store_true", help="leave this run out of the log, DIR/.qpgis/runs.jsonl")
+
+
+def _add_verify(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "verify",
+        _verify,
+        "tell whether outputs are what was written, agree, and would be written again",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="what a run wrote, with its manifest.json")
+    parser.add_argument(
+        "--workspace",
+        nargs="?",
+        type=Path,
+        const=False,
+        metavar="WORKSPACE",
+        help="compute it again from this workspace or OpenStreetMap extract (without a value: the embedded 青浦 one)",
+    )
+    parser.add_argument("--zones", type=Path, metavar="FILE", help="the file that replaced the workspace's zones")
+    parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="(default: zh)")
+    parser.add_argument("--json", action="store_true", help="print every check and every differing place as JSON")
 
 
 def _add_check(commands: Any) -> None:
@@ -349,9 +372,41 @@ def _run(options: argparse.Namespace) -> int:
     names = (*OUTPUTS, *LAND_AREAS, *EVIDENCE, MANIFEST)
     assessment = _assessment(options, [options.out / name for name in names], progress)
     written = write_outputs(assessment, options.out, evidence=options.evidence, progress=progress)
+    if not options.no_log:
+        _log_run(assessment, options.out)
     breached = [row for row in assessment.rows if row.status is Status.BREACHED]
     _report_run(assessment, written, options.json)
     return FINDINGS if has_errors(assessment.findings) or (options.strict and breached) else GOOD
+
+
+def _log_run(assessment: Assessment, folder: Path) -> None:
+    from qpgis.provenance import sha256_of
+    from qpgis.report.outputs import MANIFEST
+    from qpgis.verifying.runlog import append_run
+
+    workspace = assessment.workspace
+    about = {"workspace": workspace.name, "period": workspace.period, "values": len(assessment.rows)}
+    about |= {"findings": len(assessment.findings), "qpgis": __version__}
+    append_run(folder, {**about, "manifest": sha256_of(folder / MANIFEST)})
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from qpgis.catalogue import text
+    from qpgis.verifying import Source, Verdict, check_lines, verify
+
+    if options.zones is not None and options.workspace is None:
+        raise ConfigError("--zones goes with --workspace")
+    source = None if options.workspace is None else Source(options.workspace or None, options.zones)
+    found = verify(options.folder, source=source, lang=options.lang, progress=_Progress())
+    fails = sum(check.verdict is Verdict.FAILS for check in found)
+    if options.json:
+        sys.stdout.write(json.dumps([asdict(check) for check in found], ensure_ascii=False, indent=2) + "\n")
+    else:
+        _print(check_lines(found, options.lang))
+        _say(text("verify_summary", options.lang, count=len(found), fails=fails))
+    return FINDINGS if fails else GOOD
 
 
 def _report_run(assessment: Assessment, written: Sequence[Path], as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -140,6 +141,8 @@ class Plan:
         In the document's order.
     baselines : mapping of (indicator, zone) to Baseline
         The values of the base year that the document itself tells.
+    sha256 : str
+        Hash of the text that it was read from.
     """
 
     id: str
@@ -152,6 +155,7 @@ class Plan:
     short: str = ""
     base_year: int | None = None
     baselines: Baselines = field(default_factory=dict)
+    sha256: str = field(default="", compare=False)
 
 
 @cache
@@ -225,6 +229,7 @@ def read_plan(name: str, *, folder: Path | None = None) -> Plan:
         targets = tuple(_target(row, head, n) for n, row in enumerate(table["targets"], 1))
         words = {key: head[key] for key in ("id", "title", "document", "scope", "scope_name")}
         told = {"short": head.get("short", ""), "base_year": head.get("base_year")}
+        told["sha256"] = hashlib.sha256(text.encode()).hexdigest()
         baselines = by_key(_baseline(row, head) for row in table.get("baselines", ()))
         plan = Plan(**words, **told, target_year=head["target_year"], targets=targets, baselines=baselines)
     except KeyError as error:

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from qpgis.catalogue import text
+from qpgis.catalogue import data_dir, text
 from qpgis.errors import OutputError, SourceError
 
 try:
@@ -110,6 +110,26 @@ def _parts_of(path: Path) -> list[Path]:
         return [path]
     beside = (part for part in path.parent.iterdir() if part.stem == path.stem and part.suffix.lower() in SHAPEFILE)
     return sorted(beside, key=lambda part: (part.suffix.lower(), part.suffix))
+
+
+DECIDING_DATA = ("catalogue", "crosswalks", "plans", "schemes", "styles")
+"""The folders of ``data/`` that decide what outputs say; the others are inputs like any file."""
+
+
+def code_sha256() -> str:
+    """SHA-256 of the program itself: its code, and the data that decide what outputs say; line ends don't count."""
+    import qpgis
+
+    package, data = Path(qpgis.__file__).parent, Path(str(data_dir()))
+    files = {f"qpgis/{path.relative_to(package).as_posix()}": path for path in package.rglob("*.py")}
+    files |= {f"static/{path.name}": path for path in package.joinpath("maps", "static").iterdir()}
+    for folder in DECIDING_DATA:
+        files |= {f"data/{folder}/{path.name}": path for path in data.joinpath(folder).iterdir()}
+    digest = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        content = hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+        digest.update(f"{name} {content}\n".encode())
+    return digest.hexdigest()
 
 
 FIXED_TIME = datetime(2000, 1, 1)

@@ -49,6 +49,7 @@ ORDER = [
     "scenarios",
     "maps",
     "report",
+    "verifying",
     "notebook",
     "fetching",
     "cli",

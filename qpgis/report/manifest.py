@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,12 @@ from qpgis.area import ALL, StudyArea
 from qpgis.assessment import Assessment
 from qpgis.engine import Engine
 from qpgis.plantables import threshold_lines
-from qpgis.provenance import sha256_of
+from qpgis.provenance import code_sha256, sha256_of
 
-DECIDING = ("geopandas", "numpy", "osmium", "pandas", "pyogrio", "pyproj", "shapely")
+DECIDING = (
+    *("ezdxf", "geopandas", "numba", "numpy", "openpyxl", "osmium", "pandas", "pyarrow", "pyogrio", "pyproj"),
+    *("rasterio", "scipy", "shapely"),
+)
 """The libraries whose version can change a digit."""
 
 
@@ -39,10 +44,13 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
 def about_run(assessment: Assessment) -> dict[str, Any]:
     """What a run read and how it was set."""
     workspace = assessment.workspace
+    plane = workspace.area.plane
     definitions = [
         {
             "indicator": indicator,
             "definition": name,
+            "file": workspace.indicators[indicator].file,
+            "source": d.source,
             "version": d.version,
             "valid_from": d.valid_from,
             "approved_by": d.approved_by,
@@ -52,8 +60,9 @@ def about_run(assessment: Assessment) -> dict[str, Any]:
         }
         for (indicator, name), d in assessment.definitions.items()
     ]
-    return {
+    found = {
         "title": assessment.heading,
+        "asked": {**workspace.opened, **assessment.asked},
         "workspace": workspace.name,
         "period": workspace.period,
         "language": assessment.lang,
@@ -62,11 +71,14 @@ def about_run(assessment: Assessment) -> dict[str, Any]:
             "statuses": sorted(workspace.state.statuses),
             "scenario": workspace.state.scenario,
         },
-        "plane": {"name": str(workspace.area.plane), "definition": workspace.area.plane.definition},
+        "plane": {"name": str(plane), "definition": plane.definition, "centre_deg": [plane.lon_deg, plane.lat_deg]},
         "zones": _zones(workspace.area),
         "titles": {row.indicator: assessment.title(row.indicator) for row in assessment.rows},
         "plans": [
-            {"id": p.id, "title": p.title, "document": p.document, "scope": p.scope, "targets": len(p.targets)}
+            {
+                **{key: getattr(p, key) for key in ("id", "title", "document", "scope", "sha256")},
+                "targets": len(p.targets),
+            }
             for p in workspace.plans
         ],
         "thresholds": {
@@ -76,9 +88,18 @@ def about_run(assessment: Assessment) -> dict[str, Any]:
         "definitions": definitions,
         "inputs": [{**asdict(i), "grade": str(i.grade or "")} for i in workspace.inputs],
         "rows": {kind: asdict(ledger) for kind, ledger in workspace.ledgers.items()},
+        "values": len(assessment.rows),
         "findings": len(assessment.findings),
         "versions": _versions(),
+        "code": code_sha256(),
     }
+    return {**found, "sha256": seal(found)}
+
+
+def seal(manifest: Mapping[str, Any]) -> str:
+    """The hash of what a manifest says, which it holds itself: an edited one is told from what was written."""
+    said = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
 def _zones(area: StudyArea) -> list[dict[str, str]]:
@@ -116,4 +137,4 @@ def _versions() -> dict[str, str]:
         "GEOS": shapely.geos_version_string,
         "PROJ": pyproj.proj_version_str,
     }
-    return {"qpgis": qpgis.__version__, **libraries, **engines}
+    return {"qpgis": qpgis.__version__, "Python": platform.python_version(), **libraries, **engines}

@@ -156,6 +156,14 @@ def _sheet(a: Assessment, key: str, columns: tuple[str, ...], rows: Iterator[lis
     return Sheet(text(f"sheet_{key}", a.lang), a.heading, columns, rows)
 
 
+VALUE_COLUMNS = (
+    *("indicator", "zone", "level", "period", "value", "unit", "target", "property", "progress", "elapsed"),
+    *("status", "light", "definition", "numerator", "numerator_unit", "denominator", "denominator_unit"),
+    *("grade", "note", "source"),
+)
+"""The columns of the workbook's first sheet."""
+FIRST_ROW = 4
+"""The row of a sheet, counted from 1, at which its rows begin; its columns' names stand above it."""
 SHEET_NAME = 31
 """As many characters a sheet's name can have."""
 
@@ -174,24 +182,7 @@ def sheet_name(wanted: str, taken: Collection[str]) -> str:
 
 def _sheets(a: Assessment) -> Iterator[Sheet]:
     """Every sheet in its order."""
-    values = (
-        "indicator",
-        "zone",
-        "level",
-        "period",
-        "value",
-        "unit",
-        "target",
-        "property",
-        "progress",
-        "elapsed",
-        "status",
-        "light",
-        "definition",
-    )
-    amounts = ("numerator", "numerator_unit", "denominator", "denominator_unit")
-    columns = (*values, *amounts, "grade", "note", "source")
-    yield _sheet(a, "indicators", columns, (_value_row(a, r) for r in a.rows))
+    yield _sheet(a, "indicators", VALUE_COLUMNS, (_value_row(a, r) for r in a.rows))
     several = len(a.plan_tables) > 1
     for table in a.plan_tables:
         heading = text("sheet_targets", a.lang)
@@ -313,8 +304,8 @@ def _write_sheet(book: Workbook, name: str, content: Sheet, a: Assessment) -> No
     for n, column in enumerate(columns):
         sheet.write_string(2, n, text(f"column_{column}", a.lang), heading)
     widths = [8] * len(columns)
-    last = 2
-    for last, row in enumerate(rows, 3):
+    last = FIRST_ROW - 2
+    for last, row in enumerate(rows, FIRST_ROW - 1):
         for n, value in enumerate(row):
             if columns[n] == "light" and value:
                 sheet.write_string(last, n, text(f"light_{value}", a.lang), lamps[value])
@@ -372,12 +363,7 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
     zones = assessment.workspace.area.frame()
     shown_zones = {row.zone.id for row in assessment.rows}
     zones = zones[zones["zone_id"].isin(shown_zones)].reset_index(drop=True)
-    columns: dict[tuple[str, str], str] = {}
-    for row in assessment.rows:
-        first = row.indicator not in {indicator for indicator, _ in columns}
-        columns.setdefault(
-            (row.indicator, row.definition), row.indicator if first else f"{row.indicator}:{row.definition}"
-        )
+    columns = zone_columns((row.indicator, row.definition) for row in assessment.rows)
     values = {(row.indicator, row.definition, row.zone.id): _number(row.value) for row in assessment.rows}
     found = {column: [values.get((*key, zone)) for zone in zones["zone_id"]] for key, column in columns.items()}
     zones = zones.join(pd.DataFrame(found, dtype=float))
@@ -395,6 +381,20 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
         for kind, singled in _features(assessment).items():
             pyogrio.write_dataframe(singled, plain, layer=kind, driver="GPKG", append=True)
             require_rows(plain, kind, len(singled))
+
+
+def zone_columns(named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The column that ``zones`` has for each indicator and definition.
+
+    >>> zone_columns([("a", "x"), ("a", "y"), ("a", "x")])
+    {('a', 'x'): 'a', ('a', 'y'): 'a:y'}
+    """
+    columns: dict[tuple[str, str], str] = {}
+    known: set[str] = set()
+    for indicator, definition in named:
+        columns.setdefault((indicator, definition), f"{indicator}:{definition}" if indicator in known else indicator)
+        known.add(indicator)
+    return columns
 
 
 def _features(assessment: Assessment) -> dict[str, gpd.GeoDataFrame]:

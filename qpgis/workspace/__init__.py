@@ -100,6 +100,8 @@ class Workspace:
         Where everything stands that was read, so that nothing is written over it.
     tables : mapping of kind to LayerTable
         What ``qpgis.toml`` says of each layer; empty where there is none.
+    opened : mapping
+        What it was opened with beside ``qpgis.toml``: other zones, a grid, levels of an OpenStreetMap extract.
     """
 
     name: str
@@ -125,6 +127,7 @@ class Workspace:
     samples: Mapping[str, MapSample] = field(default_factory=dict, repr=False, compare=False)
     files: tuple[Path, ...] = field(default=(), repr=False, compare=False)
     tables: Mapping[str, LayerTable] = field(default_factory=dict, repr=False, compare=False)
+    opened: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         layers = ", ".join(f"{kind} ({len(layer)}, {layer.source.grade})" for kind, layer in self.layers.items())

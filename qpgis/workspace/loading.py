@@ -22,7 +22,7 @@ from qpgis.layers import Fields, Layer, Ledger, State, prepare, text_of
 from qpgis.measures.areas import area_contributions
 from qpgis.naming import field_for
 from qpgis.periods import first_day, last_day
-from qpgis.plans import Baseline, Baselines, Plan, Thresholds, by_key, read_plan
+from qpgis.plans import Baseline, Baselines, Plan, Thresholds, by_key, read_plan, shipped_plans
 from qpgis.provenance import Grade, Source, sha256_of, worst
 from qpgis.quality.areas import read_control_areas
 from qpgis.quality.fields import check_fields
@@ -242,8 +242,17 @@ def open_workspace(
         samples=samples,
         files=(path, *reader.hashes, *_named_tables(config, path.parent)),
         tables=config.layers,
+        opened=_opened(zones, grid_cell_m),
         **tables,
     )
+
+
+def _opened(zones: ZonesTable | None, grid_cell_m: float | None) -> dict[str, object]:
+    """What a workspace was opened with, as the manifest tells it."""
+    found: dict[str, object] = {} if grid_cell_m is None else {"grid_cell_m": grid_cell_m}
+    if zones is not None:
+        found["zones"] = zones.model_dump(mode="json", exclude_unset=True) | {"file": _display_name(zones.file)}
+    return found
 
 
 def config_path(folder: str | Path | None) -> Path:
@@ -304,10 +313,10 @@ def _read_plans(config: Config, reader: Reader) -> Iterator[Plan]:
     read: dict[str, str] = {}
     for name in config.plans:
         path = reader.folder / name
-        if path.is_file():
-            shown = _display_name(name)
-            reader.inputs[shown, "plan"] = InputFile(shown, "plan", sha256_of(path), 0, None)
         plan = read_plan(name, folder=reader.folder)
+        if name not in shipped_plans():
+            shown = _display_name(name)
+            reader.inputs[shown, "plan"] = InputFile(shown, "plan", sha256_of(path), len(plan.targets), None)
         if plan.id in read:
             raise ConfigError(f"plans: {read[plan.id]!r} and {name!r} have one id, {plan.id!r}; give each its own")
         read[plan.id] = name

@@ -70,6 +70,7 @@ def osm_workspace(
     if not extract.date:
         findings.add(Severity.WARNING, "osm_without_date", file=path.name)
     state = State(date.fromisoformat(extract.date) if extract.date else date.max)
+    opened = {"zones_level": zones_level, "groups_level": groups_level, "grid_cell_m": grid_cell_m}
     layers: dict[str, Layer] = {}
     ledgers: dict[str, Ledger] = {}
     for kind, raw in extract.layers.items():
@@ -91,6 +92,7 @@ def osm_workspace(
         ledgers=ledgers,
         findings=tuple(findings),
         files=tuple(reader.hashes),
+        opened={key: value for key, value in opened.items() if value is not None},
     )
 
 
