@@ -38,7 +38,8 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
         The folder that holds all outputs but the manifest.
     """
     written = {path.name: sha256_of(path) for path in sorted(outputs.iterdir())}
-    return {**about_run(assessment), "outputs": written}
+    found = {**about_run(assessment), "outputs": written}
+    return {**found, "sha256": seal(found)}
 
 
 def about_run(assessment: Assessment) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def about_run(assessment: Assessment) -> dict[str, Any]:
         }
         for (indicator, name), d in assessment.definitions.items()
     ]
-    found = {
+    return {
         "title": assessment.heading,
         "asked": {**workspace.opened, **assessment.asked},
         "workspace": workspace.name,
@@ -93,7 +94,6 @@ def about_run(assessment: Assessment) -> dict[str, Any]:
         "versions": _versions(),
         "code": code_sha256(),
     }
-    return {**found, "sha256": seal(found)}
 
 
 def seal(manifest: Mapping[str, Any]) -> str:
