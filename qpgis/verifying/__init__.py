@@ -398,7 +398,7 @@ def _run_again(manifest: Manifest, source: Source, folder: Path, progress: Calla
     """The run of a manifest, computed again from what there is today."""
     from qpgis.assessment import assess
     from qpgis.provenance import Grade
-    from qpgis.report.outputs import write_outputs
+    from qpgis.report.outputs import EVIDENCE, write_outputs
     from qpgis.workspace.config import ZonesTable
     from qpgis.workspace.loading import open_workspace
     from qpgis.workspace.osm import osm_workspace
@@ -417,4 +417,5 @@ def _run_again(manifest: Manifest, source: Source, folder: Path, progress: Calla
             zones = ZonesTable(**given)
         settings = {"period": manifest["period"], "lang": lang, "zones": zones, **asked}
         workspace = open_workspace(source.place, **settings, progress=progress)
-    write_outputs(assess(workspace, **chosen, lang=lang, progress_to=progress), folder, progress=progress)
+    assessment = assess(workspace, **chosen, lang=lang, progress_to=progress)
+    write_outputs(assessment, folder, evidence=bool(EVIDENCE.keys() & manifest["outputs"].keys()), progress=progress)
