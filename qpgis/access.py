@@ -34,6 +34,7 @@ from qpgis.parts import (
     Shore,
     Walk,
     Wide,
+    content_of,
 )
 from qpgis.provenance import worst
 from qpgis.shapes import clipped, near, spots, touching
@@ -84,16 +85,17 @@ class Access:
     def _parted(self, layer: Layer, rule: Rule) -> tuple[Layer, Layer]:
         """The layer in two: what a rule holds for, and what it doesn't hold for."""
         if (layer, rule) not in self._chosen:
+            why = content_of(rule)
             if isinstance(rule, Stretched):
                 met, gaps = self._pieces(layer, rule)
-                two = _stretches(layer, met, f"where {rule}"), _stretches(layer, gaps, f"not where {rule}")
+                two = _stretches(layer, met, f"where {why}"), _stretches(layer, gaps, f"not where {why}")
             elif isinstance(rule, Made):
                 two = self._made(layer, rule), layer.select(np.zeros(len(layer), dtype=bool), "none")
             elif _by_ground(rule) and (shapely.get_dimensions(layer.geometry) == AREAL).any():
                 two = self._parted_ground(layer, rule)
             else:
                 holds = self.holds(layer, rule)
-                two = layer.select(holds, f"where {rule}"), layer.select(~holds, f"not where {rule}")
+                two = layer.select(holds, f"where {why}"), layer.select(~holds, f"not where {why}")
             self._chosen[layer, rule] = two
         return self._chosen[layer, rule]
 
@@ -114,7 +116,8 @@ class Access:
             left = (share > 0) & ~shapely.is_empty(shapes)
             return replace(layer, frame=frame, geometry=shapes).select(left, why)
 
-        return part(ground, share, f"within {rule}"), part(rest, 1 - share, f"not within {rule}")
+        why = content_of(rule)
+        return part(ground, share, f"within {why}"), part(rest, 1 - share, f"not within {why}")
 
     def reached(self, rule: Rule) -> Layer:
         """The ground that a rule holds for as a layer of polygons without attributes; walks as isochrones."""
@@ -124,7 +127,7 @@ class Access:
             raise TypeError("a rule for stretches of lines, or what is made of them, holds for no ground")
         shapes, first = self.ground(rule), rule.layers()[0]
         frame = pd.DataFrame("", index=range(len(shapes)), columns=["feature_id", "name", "class_"], dtype="str")
-        return Layer(first.kind, frame, shapes, first.source, None, f"ground within {rule}")
+        return Layer(first.kind, frame, shapes, first.source, None, f"ground within {content_of(rule)}")
 
     def ground(self, rule: Near | Walk | AtLeast) -> Geometries:
         """The ground that a rule holds for, as polygons, which may overlap: circles, isochrones, where these meet."""
@@ -201,7 +204,7 @@ class Access:
     def gaps(self, layer: Layer, rule: Wide) -> Layer:
         """The stretches of axes without the width: what breaks them, how long and how narrow they are."""
         gaps = self._along(layer, rule).gaps
-        found = _stretches(layer, (gaps.axis, gaps.geometry), f"gaps of {rule}")
+        found = _stretches(layer, (gaps.axis, gaps.geometry), f"gaps of {content_of(rule)}")
         frame = found.frame[["feature_id", "name"]].assign(
             class_=["_".join(("gap", *(kinds or ("none",)))) for kinds in gaps.barriers],
             **{f"{SHOW}length_m": gaps.length_m, f"{SHOW}narrowest_m": gaps.narrowest_m},
@@ -214,7 +217,7 @@ class Access:
         gaps = self._along(layer, rule.wide).gaps
         there = np.array([rule.barrier in ("any", *(kinds or ("none",))) for kinds in gaps.barriers], dtype=bool)
         middles = shapely.line_interpolate_point(gaps.geometry[there], 0.5, normalized=True)
-        return _stretches(layer, (gaps.axis[there], middles), f"middles of {rule}")
+        return _stretches(layer, (gaps.axis[there], middles), f"middles of {content_of(rule)}")
 
     def _by_width(self, layer: Layer, rule: Wide) -> tuple[Pieces, Pieces]:
         found = self._along(layer, rule)
@@ -246,7 +249,7 @@ class Access:
         if isinstance(rule, Crossings):
             return self._crossings(layer, rule)
         if isinstance(rule, BorderEnds):
-            return _places(layer, self._border_ends(layer, rule).at, f"{rule}")
+            return _places(layer, self._border_ends(layer, rule).at, content_of(rule))
         return self._middles(layer, rule)
 
     def _nodes(self, layer: Layer, rule: Nodes) -> Layer:
@@ -258,22 +261,22 @@ class Access:
         surveyed = self._area.outline if layer.extent is None else layer.extent  # most files are cut at the district
         known = ~(end & (shapely.distance(points, shapely.boundary(surveyed)) <= EDGE_M))
         wanted = {"all": known, "ends": known & end, "junctions": found.degree >= junctions.JUNCTION}[rule.which]
-        return _places(layer, points[wanted], f"{rule}", amount=found.degree[wanted] / 2)
+        return _places(layer, points[wanted], content_of(rule), amount=found.degree[wanted] / 2)
 
     def _crossings(self, layer: Layer, rule: Crossings) -> Layer:
         network = self._network((layer, *rule.others))
         metres = {"merge_within_m": rule.merge_within_m, "least_depth_m": rule.least_depth_m}
-        return _places(layer, shapely.points(crossings(network, rule.water.geometry, **metres)), f"{rule}")
+        return _places(layer, shapely.points(crossings(network, rule.water.geometry, **metres)), content_of(rule))
 
     def links(self, layer: Layer, rule: BorderEnds) -> Layer:
         """The links that are missing from dead ends at a border to roads beyond it, each with its length."""
         found = self._border_ends(layer, rule)
-        return _missing_links(layer, found.line, found.links, f"{rule}")
+        return _missing_links(layer, found.line, found.links, content_of(rule))
 
     def joins(self, layer: Layer, rule: Linked) -> Layer:
         """The shortest links that would join the networks of a layer's lines, each with its length."""
         links, ends = continuity.gaps(layer.geometry, tolerance_m=rule.gap_within_m)
-        return _missing_links(layer, ends[:, 0], links, f"{rule}")
+        return _missing_links(layer, ends[:, 0], links, content_of(rule))
 
     def _border_ends(self, layer: Layer, rule: BorderEnds) -> borders.BorderEnds:
         key = layer, rule

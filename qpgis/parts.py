@@ -6,7 +6,7 @@ The engine evaluates them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 
 from qpgis.amounts import WHOLE_UNITS
 from qpgis.errors import ConfigError, MissingAmounts, MissingAmountUnit, MissingLayer, NoneOfClass
@@ -278,6 +278,18 @@ class BorderEnds:
 Made = Nodes | Crossings | Gap | BorderEnds
 """Rules that make other features of a layer's, and leave none out."""
 Rule = Walk | Near | AtLeast | Wide | Linked | Shore | OpenShore | Made
+
+
+def content_of(rule: object) -> str:
+    """A rule, or one of its values, as a text that differs wherever its layers hold something else."""
+    if isinstance(rule, Layer):
+        return f"<{rule.key}>"
+    if isinstance(rule, tuple):
+        return f"({', '.join(map(content_of, rule))})"
+    if is_dataclass(rule):
+        values = ", ".join(f"{one.name}={content_of(getattr(rule, one.name))}" for one in fields(rule))
+        return f"{type(rule).__name__}({values})"
+    return repr(rule)
 
 
 @dataclass(frozen=True)

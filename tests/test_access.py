@@ -116,6 +116,18 @@ def test_paths_among_the_roads_are_no_layer_that_is_lacking(workspace: Maker) ->
         assert "机耕路" in rows["note"].iloc[0]
 
 
+def test_what_different_targets_reach_are_different_layers(workspace: Maker) -> None:
+    """Both rules are for one clinic of one file, which their names don't tell apart."""
+    places = services((100, 500, "卫生站"), (900, 500, "文化站"))
+    made = {"residents": homes((100, 500, 1), (900, 500, 1)), "roads": streets(STREET)}
+    ws = qp.open_workspace(workspace(TABLES, facilities=places, **made))
+    both = ["people_all_straight[required=medical]", "people_all_straight[required=culture, minutes=15]"]
+    result = qp.assess(ws, definitions={"living_circle_15min": [f"{one[:-1]}, speed_m_s=0.5]" for one in both]})
+    one, other = (layers[0] for (name, _), layers in result.missed.items() if name == "living_circle_15min")
+    assert (one.frame["feature_id"].tolist(), other.frame["feature_id"].tolist()) == (["2"], ["1"])
+    assert one != other
+
+
 def test_water_and_motorways_part_homes_from_streets(workspace: Maker) -> None:
     canal = frame([square(0, 540, 2000, 20)], **{"class": ["河流"]})
     tables = TABLES + layer("water", 'class_field = "class"')
