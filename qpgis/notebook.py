@@ -15,9 +15,11 @@ from qpgis.workspace import Workspace
 if TYPE_CHECKING:
     import folium
     import geopandas as gpd
+    import pandas as pd
 
     from qpgis.evidence import Evidence
     from qpgis.scenarios.compare import Comparison, Recorded
+    from qpgis.scenarios.trajectory import Trajectory
     from qpgis.scenarios.what_if import Change
 
 
@@ -40,6 +42,22 @@ class Result(Assessment):
         from qpgis.evidence import evidence
 
         return evidence(self, indicator, zone, definition)
+
+    def trajectory(
+        self, indicator: str, zone: str, *, definition: str | None = None, target_year: int | None = None
+    ) -> Trajectory:
+        """How an indicator goes on to its target in a zone, see :func:`qpgis.scenarios.trajectory.trajectory`."""
+        from qpgis.scenarios.trajectory import trajectory
+
+        return trajectory(self, indicator, zone, definition=definition, target_year=target_year)
+
+    def trajectories(self) -> pd.DataFrame:
+        """One row for each value and target: where its straight path stands, and when it would be met at this pace."""
+        import pandas as pd
+
+        from qpgis.scenarios.trajectory import SUMMARY, summaries
+
+        return pd.DataFrame(summaries(self), columns=list(SUMMARY))
 
     def write(self, folder: str | Path, *, evidence: bool = False) -> tuple[Path, ...]:
         """Write every output of ``qpgis run`` into a folder, whole or not at all, and return their paths.

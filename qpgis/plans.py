@@ -401,12 +401,18 @@ def holds(target: Target, value: float, thresholds: Thresholds) -> bool:
     "About" holds from the tolerance below the target on where more is better, up to the tolerance above it where less
     is: going beyond a target isn't missing it.
     """
+    sides = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+    side = ("ge" if target.direction == "up" else "le") if target.operator.startswith("about") else target.operator
+    return bool(sides[side](value, limit(target, thresholds)))
+
+
+def limit(target: Target, thresholds: Thresholds) -> float:
+    """Where a target begins to hold: at its number, where it says "about" the tolerance before it."""
     goal = _number(target)
-    if target.operator.startswith("about"):
-        slack = thresholds.about_tolerance * abs(goal)
-        return value >= goal - slack if target.direction == "up" else value <= goal + slack
-    compare = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
-    return bool(compare[target.operator](value, goal))
+    if not target.operator.startswith("about"):
+        return goal
+    slack = thresholds.about_tolerance * abs(goal)
+    return goal - slack if target.direction == "up" else goal + slack
 
 
 def judge(
@@ -427,17 +433,33 @@ def judge(
         return Status.MET
     if year >= target.year or target.kind == "floor":
         return Status.BREACHED
-    start = _start(target, baseline)
-    if start is None or not start.year <= year < target.year or target.kind == "growth" or not has_way(target, start):
+    expected = due(target, year, baseline)
+    start = start_of(target, baseline)
+    if expected is None or start is None:
         return Status.UNMET
-    way = target.value - start.value
-    due = start.value + way * (year - start.year) / (target.year - start.year)
-    slack = thresholds.path_tolerance * abs(way)
-    on_path = value >= due - slack if target.direction == "up" else value <= due + slack
+    slack = thresholds.path_tolerance * abs(target.value - start.value)
+    on_path = value >= expected - slack if target.direction == "up" else value <= expected + slack
     return Status.ON_PATH if on_path else Status.BEHIND
 
 
-def _start(target: Target, baseline: Baseline | None) -> Baseline | None:
+def due(target: Target | None, year: int, baseline: Baseline | None) -> float | None:
+    """Where the straight line to a target stands at the end of a year, from its beginning to the target year.
+
+    ``None`` where there is no line: of words, growth rates and lines to hold, without a baseline, or where that was as
+    good as the target.
+
+    >>> due(Target("x", "zone", "70", "ge", 70.0, 2025, ""), 2024, Baseline(20.0, 2020, ""))
+    60.0
+    """
+    if target is None or target.value is None or target.kind in ("growth", "floor"):
+        return None
+    start = start_of(target, baseline)
+    if start is None or not start.year <= year <= target.year or not has_way(target, start):
+        return None
+    return start.value + (target.value - start.value) * (year - start.year) / (target.year - start.year)
+
+
+def start_of(target: Target, baseline: Baseline | None) -> Baseline | None:
     """Where the straight line to a target begins."""
     if target.kind != "cumulative":
         return baseline

@@ -27,6 +27,7 @@ from qpgis.quality.areas import TOTAL, WITHOUT_CODE
 from qpgis.rows import CSV_COLUMNS, Row, record, status_text, zones_of
 from qpgis.scenarios.compare import COLUMNS as COMPARED
 from qpgis.scenarios.compare import Comparison
+from qpgis.scenarios.trajectory import summaries
 from qpgis.styles import lights
 
 if TYPE_CHECKING:
@@ -195,6 +196,9 @@ def _sheets(a: Assessment) -> Iterator[Sheet]:
     if a.series_records:
         series = ("indicator", "zone", "period", "value", "unit", "definition", "grade", "source", "used")
         yield _sheet(a, "series", series, _series_rows(a))
+    ways = [one for one in summaries(a) if one["due"] is not None or one["met_year"] is not None]
+    if ways:
+        yield _sheet(a, "trajectory", TRAJECTORY, (_trajectory_row(a, one) for one in ways))
     if a.workspace.land_areas is not None:
         yield _sheet(a, "land_areas", LAND_COLUMNS, _land_rows(a))
     definitions = ("indicator", "definition", "definition_text", "standing", "source", "department")
@@ -260,6 +264,25 @@ def _series_rows(a: Assessment) -> Iterator[list[Any]]:
         yield [a.title(str(point["indicator"])), *cells, said, point["source"], used]
 
 
+TRAJECTORY = (
+    *("indicator", "zone", "definition", "unit", "target", "target_year", "baseline", "baseline_year", "value"),
+    *("value_period", "due", "status", "pace", "met_year", "note"),
+)
+"""The columns of the sheet of trajectories."""
+
+
+def _trajectory_row(a: Assessment, one: dict[str, Any]) -> list[Any]:
+    said = {
+        "indicator": a.title(one["indicator"]),
+        "zone": one["zone_name"],
+        "unit": unit_text(one["unit"], a.lang),
+        "value_period": one["period"],
+        "status": text(f"status_{one['status']}", a.lang),
+        **{name: _number(one[name]) for name in ("value", "due", "pace", "baseline")},
+    }
+    return [said.get(name, one.get(name)) for name in TRAJECTORY]
+
+
 def _definition_rows(a: Assessment) -> Iterator[list[Any]]:
     for (indicator, name), definition in a.definitions.items():
         department = a.workspace.indicators[indicator].department(a.lang)
@@ -292,6 +315,8 @@ def _write_sheet(book: Workbook, name: str, content: Sheet, a: Assessment) -> No
         "progress": "0.0%",
         "elapsed": "0.0%",
         "baseline": "0.00##",
+        "due": "0.00##",
+        "pace": "0.00##",
         **dict.fromkeys(LAND_COLUMNS[4:], "#,##0.0"),
     }
     cells = {column: book.add_format({"num_format": pattern, "valign": "top"}) for column, pattern in formats.items()}
