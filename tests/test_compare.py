@@ -184,6 +184,9 @@ def test_what_is_no_run_is_refused(workspace: Maker, tmp_path: Path, capsys: pyt
     (run / "indicators.csv").write_text(text.replace("total_area,a,甲", "total_area,a,乙", 1), "utf-8-sig")
     (altered, _) = qp.compare(run, run).differences
     assert altered.what == "altered"
+    (run / "indicators.csv").write_text(text.replace(",%,0,km2,", ",%,null,km2,", 1), "utf-8-sig")
+    with pytest.raises(SourceError, match=r"'null' .* is no number"):
+        qp.compare(run, run)
     (run / "indicators.csv").write_text(text.replace("zone_id", "zone", 1), "utf-8-sig")
     with pytest.raises(SourceError, match="no column 'zone_id'"):
         qp.compare(run, run)

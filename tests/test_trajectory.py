@@ -80,7 +80,7 @@ def test_the_way_of_a_value_that_is_computed(workspace: Maker, tmp_path: Path) -
     assert list(found.table["status"]) == ["on_path", "behind"]
     assert list(found.table["elapsed"]) == [0, 0.8]
     assert found.met_year == 2026  # 10 more at 7.5 a year
-    assert "2026 年可达标，晚于目标年 1 年（外推，不是预测）" in found.text()
+    assert "2026 年可达标，晚于目标年 1 年（外推，不是预测" in found.text()
     assert found.arrival.said in repr(found)
     (row,) = result.trajectories().to_dict("records")
     assert (row["zone_id"], row["due"], row["status"], row["met_year"]) == ("a", 52, "behind", 2026)

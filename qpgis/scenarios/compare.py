@@ -442,10 +442,13 @@ def _why_alone(row: Mapping[str, str], other: Recorded) -> str:
 
 def _number(cell: str, row: Mapping[str, str] | None) -> Decimal | None:
     try:
-        return Decimal(cell) if cell else None
-    except InvalidOperation as error:
-        where = f"{row['indicator']}, {row['zone_id']}" if row else ""
-        raise SourceError(f"{VALUES}: {cell!r} ({where}) is no number; run `qpgis run` again") from error
+        number = Decimal(cell) if cell else None
+    except InvalidOperation:
+        number = Decimal("nan")
+    if number is None or number.is_finite():
+        return number
+    where = f"{row['indicator']}, {row['zone_id']}" if row else ""
+    raise SourceError(f"{VALUES}: {cell!r} ({where}) is no number; run `qpgis run` again")
 
 
 def _minus(after: Decimal | None, before: Decimal | None) -> Decimal | None:
