@@ -193,3 +193,14 @@ def test_what_is_no_run_is_refused(workspace: Maker, tmp_path: Path, capsys: pyt
     (run / "manifest.json").write_text("{", "utf-8")
     with pytest.raises(SourceError, match="run `qpgis run` again"):
         qp.compare(run, run)
+
+
+def test_a_scenario_against_the_present(workspace: Maker) -> None:
+    present = result(workspace, 400)
+    found = qp.compare(present, qp.what_if(present.workspace, name="造林", forest=frame([square(1000, 0, 100, 1000)])))
+    scenario = next(one for one in found.differences if one.what == "scenario")
+    assert (scenario.before, scenario.after) == ("present", "造林")
+    assert {one.what for one in found.differences} <= {"scenario", "input"}
+    assert row(found, "b")["difference"] == pytest.approx(10, rel=1e-5)
+    assert row(found, "a")["difference"] == 0
+    assert (row(found, "b")["grade_before"], row(found, "b")["grade"]) == ("surveyed", "schematic")
