@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qpgis.indicators import Definition, indicator
-    from qpgis.notebook import Result, assess, compare, what_if
+    from qpgis.notebook import Result, assess, compare, scenario_table, what_if
     from qpgis.parts import Ratio, Total
     from qpgis.scenarios.what_if import Change
     from qpgis.workspace.loading import open_workspace
@@ -32,6 +32,7 @@ __all__ = [
     "indicator",
     "open_workspace",
     "osm_workspace",
+    "scenario_table",
     "what_if",
 ]
 
@@ -46,6 +47,7 @@ _HOMES = {
     "indicator": "qpgis.indicators",
     "open_workspace": "qpgis.workspace.loading",
     "osm_workspace": "qpgis.workspace.osm",
+    "scenario_table": "qpgis.notebook",
     "what_if": "qpgis.notebook",
 }
 

@@ -113,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_synth(commands)
     _add_fetch(commands)
     _add_diff(commands)
+    _add_what_if(commands)
     return parser
 
 
@@ -291,6 +292,17 @@ def _add_fetch(commands: Any) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="(default: named after what and area)")
     parser.add_argument("--server", metavar="URL", help="another server that keeps the same files, such as a mirror")
+
+
+def _add_what_if(commands: Any) -> None:
+    parser = _add_command(commands, "what-if", _what_if, "compute a scenario, or several beside the present")
+    _add_workspace(parser)
+    which = parser.add_mutually_exclusive_group(required=True)
+    said = "a table [scenarios.ID] of qpgis.toml, or: under_construction, planned, studied"
+    which.add_argument("--scenario", metavar="ID", help=said)
+    which.add_argument("--all", action="store_true", help="every scenario beside the present, in scenarios.csv")
+    where = "where to write (default: what-if)"
+    parser.add_argument("--out", type=Path, default=Path("what-if"), metavar="DIR", help=where)
 
 
 def _add_diff(commands: Any) -> None:
@@ -652,6 +664,28 @@ def _box(area: str) -> tuple[float, float, float, float] | None:
     except ValueError:
         return None
     return west, south, east, north
+
+
+def _what_if(options: argparse.Namespace) -> int:
+    from qpgis.findings import has_errors
+    from qpgis.notebook import assess, scenario_table
+    from qpgis.provenance import require_writable, spare
+    from qpgis.report.outputs import LAND_AREAS, MANIFEST, OUTPUTS, write_outputs
+    from qpgis.report.tables import SCENARIOS, write_scenarios
+    from qpgis.scenarios.named import named_scenario
+
+    progress = _Progress()
+    names = [SCENARIOS] if options.all else [*OUTPUTS, *LAND_AREAS, MANIFEST]
+    outputs = [options.out / name for name in names]
+    require_writable(*outputs)
+    workspace = _workspace(options, progress)
+    spare(workspace.files, outputs)
+    if options.all:
+        sys.stdout.write(f"{write_scenarios(scenario_table(workspace, lang=options.lang), options.out)}\n")
+        return GOOD
+    result = assess(named_scenario(workspace, options.scenario, lang=options.lang), lang=options.lang)
+    _report_run(result, write_outputs(result, options.out, progress=progress), False)
+    return FINDINGS if has_errors(result.findings) else GOOD
 
 
 def _diff(options: argparse.Namespace) -> int:

@@ -134,12 +134,15 @@ class State:
         Name of the scenario, ``present`` where there is none.
     since : date
         Observations from before this day or after ``as_of`` are of another period.
+    until : date, optional
+        Instead of ``as_of``, for observations; scenarios look further ahead than what was observed.
     """
 
     as_of: date
     statuses: frozenset[str] = frozenset({"existing"})
     scenario: str = "present"
     since: date = date.min
+    until: date | None = None
 
     def __str__(self) -> str:
         return f"{self.as_of} {'+'.join(sorted(self.statuses))} {self.scenario}"
@@ -826,9 +829,10 @@ def _of_the_period(frame: pd.DataFrame, there: np.ndarray, state: State, report:
     words = as_text(frame["observed"])
     bad = spans.isna().to_numpy()
     _count_words(report, Severity.ERROR, "bad_date", frame, words, bad & there)
-    within = np.array([s is not None and state.since <= s[0] and s[1] <= state.as_of for s in spans], dtype=bool)
+    until = state.until or state.as_of
+    within = np.array([s is not None and state.since <= s[0] and s[1] <= until for s in spans], dtype=bool)
     if (other := there & ~within & ~bad).any():
-        value = f"{state.since} – {state.as_of}"
+        value = f"{state.since} – {until}"
         _count(report, Severity.INFO, "other_period", frame[other], value)
     return within
 

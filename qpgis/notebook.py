@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,52 @@ def what_if(
     added = [Change(kind, frame) for kind, frame in frames.items()]
     made = scenario(workspace, [*changes, *added], name=name, lang=lang)
     return assess(made, **{"known": workspace.known, "lang": lang, **(settings or {})})
+
+
+def run_scenarios(workspace: Workspace, names: Iterable[str] | None = None, **settings: Any) -> dict[str, Result]:
+    """The present and several scenarios, by name: those that plan statuses make, and those of ``qpgis.toml``.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    names : iterable of str, optional
+        Ids of scenarios; every one by default.
+    **settings
+        Of :func:`assess`.
+    """
+    from qpgis.scenarios.named import named_scenario, scenario_tables
+
+    lang = settings.get("lang", "zh")
+    wanted = scenario_tables(workspace, lang) if names is None else names
+    found = {"present": assess(workspace, **settings)}
+    for name in wanted:
+        made = named_scenario(workspace, name, lang=lang)
+        found[name] = assess(made, **{"known": workspace.known, **settings})
+    return found
+
+
+def scenario_table(
+    workspace: Workspace, several: Iterable[str | Assessment] | None = None, **settings: Any
+) -> pd.DataFrame:
+    """The values of the present and of several scenarios side by side.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    several : iterable of str or Result, optional
+        Ids of scenarios, or what :func:`what_if` gave; every one that can be named by default.
+    **settings
+        Of :func:`assess`.
+    """
+    from qpgis.scenarios.named import scenario_table as side_by_side
+
+    wanted = None if several is None else list(several)
+    named = run_scenarios(
+        workspace, None if wanted is None else [one for one in wanted if isinstance(one, str)], **settings
+    )
+    if wanted is None:
+        return side_by_side(named.values())
+    return side_by_side([named["present"], *(named[one] if isinstance(one, str) else one for one in wanted)])
 
 
 def assess(workspace: Workspace, **settings: Any) -> Result:

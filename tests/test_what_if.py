@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
 
 import geopandas as gpd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyproj import Geod
 from shapely import Geometry, LineString, Point
 
 import qpgis as qp
+from qpgis.assessment import assess
+from qpgis.cli import main
 from qpgis.errors import ConfigError, CRSError, LayerError
+from qpgis.scenarios.named import named_scenario
 from qpgis.workspace import Workspace
-from tests.conftest import EAST, NORTH, Maker, frame, layer, square
+from qpgis.workspace.loading import restated
+from tests.conftest import EAST, HEAD, NORTH, Maker, four_towns, frame, layer, square, write
 
 LAND = layer("landuse", 'scheme = "sandiao"', 'class_field = "code"', 'id_field = "id"') + "".join(
     f'[layers.{kind}]\nfrom = "landuse"\n' for kind in ("farmland", "forest", "construction", "water", "park")
@@ -174,3 +183,108 @@ def test_what_else_it_refuses(roads: Workspace, land: Workspace) -> None:
         qp.what_if(land, landuse=two)
     with pytest.raises(LayerError, match="must become something"):
         qp.what_if(land, qp.Change("forest", frame([square(0, 0)]), how="remove"))
+
+
+@pytest.fixture
+def stages(workspace: Maker) -> Workspace:
+    """In a 250 m of road in each plan status; those not there yet open later; qpgis.toml has a scenario of its own."""
+    lines = [road((0, y), (250, y)) for y in (100, 200, 300, 400)]
+    lines = frame(
+        lines,
+        id=list("1234"),
+        class_=["primary"] * 4,
+        status=["现状", "在建", "规划", "研究"],
+        opened=["2020", "2026", "2030", ""],
+    )
+    extra = frame([road((250, 100), (500, 100))], id=["1"], class_=["primary"])
+    toml = layer(
+        "roads", 'id_field = "id"', 'class_field = "class_"', 'status_field = "status"', 'opened_field = "opened"'
+    )
+    toml += (
+        '[scenarios.a]\ntitle = "方案甲"\n'
+        '[[scenarios.a.changes]]\nkind = "roads"\nfile = "extra.gpkg"\ngrade = "official"\n'
+        '[[scenarios.a.changes]]\nkind = "roads"\nhow = "remove"\nids = ["1"]\n'
+    )
+    return qp.open_workspace(workspace(toml, roads=lines, extra=extra))
+
+
+def test_scenarios_by_name(stages: Workspace) -> None:
+    table = qp.scenario_table(stages, **ONLY)
+    row = table[table["zone_id"] == "a"].iloc[0]
+    times = {name: row[name] / row["present"] for name in table.columns[6:]}
+    assert times == {
+        "present": 1,
+        "现状与在建": pytest.approx(2, rel=1e-6),
+        "规划全部建成（不含研究）": pytest.approx(3, rel=1e-6),
+        "规划与研究全部建成": pytest.approx(4, rel=1e-6),
+        "方案甲": pytest.approx(1, rel=1e-6),
+    }
+    own = qp.what_if(stages, roads=frame([road((0, 900), (250, 900))], class_=["primary"]), settings=ONLY)
+    assert list(qp.scenario_table(stages, ["planned", own], **ONLY).columns[6:]) == [
+        "present",
+        "规划全部建成（不含研究）",
+        "情景",
+    ]
+    with pytest.raises(ConfigError, match=r"no scenario 'plan'; .*planned"):
+        qp.scenario_table(stages, ["plan"])
+
+
+def test_scenarios_on_the_command_line(stages: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = str(stages.files[0].parent), tmp_path / "out"
+    assert main(["what-if", folder, "--all", "--out", str(out)]) == 0
+    head, *rows = (out / "scenarios.csv").read_text("utf-8-sig").splitlines()
+    assert head == "indicator,definition,zone_id,zone_name,level,unit,present,现状与在建," + (
+        "规划全部建成（不含研究）,规划与研究全部建成,方案甲"
+    )
+    assert any(row.startswith("road_density,") for row in rows)
+    assert main(["what-if", folder, "--scenario", "a", "--out", str(out)]) == 0
+    assert "方案甲" in (out / "indicators.csv").read_text("utf-8-sig")
+    assert "情景：方案甲" in (out / "manifest.json").read_text("utf-8")
+    assert main(["what-if", folder, "--scenario", "b", "--out", str(out)]) == 2
+    assert "no scenario 'b'" in capsys.readouterr().err
+
+
+def test_the_embedded_rail_by_status_and_date() -> None:
+    """沪苏嘉城际线 is under construction; 西岑 opened on 2024-11-30, 练塘 and 苏州南 on 2024-12-26."""
+    present = qp.open_workspace()
+    built = named_scenario(present, "under_construction").layers
+    new = set(built["rail"].frame["name"]) - set(present.layers["rail"].frame["name"])
+    assert new == {"沪苏嘉城际线"}
+    assert built["landuse"] is present.layers["landuse"]
+    before = restated(present, replace(present.state, as_of=date(2024, 11, 29))).layers["stations"]
+    opened = set(present.layers["stations"].frame["name"]) - set(before.frame["name"])
+    assert opened == {"西岑", "练塘站", "苏州南站"}
+
+
+COORDINATE = st.integers(0, 19).map(lambda n: 100 * n)
+LOTS = st.lists(
+    st.tuples(COORDINATE, COORDINATE, st.sampled_from(["0101", "0301", "0601", "1101", "0810"])), min_size=1, max_size=3
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lots=LOTS, ends=st.tuples(COORDINATE, COORDINATE, COORDINATE, COORDINATE).filter(lambda p: p[:2] != p[2:]))
+def test_incremental_is_full(both: Workspace, lots: list[tuple[int, int, str]], ends: tuple[int, ...]) -> None:
+    """Whatever is changed: what is computed beside what is known is what is computed from nothing."""
+    changes = [qp.Change("landuse", frame([square(x, y, 150)], class_=[code])) for x, y, code in lots]
+    changes.append(qp.Change("roads", frame([road(ends[:2], ends[2:])], class_=["primary"])))
+    result = qp.what_if(both, *changes)
+    full = assess(result.workspace)
+    assert result.rows == full.rows
+    assert result.findings == full.findings
+    assert full.rows != qp.assess(both).rows
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Land use and roads, assessed before."""
+    folder = tmp_path_factory.mktemp("both")
+    parcels = [square(x, y, 500) for x in (0, 500, 1000, 1500) for y in (0, 500, 1000, 1500)]
+    uses = frame(parcels, id=[f"p{n}" for n in range(16)], code=["0101", "0301", "0601", "1101"] * 4)
+    lines = frame([road((0, 500), (2000, 500)), road((300, 0), (300, 2000))], id=["r1", "r2"], class_=["primary"] * 2)
+    roads = layer("roads", 'id_field = "id"', 'class_field = "class_"')
+    (folder / "qpgis.toml").write_text(HEAD + LAND + roads, encoding="utf-8")
+    write(folder, {"towns": four_towns(), "landuse": uses, "roads": lines})
+    workspace = qp.open_workspace(folder)
+    qp.assess(workspace)
+    return workspace

@@ -32,6 +32,7 @@ from qpgis.styles import lights
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    import pandas as pd
     from xlsxwriter import Workbook
     from xlsxwriter.format import Format
 
@@ -96,6 +97,17 @@ def _compared_cell(value: object) -> str:
 def write_findings_csv(assessment: Assessment, path: Path) -> None:
     """``findings.csv``: the findings, worst first."""
     _write_csv(path, FINDING_COLUMNS, ([safe_text(cell) for cell in astuple(f)] for f in assessment.findings))
+
+
+SCENARIOS = "scenarios.csv"
+
+
+def write_scenarios(table: pd.DataFrame, folder: Path) -> Path:
+    """``scenarios.csv``: the values of scenarios side by side; empty is missing."""
+    rows = ([safe_text(v) if isinstance(v, str) else number_text(v) for v in row] for row in table.to_numpy())
+    with staged_outputs(folder) as stage:
+        _write_csv(stage / SCENARIOS, (safe_text(name) for name in table.columns), rows)
+    return folder / SCENARIOS
 
 
 LAND_COLUMNS = (

@@ -185,7 +185,11 @@ class _Scenario:
         raw = RawFeatures(_with_ids(change.frame, own), self._file, DRIVER)
         table = _table(change, kind, own)
         everything = replace(
-            self.present.state, as_of=date.max, statuses=frozenset(plan_statuses()), scenario=self.name
+            self.present.state,
+            as_of=date.max,
+            until=self.present.state.until or self.present.state.as_of,
+            statuses=frozenset(plan_statuses()),
+            scenario=self.name,
         )
         found = Findings(self.findings.lang)
         source = Source(self._file, Grade(change.grade), change.source or self._file)

@@ -440,6 +440,66 @@ class StateTable(_Table):
     statuses: list[Literal["existing", "under_construction", "planned", "studied"]] = ["existing"]
 
 
+Status = Literal["existing", "under_construction", "planned", "studied"]
+
+
+class ChangeTable(ReadTable):
+    """``[[scenarios.<id>.changes]]``: what a scenario does to one layer, see :class:`qpgis.scenarios.what_if.Change`.
+
+    Attributes
+    ----------
+    kind : str
+        The layer.
+    how : "add", "replace" or "remove"
+    file, grade
+        As in :class:`FileTable`; its columns are called as in the layer's own file, or by the standard names.
+    ids : list of str
+        With ``remove``, instead of a file: features of the layer.
+    """
+
+    kind: str
+    how: Literal["add", "replace", "remove"] = "add"
+    file: str | None = None
+    grade: Grade = Grade.SCHEMATIC
+    ids: list[str] = []
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        if value not in LAYERS:
+            raise ValueError(f"unknown layer {value!r}; {did_you_mean(value, LAYERS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _file_or_ids(self) -> Self:
+        if bool(self.file) == bool(self.ids) or (self.ids and self.how != "remove"):
+            raise ValueError('needs file, or with how = "remove" ids, not both')
+        return self
+
+    def features(self) -> FileTable:
+        """How its file is read."""
+        return FileTable(**self.model_dump(exclude={"kind", "how", "ids"}))
+
+
+class ScenarioTable(_Table):
+    """``[scenarios.<id>]``: what would be different.
+
+    Attributes
+    ----------
+    title : str
+        What results call it; by default the id.
+    statuses, as_of : optional
+        Which features count as there, instead of those of ``[state]``; with further statuses whatever their date.
+    changes : list of ChangeTable
+        One after the other.
+    """
+
+    title: str = ""
+    statuses: list[Status] | None = None
+    as_of: date | None = None
+    changes: list[ChangeTable] = []
+
+
 class DatabaseTable(_Table):
     """``[database]``: where the tables are that ``file = "postgis:schema.table"`` names; the password is PGPASSWORD's.
 
@@ -526,6 +586,7 @@ class Config(_Table):
     outputs: OutputsTable = OutputsTable()
     synth: SynthTable = SynthTable()
     periods: dict[str, PeriodTable] = {}
+    scenarios: dict[str, ScenarioTable] = {}
     _registry: Mapping[str, Declared] = PrivateAttr(default_factory=registry)
 
     @property
@@ -734,6 +795,8 @@ def _known_keys(path: tuple[str, ...]) -> set[str]:
         "outputs": OutputsTable,
         "synth": SynthTable,
         "periods": PeriodTable,
+        "scenarios": ScenarioTable,
+        "changes": ChangeTable,
     }
     for part in path:
         table = steps.get(part, table)

@@ -44,6 +44,8 @@ from qpgis.workspace.tables import read_baselines, read_statistics, read_targets
 
 Progress = Callable[[str], None]
 AROUND_DEG = 0.03
+OF_STATE = frozenset({"other_status", "opened_later", "other_period"})
+"""Findings that say which features a state leaves out."""
 NO_PARCELS, ALL_PARCELS = 0.02, 0.999
 """A zone with less than the first share of its area under parcels has no land-use survey; below the second, gaps."""
 
@@ -253,6 +255,17 @@ def _opened(zones: ZonesTable | None, grid_cell_m: float | None) -> dict[str, ob
     if zones is not None:
         found["zones"] = zones.model_dump(mode="json", exclude_unset=True) | {"file": _display_name(zones.file)}
     return found
+
+
+def restated(workspace: Workspace, state: State, *, lang: Lang = "zh") -> Workspace:
+    """A workspace with its layers read again, cut to another state; its area is the same."""
+    path = workspace.files[0]
+    config = read_config(path).at(workspace.period)
+    url = config.database.url if config.database else None
+    reader = Reader(path.parent, Findings(lang), silent, database=url, window=_window(workspace.area))
+    layers, ledgers = _read_layers(config, reader, workspace.area, state, workspace.samples)
+    kept = (finding for finding in workspace.findings if finding.rule not in OF_STATE)
+    return replace(workspace, state=state, layers=layers, ledgers=ledgers, findings=(*kept, *reader.findings))
 
 
 def config_path(folder: str | Path | None) -> Path:
