@@ -281,7 +281,8 @@ def test_eight_runs_into_one_folder(warm: Warm, tmp_path: Path) -> None:
     done = warm.together(8, "run", "w{n}", "--out", "out", cwd=tmp_path)
     assert [one.status for one in done] == [0] * 8, [one.err for one in done]
     assert contents(tmp_path / "out") in wanted
-    assert {path.name for path in (tmp_path / "out").iterdir()} == OUTPUTS
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*OUTPUTS, ".qpgis"}
+    assert len((tmp_path / "out" / ".qpgis" / "runs.jsonl").read_text("utf-8").splitlines()) == 8
 
 
 def huge_raster(path: Path) -> Path:

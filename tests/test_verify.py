@@ -176,6 +176,7 @@ def test_a_row_too_few_or_too_many(home: Path) -> None:
 def test_files_missing_damaged_and_additional(home: Path) -> None:
     (home / "out" / "findings.csv").unlink()
     (home / "out" / "other.csv").write_text("x")
+    (home / "out" / "README.md").write_text("nobody takes this for an output")
     xlsx = home / "out" / "indicators.xlsx"
     xlsx.write_bytes(xlsx.read_bytes()[:1000])
     assert fails(verify(home / "out")) == [

@@ -164,9 +164,11 @@ class _Outputs:
             else:
                 yield self.check("output", name, *_verdict(self.intact(name), "unchanged", "changed"))
         there = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith("."))
+        written = {Path(name).suffix for name in self.manifest["outputs"]}
         for name in there:
             if name not in (*self.manifest["outputs"], MANIFEST):
-                yield self.check("output", name, Verdict.FAILS, "additional")
+                looks_written = Path(name).suffix in written  # it could be taken for an output; a README couldn't
+                yield self.check("output", name, Verdict.FAILS if looks_written else Verdict.TOLD, "additional")
 
     # ---- the same numbers in every file ----
 
