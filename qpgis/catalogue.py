@@ -119,3 +119,12 @@ def listed(names: Iterable[str], lang: Lang) -> str:
     ('水域、林地', 'water, forest')
     """
     return ("、" if lang == "zh" else ", ").join(names)
+
+
+def clauses(said: Iterable[str], lang: Lang) -> str:
+    """Clauses of one sentence, as a language separates them.
+
+    >>> clauses(["已达标", "示意"], "zh"), clauses(["met", "schematic"], "en")
+    ('已达标；示意', 'met; schematic')
+    """
+    return ("；" if lang == "zh" else "; ").join(said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from qpgis.catalogue import Lang, listed, text, unit_text
+from qpgis.catalogue import Lang, clauses, listed, text, unit_text
 from qpgis.plans import JUDGED, Light, Plan, Target, Thresholds
 from qpgis.rows import Judgement, Row, status_text, zones_of
 from qpgis.workspace import Workspace
@@ -156,11 +156,11 @@ def threshold_lines(thresholds: Thresholds, lang: Lang, *, lights: bool = True) 
     about, path = (f"{100 * share:g}%" for share in (thresholds.about_tolerance, thresholds.path_tolerance))
     lines = [text("thresholds_about", lang, share=about), text("thresholds_path", lang, share=path)]
     if lights:
-        colon, semicolon = ("：", "；") if lang == "zh" else (": ", "; ")
+        colon = "：" if lang == "zh" else ": "
         said = (
             f"{text(f'light_{light}', lang)}{colon}{meaning}" for light, meaning in light_meanings(thresholds, lang)
         )
-        lines.append(text("thresholds_lights", lang, lights=semicolon.join(said)))
+        lines.append(text("thresholds_lights", lang, lights=clauses(said, lang)))
     return (*lines, text("thresholds_standing", lang))
 
 

@@ -182,8 +182,12 @@ def zones_of(workspace: Workspace) -> list[Zone]:
 
 def status_text(status: Status, target: Target | None, lang: Lang) -> str:
     """A status in words; a target without a number is told from none."""
-    worded = status is Status.NO_TARGET and target is not None
-    return text("status_words_only" if worded else f"status_{status}", lang)
+    return text(status_key(status, targeted=target is not None), lang)
+
+
+def status_key(status: str, *, targeted: bool) -> str:
+    """The word of the catalogue for a status, as ``indicators.csv`` prints it, where there is a target or none."""
+    return "status_words_only" if targeted and status == Status.NO_TARGET else f"status_{status}"
 
 
 def joined(*notes: str) -> str:

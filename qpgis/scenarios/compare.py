@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qpgis.amounts import SHOWN, next_to_nothing
-from qpgis.catalogue import Lang, keys, listed, text, unit_text
+from qpgis.catalogue import Lang, clauses, keys, listed, text, unit_text
 from qpgis.errors import ConfigError, SourceError
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import REPORTED, STATISTICS
@@ -260,7 +260,7 @@ class Comparison:
             )
         if one["grade"]:
             said.append(text(f"grade_{one['grade']}", self.lang))
-        return ("；" if self.lang == "zh" else "; ").join([*said, *filter(None, [one["note"]])])
+        return clauses([*said, *filter(None, [one["note"]])], self.lang)
 
 
 def compared(before: Recorded, after: Recorded, *, unlike: bool = False, lang: Lang = "zh") -> Comparison:

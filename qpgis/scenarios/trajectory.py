@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from qpgis.assessment import Assessment
-from qpgis.catalogue import Lang, text, unit_text
+from qpgis.catalogue import Lang, clauses, text, unit_text
 from qpgis.errors import did_you_mean
 from qpgis.indicators.declaration import REPORTED, STATISTICS
 from qpgis.periods import year_of
@@ -135,7 +135,7 @@ class Trajectory:
 
     def text(self) -> str:
         """The values, the path, and when the target would be met."""
-        unit, semicolon = unit_text(self.row.unit, self.lang), "；" if self.lang == "zh" else "; "
+        unit = unit_text(self.row.unit, self.lang)
         lines = [self._heading()]
         for one in self.points:
             words = {"period": one.period, "value": f"{one.value:.6g}", "unit": unit, "definition": one.definition}
@@ -146,7 +146,7 @@ class Trajectory:
                 said.append(text(f"status_{one.status}", self.lang))
             if one.grade:
                 said.append(text(f"grade_{one.grade}", self.lang))
-            lines.append(f"  {semicolon.join(said)}")
+            lines.append(f"  {clauses(said, self.lang)}")
         if self.path:
             points = ", ".join(f"{year} {value:.6g}" for year, value in self.path)
             lines.append(text("trajectory_path", self.lang, points=points))

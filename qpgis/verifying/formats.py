@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 from qpgis.catalogue import Lang, keys, text, unit_text
 from qpgis.maps.result import MAP_DECIMALS
-from qpgis.plans import Status
 from qpgis.report.tables import (
     FIRST_ROW,
     VALUE_COLUMNS,
@@ -31,7 +30,7 @@ from qpgis.report.tables import (
     sheet_name,
     zone_columns,
 )
-from qpgis.rows import CSV_COLUMNS
+from qpgis.rows import CSV_COLUMNS, status_key
 
 Record = Mapping[str, str]
 """A row of ``indicators.csv``, as it is printed."""
@@ -187,8 +186,8 @@ def _cell(words: str) -> str:
 
 
 def _status(status: str, target: str, lang: Lang) -> str:
-    """A status as :func:`qpgis.rows.status_text` words it."""
-    key = f"status_{'words_only' if status == Status.NO_TARGET and target else status}"
+    """A status as :func:`qpgis.rows.status_text` words it; one that is none as it stands."""
+    key = status_key(status, targeted=bool(target))
     return text(key, lang) if key in keys() else status
 
 
