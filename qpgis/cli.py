@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_fetch(commands)
     _add_diff(commands)
     _add_what_if(commands)
+    _add_gap(commands)
     return parser
 
 
@@ -303,6 +304,18 @@ def _add_what_if(commands: Any) -> None:
     which.add_argument("--all", action="store_true", help="every scenario beside the present, in scenarios.csv")
     where = "where to write (default: what-if)"
     parser.add_argument("--out", type=Path, default=Path("what-if"), metavar="DIR", help=where)
+
+
+def _add_gap(commands: Any) -> None:
+    said = "tell what is missing until targets are met: km of road, ha of forest, people to be served"
+    parser = _add_command(commands, "gap", _gap, said)
+    _add_workspace(parser)
+    parser.add_argument("--indicator", metavar="ID", help="only this one")
+    parser.add_argument("--definition", metavar="D", help="by this definition of it")
+    parser.add_argument("--zone", action="append", metavar="Z", help="only this zone, by id or name; may be repeated")
+    parser.add_argument("--level", help="what each zone of this level lacks, by the target of the zone that holds it")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write gap.csv there")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
 
 
 def _add_diff(commands: Any) -> None:
@@ -686,6 +699,31 @@ def _what_if(options: argparse.Namespace) -> int:
     result = assess(named_scenario(workspace, options.scenario, lang=options.lang), lang=options.lang)
     _report_run(result, write_outputs(result, options.out, progress=progress), False)
     return FINDINGS if has_errors(result.findings) else GOOD
+
+
+def _gap(options: argparse.Namespace) -> int:
+    from qpgis.assessment import assess
+    from qpgis.provenance import require_writable, spare
+    from qpgis.report.tables import GAP, write_gap
+    from qpgis.scenarios.shortfall import shortfalls
+
+    if options.definition is not None and options.indicator is None:
+        raise ConfigError("--definition goes with --indicator")
+    outputs = [] if options.out is None else [options.out / GAP]
+    require_writable(*outputs)
+    workspace = _workspace(options, _Progress())
+    spare(workspace.files, outputs)
+    definitions = {options.indicator: [options.definition]} if options.definition else None
+    indicators = [options.indicator] if options.indicator else None
+    result = assess(workspace, indicators=indicators, definitions=definitions, lang=options.lang)
+    found = shortfalls(result, level=options.level, zones=options.zone)
+    if options.out is not None:
+        _say(str(write_gap(found, options.out)))
+    if options.json:
+        sys.stdout.write(json.dumps([one.record() for one in found], ensure_ascii=False, indent=2) + "\n")
+    else:
+        _print(one.text(result) for one in found)
+    return GOOD
 
 
 def _diff(options: argparse.Namespace) -> int:

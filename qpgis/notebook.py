@@ -59,6 +59,18 @@ class Result(Assessment):
 
         return pd.DataFrame(summaries(self), columns=list(SUMMARY))
 
+    def shortfall_work(self, *, level: str | None = None) -> pd.DataFrame:
+        """What each value lacks until its target is met: km of road, ha of forest, people to be served.
+
+        A row for each target that isn't met, see :data:`qpgis.scenarios.shortfall.COLUMNS`; with ``level`` for the
+        zones of that level, by the target of the zone that holds them where they have none.
+        """
+        import pandas as pd
+
+        from qpgis.scenarios.shortfall import COLUMNS, shortfalls
+
+        return pd.DataFrame([one.record() for one in shortfalls(self, level=level)], columns=list(COLUMNS))
+
     def write(self, folder: str | Path, *, evidence: bool = False) -> tuple[Path, ...]:
         """Write every output of ``qpgis run`` into a folder, whole or not at all, and return their paths.
 

@@ -27,6 +27,8 @@ from qpgis.quality.areas import TOTAL, WITHOUT_CODE
 from qpgis.rows import CSV_COLUMNS, Row, record, status_text, zones_of
 from qpgis.scenarios.compare import COLUMNS as COMPARED
 from qpgis.scenarios.compare import Comparison
+from qpgis.scenarios.shortfall import COLUMNS as SHORTFALL_COLUMNS
+from qpgis.scenarios.shortfall import Shortfall
 from qpgis.scenarios.trajectory import summaries
 from qpgis.styles import lights
 
@@ -108,6 +110,23 @@ def write_scenarios(table: pd.DataFrame, folder: Path) -> Path:
     with staged_outputs(folder) as stage:
         _write_csv(stage / SCENARIOS, (safe_text(name) for name in table.columns), rows)
     return folder / SCENARIOS
+
+
+GAP = "gap.csv"
+
+
+def write_gap(found: Iterable[Shortfall], folder: Path) -> Path:
+    """``gap.csv``: what each value lacks until its target is met; empty is missing."""
+    rows = ([_cell(value) for value in one.record().values()] for one in found)
+    with staged_outputs(folder) as stage:
+        _write_csv(stage / GAP, SHORTFALL_COLUMNS, rows)
+    return folder / GAP
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return number_text(value)
+    return "" if value is None else safe_text(str(value))
 
 
 LAND_COLUMNS = (
