@@ -144,12 +144,17 @@ def value_of(unit: str, numerator: Amount, denominator: Amount | None) -> float:
     ValueError
         If amounts of these units don't make up that unit.
     """
+    return float(exact_value_of(unit, numerator, denominator))
+
+
+def exact_value_of(unit: str, numerator: Amount, denominator: Amount | None) -> Fraction:
+    """What :func:`value_of` rounds."""
     if denominator is None:
         summed, factor = TOTALS.get(unit, ("", Fraction(0)))
         if summed != numerator.unit:
             raise ValueError(f"a total of {numerator.unit} isn't given in {unit}")
-        return float(Fraction(numerator.micro, 1_000_000) * factor)
+        return Fraction(numerator.micro, 1_000_000) * factor
     rate = RATES.get(unit, {}).get((numerator.unit, denominator.unit))
     if rate is None:
         raise ValueError(f"{numerator.unit} over {denominator.unit} isn't given in {unit}")
-    return float(Fraction(numerator.micro * rate, denominator.micro))
+    return Fraction(numerator.micro * rate, denominator.micro)

@@ -305,6 +305,28 @@ def assess(
     return Assessment(workspace, kept, everything, used, missed, run.features, reached, engine, lang, said)
 
 
+def computed(
+    workspace: Workspace, declared: Declared, definition: Definition, *, known: Known | None = None, lang: Lang = "zh"
+) -> list[Row]:
+    """The rows of one indicator and definition for every zone: neither judged nor bounded, and nothing is found.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    declared : Indicator or Composite
+        Needn't be the workspace's own.
+    definition : Definition
+    known : Known, optional
+        See :func:`assess`.
+    lang : "zh" or "en"
+        Language of notes.
+    """
+    run = _Run(workspace, Engine(workspace.area, known), Findings(lang), lang, aside=True)
+    if isinstance(declared, Composite):
+        return run.composed(declared, ())
+    return run.rows(declared, definition) if isinstance(declared, Indicator) else []
+
+
 def _chosen(
     workspace: Workspace, override: Mapping[str, Iterable[str]], only: frozenset[str] | None
 ) -> Iterator[tuple[Declared, tuple[Definition, ...]]]:

@@ -189,7 +189,12 @@ def compare(
     """
     from qpgis.scenarios.compare import compared
 
-    return compared(_recorded(before), _recorded(after), unlike=unlike, lang=lang)
+    inputs = _inputs_of(before), _inputs_of(after)
+    return compared(_recorded(before), _recorded(after), unlike=unlike, lang=lang, inputs=inputs)
+
+
+def _inputs_of(run: Assessment | str | Path) -> Workspace | None:
+    return run.workspace if isinstance(run, Assessment) else None
 
 
 def _recorded(run: Assessment | str | Path) -> Recorded:

@@ -22,6 +22,9 @@ from qpgis.rows import CSV_COLUMNS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from qpgis.scenarios.explain import Explanation
+    from qpgis.workspace import Workspace
+
 VALUES, MANIFEST = "indicators.csv", "manifest.json"
 """What a folder of a run must hold to be compared."""
 _AMOUNTS = ("numerator", "denominator")
@@ -172,6 +175,8 @@ class Comparison:
     titles : mapping of str to str
         What planners call the indicators.
     lang : "zh" or "en"
+    inputs : pair of Workspace or None
+        What the runs were computed from, where it is at hand.
     """
 
     before: str
@@ -180,6 +185,7 @@ class Comparison:
     differences: tuple[Difference, ...] = field(repr=False)
     titles: Mapping[str, str] = field(repr=False)
     lang: Lang = "zh"
+    inputs: tuple[Workspace | None, Workspace | None] = field(default=(None, None), repr=False, compare=False)
 
     def __repr__(self) -> str:
         return f"<Comparison of {self.before} with {self.after}: {self._counts()}; {len(self.differences)} differences>"
@@ -196,6 +202,12 @@ class Comparison:
     def changed(self) -> pd.DataFrame:
         """The rows whose value, numerator, denominator, target or status isn't what it was, and those of one run."""
         return self.table[[_has_changed(one) for one in self.records]].reset_index(drop=True)
+
+    def explain(self, indicator: str, zone: str | None = None, definition: str | None = None) -> Explanation:
+        """What made an indicator change, see :func:`qpgis.scenarios.explain.explain`."""
+        from qpgis.scenarios.explain import explain
+
+        return explain(self, indicator, zone, definition)
 
     def text(self) -> str:
         """What differs between the two runs, then the rows that changed, those with another status first."""
@@ -263,7 +275,14 @@ class Comparison:
         return clauses([*said, *filter(None, [one["note"]])], self.lang)
 
 
-def compared(before: Recorded, after: Recorded, *, unlike: bool = False, lang: Lang = "zh") -> Comparison:
+def compared(
+    before: Recorded,
+    after: Recorded,
+    *,
+    unlike: bool = False,
+    lang: Lang = "zh",
+    inputs: tuple[Workspace | None, Workspace | None] = (None, None),
+) -> Comparison:
     """Two runs, row by row.
 
     Parameters
@@ -272,6 +291,8 @@ def compared(before: Recorded, after: Recorded, *, unlike: bool = False, lang: L
     unlike : bool
         Compare definitions too that aren't the same, and mark their rows.
     lang : "zh" or "en"
+    inputs : pair of Workspace or None
+        What the runs were computed from, where it is at hand.
 
     Raises
     ------
@@ -286,7 +307,7 @@ def compared(before: Recorded, after: Recorded, *, unlike: bool = False, lang: L
     pairing = _Pairing(before, after, why, lang)
     titles = {name: _title(name, before, after, lang) for name in (*before.definitions, *after.definitions)}
     records, differences = tuple(pairing.records()), tuple(_differences(before, after, titles, lang))
-    return Comparison(before.name, after.name, records, differences, titles, lang)
+    return Comparison(before.name, after.name, records, differences, titles, lang, inputs)
 
 
 def _title(indicator: str, before: Recorded, after: Recorded, lang: Lang) -> str:

@@ -1,0 +1,132 @@
+"""Explaining a change: its parts worked by hand, and they are the difference, whatever changed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from itertools import permutations
+
+import geopandas as gpd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import qpgis as qp
+from qpgis.scenarios.explain import Explanation
+from qpgis.scenarios.shapley import rounded, shares
+from tests.conftest import Maker, four_towns, frame, layer, square
+
+COVER, OF_LAND = "forest_cover", "forest_cover_of_land"
+LAYERS = layer("forest", 'id_field = "id"') + layer("water", 'id_field = "id"', 'class_field = "class_"')
+
+
+def woods(*widths: float) -> gpd.GeoDataFrame:
+    """Woods in the west of a, so many metres wide; others follow eastwards."""
+    shapes = [square(sum(widths[:n]), 0, width, 1000) for n, width in enumerate(widths)]
+    return frame(shapes, id=[f"f{n}" for n in range(len(widths))])
+
+
+def lake(width: float) -> gpd.GeoDataFrame:
+    """A lake in the east of a."""
+    return frame([square(1000 - width, 0, width, 1000)], id=["w"], class_=["lake"])
+
+
+def parts(found: Explanation, zone: str = "a") -> dict[str, float]:
+    rows = found.table[found.table["zone_id"] == zone]
+    return dict(zip(rows["label"], rows["contribution"], strict=True))
+
+
+def adds_up(found: Explanation) -> None:
+    """The parts of each zone are its difference: as decimals, and as they are printed."""
+    for zone in found.zones:
+        if zone.record["difference"] is not None:
+            assert sum(part.amount for part in zone.parts) == zone.record["difference"]
+    whole, printed = None, Decimal(0)
+    for line in [*found.text().splitlines(), "变化 0 "]:
+        if "变化 " in line and not line.startswith("  "):
+            assert whole is None or whole == printed
+            whole, printed = Decimal(line.split("变化 ")[1].split()[0]), Decimal(0)
+        elif line.startswith("  ") and "：" in line and line.split("：")[-1][:1] in "+-0":
+            printed += Decimal(line.rsplit("：", 1)[1].split()[0])
+
+
+def test_one_layer_makes_the_whole_difference(workspace: Maker) -> None:
+    runs = [qp.assess(qp.open_workspace(workspace(LAYERS, forest=woods(w), water=lake(100)))) for w in (400, 500)]
+    found = qp.compare(*runs).explain(COVER)
+    assert parts(found) == {"数据：林地": pytest.approx(10, rel=1e-5)}
+    assert parts(found, "south") == {"数据：林地": pytest.approx(5, rel=1e-5)}
+    assert parts(found, "b") == {"数据：林地": 0}
+    assert found.table.loc[0, "share"] == 1
+    adds_up(found)
+
+
+def test_what_two_layers_make_together_is_halved(workspace: Maker) -> None:
+    """Forest of 400, then 450 m beside water of 200, then 500 m, of 1000 m: 400/800, 450/800, 400/500, 450/500."""
+    runs = [
+        qp.assess(qp.open_workspace(workspace(LAYERS, forest=woods(w), water=lake(wet))))
+        for w, wet in ((400, 200), (450, 500))
+    ]
+    found = qp.compare(*runs).explain(OF_LAND, "甲")
+    forest = ((56.25 - 50) + (90 - 80)) / 2
+    water = ((80 - 50) + (90 - 56.25)) / 2
+    assert parts(found) == {
+        "数据：林地": pytest.approx(forest, rel=1e-4),
+        "数据：水域": pytest.approx(water, rel=1e-4),
+    }
+    adds_up(found)
+
+
+def test_borders_and_data(workspace: Maker) -> None:
+    """A town half as large, its forest half as wide: 400/1000 becomes 400/500, or 200/1000, or 200/500."""
+    before = qp.assess(qp.open_workspace(workspace(LAYERS, forest=woods(400), water=lake(0.1))))
+    towns = four_towns()
+    towns.loc[0, "geometry"] = square(0, 0, 500, 1000)
+    after = qp.assess(qp.open_workspace(workspace(LAYERS, forest=woods(200), water=lake(0.1), towns=towns)))
+    found = qp.compare(before, after).explain(COVER, "a")
+    borders, forest = ((80 - 40) + (40 - 20)) / 2, ((20 - 40) + (40 - 80)) / 2
+    assert list(parts(found)) == ["分区界线", "数据：林地"]
+    assert list(parts(found).values()) == pytest.approx([borders, forest], rel=1e-4)
+    adds_up(found)
+
+
+def test_definitions(workspace: Maker) -> None:
+    """A pond of 200 m is land to the first definition, water to the second: 400 of 1000 m, then of 800."""
+    toml, pond = LAYERS + '[definitions]\nforest_cover_of_land = ["{}"]\n', lake(200).assign(class_="pond")
+    runs = [
+        qp.assess(qp.open_workspace(workspace(toml.format(name), forest=woods(400), water=pond)))
+        for name in ("rivers_lakes_reservoirs", "all_water")
+    ]
+    found = qp.compare(*runs, unlike=True).explain(OF_LAND, "a", "all_water")
+    assert parts(found) == {"口径": pytest.approx(10, rel=1e-5)}
+    adds_up(found)
+
+
+def by_orders(values: list[Fraction]) -> list[Fraction]:
+    """What each factor adds, averaged over every order, one after the other."""
+    count = (len(values) - 1).bit_length()
+    total = [Fraction(0)] * count
+    orders = list(permutations(range(count)))
+    for order in orders:
+        mask = 0
+        for n in order:
+            total[n] += values[mask | 1 << n] - values[mask]
+            mask |= 1 << n
+    return [one / len(orders) for one in total]
+
+
+@given(st.integers(0, 4).flatmap(lambda n: st.lists(st.fractions(), min_size=2**n, max_size=2**n)))
+def test_shares_are_averages_over_orders(values: list[Fraction]) -> None:
+    found = shares(values)
+    assert found is not None
+    assert list(found.amounts) == by_orders(values)
+    assert sum(found.amounts) == values[-1] - values[0]
+
+
+@given(st.lists(st.fractions(-1000, 1000), min_size=1, max_size=8), st.integers(0, 9))
+def test_what_is_rounded_adds_up(amounts: list[Fraction], places: int) -> None:
+    total = round(Decimal(float(sum(amounts))), places)
+    found = rounded(amounts, total, places)
+    assert sum(found) == total
+    assert all(
+        abs(Fraction(one) - amount) < Fraction(2, 10**places) for one, amount in zip(found, amounts, strict=True)
+    )
