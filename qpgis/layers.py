@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache, cached_property
@@ -764,11 +764,22 @@ def _repetitions(table: pd.DataFrame, geometry: Geometries, rows: np.ndarray, re
         again = pd.Series(shapely.to_wkb(shapes)).duplicated().to_numpy()
         report.rows(Severity.WARNING, "duplicate_line", rows[again])
         return ~again
-    report.equals(Severity.WARNING, "duplicate_geometry", (rows[same] for same in equal_rows(geometry)))
+    report.equals(Severity.WARNING, "duplicate_geometry", (rows[same] for same in _doubles(table, geometry)))
     if report.layer == "stations":
         twice = ((table["name"] != "") & table["name"].duplicated()).to_numpy()
         report.rows(Severity.WARNING, "duplicate_station", rows[twice], table["name"][twice])
     return np.ones(len(table), dtype=bool)
+
+
+def _doubles(table: pd.DataFrame, geometry: Geometries) -> Iterator[np.ndarray]:
+    """Rows that have one shape; points of different classes may well share a place, such as clinic and library."""
+    for same in equal_rows(geometry):
+        classes = np.unique(table["class_"].to_numpy()[same]) if "class_" in table else ()
+        if len(classes) > 1 and shapely.get_dimensions(geometry[same[0]]) == 0:
+            alike = (same[table["class_"].to_numpy()[same] == one] for one in classes)
+            yield from (rows for rows in alike if len(rows) > 1)
+        else:
+            yield same
 
 
 def _without_overlaps(lines: Geometries, rows: np.ndarray, report: _Report) -> Geometries:

@@ -213,3 +213,10 @@ def test_a_service_is_asked_for_by_its_classes(classes: list[str]) -> None:
     else:
         (part,) = one({"facilities": facilities}, one.definition("sports")).parts()
         assert len(part.layers[0]) == classes.count("sports")
+
+
+def test_a_clinic_and_a_library_in_one_place_are_no_repetition(workspace: Maker) -> None:
+    classes = ["卫生站", "图书馆", "图书馆", "养老院"]
+    made = places(*((100, 100, one, 50) for one in classes))
+    found = [one for one in qp.open_workspace(workspace(FLOORS, facilities=made)).findings if "dup" in one.rule]
+    assert [(one.rule, one.feature_id, one.value) for one in found] == [("duplicate_geometry", "2; 3", "2")]
