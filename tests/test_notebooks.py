@@ -12,7 +12,7 @@ NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.i
 
 
 def test_there_are_notebooks() -> None:
-    names = ["01_快速开始", "02_蓝绿空间", "03_路网与生活圈", "04_生态廊道"]
+    names = ["01_快速开始", "02_蓝绿空间", "03_路网与生活圈", "04_生态廊道", "05_方案比选"]
     assert [path.stem for path in NOTEBOOKS] == names
 
 
