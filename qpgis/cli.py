@@ -324,6 +324,12 @@ def _add_diff(commands: Any) -> None:
     parser.add_argument("after", type=Path, metavar="B", help="another")
     parser.add_argument("--unlike", action="store_true", help="compare definitions too that aren't the same")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every row there")
+    why = parser.add_argument_group("what made an indicator change")
+    why.add_argument("--explain", metavar="INDICATOR", help="share its difference out among borders, data, definition")
+    why.add_argument("--zone", metavar="Z", help="of one zone, by id or name (default: all)")
+    why.add_argument("--definition", metavar="D", help="by one definition (default: the first)")
+    said = "what each was computed from (embedded: the embedded 青浦 one); without them it is only compared"
+    why.add_argument("--workspaces", nargs=2, metavar=("WS_A", "WS_B"), help=said)
     parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="(default: zh)")
     parser.add_argument("--json", action="store_true", help="print rows and differences as JSON")
 
@@ -736,14 +742,18 @@ def _diff(options: argparse.Namespace) -> int:
         require_writable(options.csv)
         runs = (options.before, options.after)
         spare((folder / name for folder in runs for name in (VALUES, MANIFEST)), [options.csv])
-    found = compare(options.before, options.after, unlike=options.unlike, lang=options.lang)
+    if options.explain is None and (options.workspaces or options.zone or options.definition):
+        raise ConfigError("--workspaces, --zone and --definition go with --explain INDICATOR")
+    places = options.workspaces or (None, None)
+    found = compare(options.before, options.after, unlike=options.unlike, lang=options.lang, workspaces=places)
     if options.csv is not None:
         write_comparison_csv(found, options.csv)
         _say(str(options.csv))
+    told = found if options.explain is None else found.explain(options.explain, options.zone, options.definition)
     if options.json:
-        sys.stdout.write(json.dumps(found.as_record(), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json.dumps(told.as_record(), ensure_ascii=False, indent=2) + "\n")
     else:
-        _print(found.text().splitlines())
+        _print(told.text().splitlines())
     return GOOD
 
 

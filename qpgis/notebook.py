@@ -167,9 +167,16 @@ def assess(workspace: Workspace, **settings: Any) -> Result:
 
 
 def compare(
-    before: Assessment | str | Path, after: Assessment | str | Path, *, unlike: bool = False, lang: Lang = "zh"
+    before: Assessment | str | Path,
+    after: Assessment | str | Path,
+    *,
+    unlike: bool = False,
+    lang: Lang = "zh",
+    workspaces: tuple[Workspace | str | Path | None, Workspace | str | Path | None] = (None, None),
 ) -> Comparison:
     """What changed between two results: row by row, and what else differs between the runs.
+
+    ``.explain(indicator)`` of what it gives tells what made a value change, where the inputs are at hand.
 
     Parameters
     ----------
@@ -179,22 +186,37 @@ def compare(
         Compare definitions too that aren't the same, and mark their rows.
     lang : "zh" or "en"
         Language of notes.
+    workspaces : pair of Workspace, path or None
+        Of folders, what each run was computed from, so that changes can be explained; ``"embedded"`` is the embedded
+        workspace. A result has its own.
 
     Raises
     ------
     ConfigError
         If definitions aren't alike and ``unlike`` isn't given.
     SourceError
-        If a folder holds no run.
+        If a folder holds no run; if a workspace isn't what a run was computed from, with the files that aren't.
     """
     from qpgis.scenarios.compare import compared
 
-    inputs = _inputs_of(before), _inputs_of(after)
-    return compared(_recorded(before), _recorded(after), unlike=unlike, lang=lang, inputs=inputs)
+    runs = _recorded(before), _recorded(after)
+    first = _inputs_of(before, runs[0], workspaces[0])
+    second = _inputs_of(after, runs[1], workspaces[1])
+    return compared(*runs, unlike=unlike, lang=lang, inputs=(first, second))
 
 
-def _inputs_of(run: Assessment | str | Path) -> Workspace | None:
-    return run.workspace if isinstance(run, Assessment) else None
+def _inputs_of(
+    run: Assessment | str | Path, recorded: Recorded, given: Workspace | str | Path | None
+) -> Workspace | None:
+    """What a run was computed from, where it is at hand."""
+    from qpgis.scenarios.inputs import inputs_of
+
+    if given is None:
+        return run.workspace if isinstance(run, Assessment) else None
+    if isinstance(given, Workspace):
+        return inputs_of(recorded, given)
+    embedded = str(given) == "embedded" and not Path(given).exists()
+    return inputs_of(recorded, None if embedded else Path(given))
 
 
 def _recorded(run: Assessment | str | Path) -> Recorded:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from fractions import Fraction
 from itertools import permutations
+from pathlib import Path
 
 import geopandas as gpd
 import pytest
@@ -12,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qpgis as qp
+from qpgis.cli import main
+from qpgis.provenance import sha256_of
 from qpgis.scenarios.explain import Explanation
 from qpgis.scenarios.shapley import rounded, shares
-from tests.conftest import Maker, four_towns, frame, layer, square
+from tests.conftest import Maker, four_towns, frame, layer, square, write
 
 COVER, OF_LAND = "forest_cover", "forest_cover_of_land"
 LAYERS = layer("forest", 'id_field = "id"') + layer("water", 'id_field = "id"', 'class_field = "class_"')
@@ -98,6 +102,61 @@ def test_definitions(workspace: Maker) -> None:
     ]
     found = qp.compare(*runs, unlike=True).explain(OF_LAND, "a", "all_water")
     assert parts(found) == {"口径": pytest.approx(10, rel=1e-5)}
+    adds_up(found)
+
+
+@pytest.fixture
+def runs(workspace: Maker, tmp_path: Path) -> tuple[Path, Path]:
+    """Two workspaces beside each other with what they give in ``out``: forest of 400 m, then of 500 m."""
+    for name, width in (("before", 400), ("after", 500)):
+        folder = workspace(LAYERS, forest=woods(width), water=lake(200)).rename(tmp_path / name)
+        qp.assess(qp.open_workspace(folder), indicators=[COVER, OF_LAND]).write(folder / "out")
+    return tmp_path / "before", tmp_path / "after"
+
+
+def diff(capsys: pytest.CaptureFixture[str], runs: tuple[Path, Path], *options: str) -> tuple[int, str, str]:
+    status = main(["diff", *(str(one / "out") for one in runs), *options])
+    return status, *capsys.readouterr()
+
+
+def test_of_folders_with_and_without_their_workspaces(
+    runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--explain", COVER, "--zone", "甲"]
+    status, out, _ = diff(capsys, runs, *asked)
+    assert (status, "未能说明：+10" in out, "只比较，不说明原因" in out) == (0, True, True)
+    at_hand = [*asked, "--workspaces", *map(str, runs)]
+    status, out, _ = diff(capsys, runs, *at_hand)
+    assert (status, "数据：林地：+10" in out, "未能说明" in out) == (0, True, False)
+    rows = json.loads(diff(capsys, runs, *at_hand, "--json")[1])["rows"]
+    assert [(row["zone_id"], row["factor"], row["layers"]) for row in rows] == [("a", "data", "forest")]
+    write(runs[0], {"forest": woods(300)})
+    status, out, err = diff(capsys, runs, *at_hand)
+    assert (status, out) == (2, "")
+    assert "before: forest.gpkg isn't what" in err
+    assert diff(capsys, runs, "--zone", "a")[0] == 2
+    assert diff(capsys, runs, "--explain", COVER, "--zone", "e")[0] == 2
+
+
+def test_code_is_the_first_step(runs: tuple[Path, Path]) -> None:
+    """Another qpgis had found 30 % before, where today's finds 40."""
+    table = runs[0] / "out" / "indicators.csv"
+    lines = table.read_text("utf-8-sig").splitlines()
+    (n,) = (n for n, line in enumerate(lines) if line.startswith(f"{COVER},") and ",a,甲," in line)
+    cells = lines[n].split(",")
+    cells[6] = "30"
+    table.write_text("\n".join([*lines[:n], ",".join(cells), *lines[n + 1 :]]) + "\n", "utf-8-sig")
+    manifest = json.loads((table.parent / "manifest.json").read_text("utf-8"))
+    manifest["outputs"][table.name] = sha256_of(table)
+    (table.parent / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    found = qp.compare(*(one / "out" for one in runs), workspaces=runs).explain(COVER, "a")
+    assert list(parts(found)) == ["程序（前一次的输入用现在的程序重算）", "数据：林地"]
+    assert list(parts(found).values()) == pytest.approx([10, 10], rel=1e-4)
+    assert "前一次记录的值是 30，同样的输入现在算得 40" in found.text()
+    adds_up(found)
+    found = qp.compare(*(one / "out" for one in reversed(runs)), workspaces=runs[::-1]).explain(COVER, "a")
+    assert list(parts(found).values()) == pytest.approx([-10, -10], rel=1e-4)
+    assert "程序（后一次的结果不是现在的程序算出的）" in parts(found)
     adds_up(found)
 
 

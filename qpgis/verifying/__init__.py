@@ -399,25 +399,11 @@ def _cells_differing(path: Path, right: Path) -> list[Difference]:
 def _run_again(manifest: Manifest, source: Source, folder: Path, progress: Callable[[str], None]) -> None:
     """The run of a manifest, computed again from what there is today."""
     from qpgis.assessment import assess
-    from qpgis.provenance import Grade
     from qpgis.report.outputs import EVIDENCE, write_outputs
-    from qpgis.workspace.config import ZonesTable
-    from qpgis.workspace.loading import open_workspace
-    from qpgis.workspace.osm import osm_workspace
+    from qpgis.workspace.reopening import ASKED_OF_ASSESS, reopened
 
-    asked = dict(manifest["asked"])
-    chosen = {key: asked.pop(key, None) for key in ("level", "definitions", "indicators")}
+    chosen = {key: manifest["asked"].get(key) for key in ASKED_OF_ASSESS}
     lang: Lang = manifest["language"]
-    if "zones_level" in asked:
-        if source.place is None:
-            raise SourceError("it was computed from an OpenStreetMap extract; name it")
-        workspace = osm_workspace(source.place, **asked, lang=lang, progress=progress)
-    else:
-        zones = asked.pop("zones", None)
-        if zones is not None:
-            given = zones | {"file": str(source.zones or zones["file"]), "grade": Grade(zones["grade"])}
-            zones = ZonesTable(**given)
-        settings = {"period": manifest["period"], "lang": lang, "zones": zones, **asked}
-        workspace = open_workspace(source.place, **settings, progress=progress)
+    workspace = reopened(manifest, source.place, zones=source.zones, progress=progress)
     assessment = assess(workspace, **chosen, lang=lang, progress_to=progress)
     write_outputs(assessment, folder, evidence=bool(EVIDENCE.keys() & manifest["outputs"].keys()), progress=progress)

@@ -1,0 +1,60 @@
+"""The inputs of a run that was written into a folder, opened again to be replayed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qpgis.catalogue import Lang
+from qpgis.errors import SourceError, did_you_mean
+from qpgis.scenarios.compare import MANIFEST, Recorded
+from qpgis.scenarios.named import named_scenario, scenario_tables
+from qpgis.workspace import Workspace
+from qpgis.workspace.loading import Progress, silent
+from qpgis.workspace.reopening import inputs_changed, reopened
+
+
+def inputs_of(run: Recorded, place: Path | Workspace | None, *, progress: Progress = silent) -> Workspace:
+    """The workspace of a run as the run had it.
+
+    Parameters
+    ----------
+    run : Recorded
+    place : Path, Workspace or None
+        Where it is, or itself as it was opened; ``None`` is the embedded workspace.
+    progress : callable, optional
+        Called with the name of each stage.
+
+    Raises
+    ------
+    SourceError
+        If it isn't what the run read, with the files that aren't.
+    """
+    try:
+        workspace = place if isinstance(place, Workspace) else _opened(run, place, progress)
+        changed = inputs_changed(run.about, workspace)
+    except (KeyError, TypeError, AttributeError) as error:  # whatever else an edited manifest may be
+        raise SourceError(f"{run.name}/{MANIFEST}: is no manifest of qpgis ({error!r}); run again") from error
+    if changed:
+        raise SourceError(
+            f"{_name(place)}: {', '.join(changed)} isn't what {run.name} was computed from, so its values can't be "
+            "replayed; name the workspace as it was then, or leave it out to compare only"
+        )
+    return workspace
+
+
+def _opened(run: Recorded, place: Path | None, progress: Progress) -> Workspace:
+    """The workspace, in the run's scenario."""
+    lang: Lang = run.about["language"]
+    workspace, wanted = reopened(run.about, place, progress=progress), run.about["state"]["scenario"]
+    if wanted == workspace.state.scenario:
+        return workspace
+    named = {table.title or name: name for name, table in scenario_tables(workspace, lang).items()}
+    if wanted not in named:
+        raise SourceError(
+            f"{_name(place)}: no scenario {wanted!r}, which {run.name} is of; {did_you_mean(wanted, named)}"
+        )
+    return named_scenario(workspace, named[wanted], lang=lang)
+
+
+def _name(place: Path | Workspace | None) -> str:
+    return place.name if isinstance(place, Workspace) else str(place or "embedded")
