@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from fractions import Fraction
 from itertools import permutations
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import qpgis as qp
@@ -18,7 +19,7 @@ from qpgis.cli import main
 from qpgis.provenance import sha256_of
 from qpgis.scenarios.explain import Explanation
 from qpgis.scenarios.shapley import rounded, shares
-from tests.conftest import Maker, four_towns, frame, layer, square, write
+from tests.conftest import HEAD, Maker, four_towns, frame, layer, square, write
 
 COVER, OF_LAND = "forest_cover", "forest_cover_of_land"
 LAYERS = layer("forest", 'id_field = "id"') + layer("water", 'id_field = "id"', 'class_field = "class_"')
@@ -45,13 +46,15 @@ def adds_up(found: Explanation) -> None:
     for zone in found.zones:
         if zone.record["difference"] is not None:
             assert sum(part.amount for part in zone.parts) == zone.record["difference"]
-    whole, printed = None, Decimal(0)
-    for line in [*found.text().splitlines(), "变化 0 "]:
-        if "变化 " in line and not line.startswith("  "):
-            assert whole is None or whole == printed
-            whole, printed = Decimal(line.split("变化 ")[1].split()[0]), Decimal(0)
-        elif line.startswith("  ") and "：" in line and line.split("：")[-1][:1] in "+-0":
-            printed += Decimal(line.rsplit("：", 1)[1].split()[0])
+    whole: Decimal | None = None
+    printed = Decimal(0)
+    lines = found.text().split("影响最大的要素")[0].splitlines()
+    for line in [*lines, "，变化 +0 km²"]:
+        if "，变化 " in line:
+            assert whole in (None, printed)
+            whole, printed = Decimal(line.split("，变化 ")[1].split()[0]), Decimal(0)
+        elif match := re.search(r"：([+-][\d.]+) ", line):
+            printed += Decimal(match[1])
 
 
 def test_one_layer_makes_the_whole_difference(workspace: Maker) -> None:
@@ -102,6 +105,79 @@ def test_definitions(workspace: Maker) -> None:
     ]
     found = qp.compare(*runs, unlike=True).explain(OF_LAND, "a", "all_water")
     assert parts(found) == {"口径": pytest.approx(10, rel=1e-5)}
+    adds_up(found)
+
+
+def replayed(make: Maker, states: tuple[dict, dict], names: list[str]) -> list[Fraction]:
+    """What workspaces give that were written with some of the files of the second state; the n-th bit is the n-th."""
+    found = []
+    for mask in range(1 << len(names)):
+        one = {name: states[mask >> n & 1][name] for n, name in enumerate(names)}
+        toml = LAYERS + f'[definitions]\nforest_cover_of_land = ["{one.pop("definition")}"]\n'
+        table = qp.assess(qp.open_workspace(make(toml, **one)), indicators=[OF_LAND])[OF_LAND].set_index("zone_id")
+        found.append(Fraction(table.loc["a", "value"]))
+    return found
+
+
+WIDTHS = st.integers(1, 9).map(lambda n: n * 50.0)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> dict:
+    """Town a up to its eastern border, with woods and with water of some classes."""
+    towns, edge = four_towns(), 900 + draw(WIDTHS)
+    towns.loc[0, "geometry"] = square(0, 0, min(edge, 1000), 1000)
+    kinds = draw(st.sampled_from(["lake", "pond"]))
+    name = draw(st.sampled_from(["rivers_lakes_reservoirs", "all_water"]))
+    forest, water = woods(draw(WIDTHS), draw(WIDTHS)), lake(draw(WIDTHS)).assign(class_=kinds)
+    return {"towns": towns, "forest": forest, "water": water, "definition": name}
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pair=st.tuples(states(), states()))
+def test_replayed_is_what_mixed_files_give(workspace: Maker, pair: tuple[dict, dict]) -> None:
+    """Every mixture as a workspace of its own, its files read; averaged over every order."""
+    names = ["towns", "forest", "water", "definition"]
+    runs = []
+    for state in pair:
+        toml = LAYERS + f'[definitions]\nforest_cover_of_land = ["{state["definition"]}"]\n'
+        frames = {name: one for name, one in state.items() if name != "definition"}
+        runs.append(qp.assess(qp.open_workspace(workspace(toml, **frames)), indicators=[OF_LAND]))
+    found = qp.compare(*runs, unlike=True).explain(OF_LAND)
+    adds_up(found)
+    labels = ["分区界线", "数据：林地", "数据：水域", "口径"]
+    truth = dict(zip(labels, map(float, by_orders(replayed(workspace, pair, names))), strict=True))
+    told = parts(found)
+    assert [told.get(label, 0.0) for label in labels] == pytest.approx(list(truth.values()), rel=0, abs=1e-9)
+
+
+NINE = ("water", "wetland", "forest", "farmland", "orchard", "grass", "park", "residential", "buildings")
+OWN = f"""
+from qpgis import Definition, Total, indicator
+from qpgis import parts
+
+@indicator(unit="km2", zh="九层合计", en="Nine layers", theme="land", definitions=(Definition("nine", "和", "sum"),))
+def nine(zones, {", ".join(NINE)}):
+    \"\"\"Formula: the sum.\"\"\"
+    return Total({" + ".join(f"parts.area({one})" for one in NINE)})
+"""
+
+
+def test_the_least_of_more_than_eight_are_taken_together(workspace: Maker) -> None:
+    """Nine layers of 10 m each grow by 10, 20, ... 90 m of a kilometre: seven stand alone."""
+    toml, runs = 'indicators = ["own.py"]\n', []
+    for step in (0, 1):
+        frames = {kind: frame([square(0, 0, 10 + 10 * n * step, 1000)]) for n, kind in enumerate(NINE, start=1)}
+        folder = workspace("".join(map(layer, NINE)), head=toml + HEAD, **frames)
+        (folder / "own.py").write_text(OWN, "utf-8")
+        runs.append(qp.assess(qp.open_workspace(folder), indicators=["nine"]))
+    found = qp.compare(*runs).explain("nine", "a")
+    table = found.table.set_index("layers")["contribution"]
+    assert table["water wetland"] == pytest.approx(0.03, rel=1e-3)
+    assert {kind: table[kind] for kind in NINE[2:]} == {
+        kind: pytest.approx(n / 100, rel=1e-3) for n, kind in enumerate(NINE[2:], start=3)
+    }
+    assert "变化的因素超过 8 个" in found.text()
     adds_up(found)
 
 

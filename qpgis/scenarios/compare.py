@@ -203,11 +203,13 @@ class Comparison:
         """The rows whose value, numerator, denominator, target or status isn't what it was, and those of one run."""
         return self.table[[_has_changed(one) for one in self.records]].reset_index(drop=True)
 
-    def explain(self, indicator: str, zone: str | None = None, definition: str | None = None) -> Explanation:
+    def explain(
+        self, indicator: str, zone: str | None = None, definition: str | None = None, *, top: int = 10
+    ) -> Explanation:
         """What made an indicator change, see :func:`qpgis.scenarios.explain.explain`."""
         from qpgis.scenarios.explain import explain
 
-        return explain(self, indicator, zone, definition)
+        return explain(self, indicator, zone, definition, top=top)
 
     def text(self) -> str:
         """What differs between the two runs, then the rows that changed, those with another status first."""

@@ -7,6 +7,7 @@ earlier run against what today's code makes of its inputs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,15 +15,20 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qpgis.amounts import SHOWN
 from qpgis.catalogue import Lang, clauses, keys, listed, text, unit_text
+from qpgis.crs import LONLAT
 from qpgis.errors import ConfigError, did_you_mean
 from qpgis.indicators.declaration import REPORTED, STATISTICS
 from qpgis.rows import joined
 from qpgis.scenarios.compare import Comparison
+from qpgis.scenarios.moved import COLUMNS as MOVED
+from qpgis.scenarios.moved import Moved
 from qpgis.scenarios.replay import BOUNDARY, DATA, DEFINITION, Factor, Mixture, Replay, State, exact_value
 from qpgis.scenarios.shapley import rounded, shares
 
 if TYPE_CHECKING:
+    import geopandas as gpd
     import pandas as pd
 
     from qpgis.workspace import Workspace
@@ -96,6 +102,10 @@ class Explanation:
     notes : tuple of str
         What is to be said of all of them.
     lang : "zh" or "en"
+    moved : Moved, optional
+        Finds the features.
+    top : int
+        How many features are told of each zone and factor.
     """
 
     indicator: str
@@ -104,6 +114,8 @@ class Explanation:
     zones: tuple[Explained, ...] = field(repr=False)
     notes: tuple[str, ...] = field(repr=False)
     lang: Lang = "zh"
+    moved: Moved | None = field(default=None, repr=False, compare=False)
+    top: int = 10
 
     def __repr__(self) -> str:
         factors = dict.fromkeys(part.label for zone in self.zones for part in zone.parts)
@@ -137,6 +149,18 @@ class Explanation:
         frame[numbers] = frame[numbers].astype(float)
         return frame
 
+    @cached_property
+    def features(self) -> gpd.GeoDataFrame:
+        """The features that moved the value of each zone most, see :data:`qpgis.scenarios.moved.COLUMNS`; in degrees.
+
+        Some of each factor that is data. None where the value isn't computed from layers or the inputs aren't at hand.
+        """
+        import geopandas as gpd
+
+        if self.moved is None:
+            return gpd.GeoDataFrame(columns=[*MOVED, "geometry"], geometry="geometry", crs=LONLAT)
+        return self.moved.frame(self.top)
+
     def text(self) -> str:
         """Every zone with what made its difference, which the printed parts add up to; then what is to be said."""
         return "\n".join(self._lines())
@@ -147,6 +171,7 @@ class Explanation:
         return {
             **{"indicator": self.indicator, "definition": self.definition, "notes": list(self.notes)},
             "rows": [{name: row[name] for name in COLUMNS} for row in rows],
+            "features": json.loads(self.features.drop(columns="geometry").to_json(orient="records")),
         }
 
     def _lines(self) -> Iterator[str]:
@@ -162,6 +187,24 @@ class Explanation:
                 yield f"  {text(key, self.lang, **words)}"
             yield from (f"  {note}" for note in zone.notes)
         yield from self.notes
+        if len(self.zones) == 1 and len(self.features):
+            yield text("explain_features", self.lang)
+            yield from (f"  {self._feature(row)}" for row in self.features.to_dict("records"))
+
+    def _feature(self, row: Mapping[str, Any]) -> str:
+        unit, places = SHOWN.get(row["unit"], ("", 0))
+        amounts = {
+            which: f"{row[which] / 10 ** (places - 6):.6g}"
+            if row[which] == row[which]
+            else text("diff_none", self.lang)
+            for which in _RUNS
+        }
+        words = {name: text(f"explain_{row[name]}", self.lang) for name in ("change", "side")}
+        words |= {
+            "layer": layer_titles([row["layer"]], self.lang),
+            "id": " ".join(filter(None, (row["feature_id"], row["name"]))),
+        }
+        return text("explain_feature", self.lang, **words, **amounts, unit=unit_text(unit, self.lang))
 
     def _head(self, record: Mapping[str, Any], whole: Decimal | None, unit: str, points: str) -> str:
         none = text("diff_none", self.lang)
@@ -187,7 +230,7 @@ _RUNS = ("before", "after")
 
 
 def explain(
-    comparison: Comparison, indicator: str, zone: str | None = None, definition: str | None = None
+    comparison: Comparison, indicator: str, zone: str | None = None, definition: str | None = None, *, top: int = 10
 ) -> Explanation:
     """What made an indicator change.
 
@@ -200,6 +243,8 @@ def explain(
         A zone's id or name; all by default.
     definition : str, optional
         As the comparison calls it, or either run; by default the first.
+    top : int
+        How many features are told of each zone and factor.
 
     Raises
     ------
@@ -218,7 +263,8 @@ def explain(
         notes = [text("explain_no_inputs", lang, which=listed(_run_names(lacking, lang), lang))]
     else:
         told = _Telling(comparison, indicator, name, records, (before, after))
-        return Explanation(indicator, title, name, tuple(told.zones()), tuple(told.notes()), lang)
+        zones = tuple(told.zones())
+        return Explanation(indicator, title, name, zones, tuple(told.notes()), lang, told.moved(), top)
     zones = tuple(_only_compared(record, lang) for record in records)
     return Explanation(indicator, title, name, zones, tuple(notes), lang)
 
@@ -397,6 +443,12 @@ class _Telling:
             (text(f"layer_{one}", self.lang) if f"layer_{one}" in keys() else one for one in kinds), self.lang
         )
 
+    def moved(self) -> Moved | None:
+        """What finds the features, where data moved anything that has a difference."""
+        there = [one["zone_id"] for one in self.records if one["difference"] is not None]
+        data = any(factor.kinds for factor in self.factors)
+        return Moved(self.replay, there, self.lang) if data and there else None
+
     # ---- what is to be said ----
 
     def notes(self) -> Iterator[str]:
@@ -422,6 +474,11 @@ class _Telling:
                     which, other = _run_names([_RUNS[later], _RUNS[boundary]], self.lang)
                     words = {"layer": self._titles([kind]), "zone": record["zone_name"], "share": f"{share:.2%}"}
                     yield text("explain_surveyed", self.lang, **words, which=which, other=other)
+
+
+def layer_titles(kinds: Sequence[str], lang: Lang) -> str:
+    """What planners call layers."""
+    return listed((text(f"layer_{one}", lang) if f"layer_{one}" in keys() else one for one in kinds), lang)
 
 
 _ORDER = (BOUNDARY, DATA, REST, DEFINITION)

@@ -117,9 +117,8 @@ class Replay:
     def rows(self, mixture: Mixture) -> Mapping[str, Row]:
         """The row of every zone by its id."""
         if mixture not in self._rows:
-            workspace, state = self.workspace(mixture), self.after if mixture.definition else self.before
-            known = self._known[mixture.boundary]
-            rows = computed(workspace, state.declared, state.definition, known=known, lang=self._lang)
+            state, known = self.state(mixture), self.known(mixture)
+            rows = computed(self.workspace(mixture), state.declared, state.definition, known=known, lang=self._lang)
             self._rows[mixture] = {row.zone.id: row for row in rows}
         return self._rows[mixture]
 
@@ -135,7 +134,11 @@ class Replay:
             layers.pop(kind, None)
             if (layer := self.layer(kind, kind in mixture.kinds, mixture.boundary)) is not None:
                 layers[kind] = layer
-        return replace(base, layers=layers, samples={})
+        return replace(base, layers=layers, samples={}, indicators=self.state(mixture).workspace.indicators)
+
+    def state(self, mixture: Mixture) -> State:
+        """The state whose definition a mixture has."""
+        return self.after if mixture.definition else self.before
 
     def known(self, mixture: Mixture) -> Known:
         """What was found out of the mixture's area."""
