@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qpgis as qp
 from qpgis.amounts import Amount, value_of
 from qpgis.cli import main
 from qpgis.plans import Target, Thresholds, holds
+from qpgis.scenarios.cover import Cover, Demand, cheapest, tried
 from qpgis.scenarios.shortfall import Lack
 from qpgis.workspace import Workspace
 from tests.conftest import Maker, frame, layer, square
@@ -144,3 +146,89 @@ def test_gap_on_the_command_line(short: Workspace, tmp_path: Path, capsys: pytes
     assert {row["indicator"] for row in rows} >= {"road_density", "forest_cover", "road_length"}
     for wrong in (["--zone", "戊"], ["--level", "city"], ["--definition", "centreline"], ["--indicator", "road"]):
         assert main(["gap", folder, *wrong]) == 2
+
+
+# ------------------------------------------------------------------------------------ the optimum, by brute force
+
+
+@st.composite
+def covers(draw: st.DrawFn, *, plain: bool = False) -> Cover:
+    """Up to seven candidates, up to eight demands of up to three services, one or two goals, costs of all kinds."""
+    count = draw(st.integers(1, 7))
+    costs = draw(st.lists(st.one_of(st.just(10**6), st.integers(0, 9 * 10**6)), min_size=count, max_size=count))
+    if draw(st.booleans()):
+        costs = [1] * count
+    goals = draw(st.integers(1, 2))
+    some = st.lists(st.integers(0, count - 1), max_size=4).map(tuple)
+    services = st.lists(some, min_size=1, max_size=1 if plain else 3).map(tuple)
+    worth = st.tuples(*[st.integers(0, 5) | st.integers(0, 10**13)] * goals)
+    demands = draw(st.lists(st.builds(Demand, st.integers(1, 1 if plain else 3), services, worth), max_size=8))
+    most = Cover.of(costs, demands, [0] * goals).reached(range(count))
+    return Cover.of(costs, demands, [draw(st.integers(0, one + 1)) for one in most])
+
+
+def every_set(count: int) -> Iterator[tuple[int, ...]]:
+    return (chosen for size in range(count + 1) for chosen in combinations(range(count), size))
+
+
+def reaches(cover: Cover, chosen: tuple[int, ...]) -> bool:
+    """By the words of the problem, not by its code."""
+    sums = [0] * len(cover.goals)
+    for demand in cover.demands:
+        brought = [any(one in chosen for one in service) for service in demand.services]
+        if sum(brought) >= demand.need:
+            for n, worth in enumerate(demand.worth):
+                sums[n] += worth
+    return all(got >= goal for got, goal in zip(sums, cover.goals, strict=True))
+
+
+def best_by_force(cover: Cover) -> tuple[int, int] | None:
+    """The least cost, and the least sum of numbers at that cost."""
+    sets = [chosen for chosen in every_set(len(cover.costs)) if reaches(cover, chosen)]
+    return min(((cover.cost(one), sum(n + 1 for n in one)) for one in sets), default=None)
+
+
+@settings(max_examples=150, deadline=None)
+@given(cover=covers())
+def test_the_programme_is_optimal(cover: Cover) -> None:
+    found, truth = cheapest(cover), best_by_force(cover)
+    if truth is None or found is None:
+        assert found is truth is None
+        return
+    assert reaches(cover, found.chosen)
+    assert (found.cost, sum(n + 1 for n in found.chosen)) == truth
+    assert found.proven
+
+
+@settings(max_examples=150, deadline=None)
+@given(cover=covers(plain=True))
+def test_greedy_is_within_its_bound(cover: Cover) -> None:
+    found, truth = cheapest(cover, seconds=0), best_by_force(cover)
+    if truth is None or found is None:
+        assert found is truth is None
+        return
+    assert reaches(cover, found.chosen)
+    assert found.bound <= truth[0] <= found.cost
+    assert found.factor is None or found.cost <= found.factor * truth[0]
+    assert found.factor is not None or not found.chosen
+
+
+@settings(max_examples=100, deadline=None)
+@given(cover=covers(), tries=st.sampled_from([4, 12, 200]))
+def test_trying_sets_is_optimal_or_says_what_is_proven(cover: Cover, tries: int) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def missing(chosen: tuple[int, ...]) -> tuple[float, ...]:
+        asked.append(chosen)
+        reached = cover.reached(chosen)
+        return tuple(max(goal - got, 0) / goal if goal else 0.0 for got, goal in zip(reached, cover.goals, strict=True))
+
+    found, truth = tried(cover.costs, missing, tries=tries), best_by_force(cover)
+    assert len(asked) == len(set(asked))
+    if found is None:
+        assert truth is None or tries < 2 ** len(cover.costs)
+        return
+    assert truth is not None
+    assert reaches(cover, found.chosen)
+    assert found.bound <= truth[0] <= found.cost
+    assert tries < 2 ** len(cover.costs) or found.cost == truth[0]
