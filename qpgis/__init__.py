@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qpgis.indicators import Definition, indicator
-    from qpgis.notebook import Result, assess, compare, scenario_table, what_if
+    from qpgis.notebook import Result, assess, compare, gap, scenario_table, what_if
     from qpgis.parts import Ratio, Total
     from qpgis.scenarios.what_if import Change
     from qpgis.workspace.loading import open_workspace
@@ -29,6 +29,7 @@ __all__ = [
     "Total",
     "assess",
     "compare",
+    "gap",
     "indicator",
     "open_workspace",
     "osm_workspace",
@@ -44,6 +45,7 @@ _HOMES = {
     "Total": "qpgis.parts",
     "assess": "qpgis.notebook",
     "compare": "qpgis.notebook",
+    "gap": "qpgis.notebook",
     "indicator": "qpgis.indicators",
     "open_workspace": "qpgis.workspace.loading",
     "osm_workspace": "qpgis.workspace.osm",

@@ -91,7 +91,7 @@ class Access:
                 two = _stretches(layer, met, f"where {why}"), _stretches(layer, gaps, f"not where {why}")
             elif isinstance(rule, Made):
                 two = self._made(layer, rule), layer.select(np.zeros(len(layer), dtype=bool), "none")
-            elif _by_ground(rule) and (shapely.get_dimensions(layer.geometry) == AREAL).any():
+            elif by_ground(rule) and (shapely.get_dimensions(layer.geometry) == AREAL).any():
                 two = self._parted_ground(layer, rule)
             else:
                 holds = self.holds(layer, rule)
@@ -168,6 +168,27 @@ class Access:
         if isinstance(rule, Walk):
             return self._walked[layer, rule] <= rule.limit_m
         return np.sum([self.holds(layer, one) for one in rules], axis=0, dtype=int) >= rule.number
+
+    def reached_each(self, layer: Layer, rules: Sequence[Walk | Near]) -> dict[Walk | Near, tuple[Ints, Ints]]:
+        """Which features of a layer each target of some rules reaches by itself: pairs of target and feature."""
+        doors = spots(layer.geometry)
+        found: dict[Walk | Near, tuple[Ints, Ints]] = {}
+        for rule in rules:
+            if isinstance(rule, Near):
+                tree = shapely.STRtree(rule.targets.geometry)
+                feature, target = tree.query(doors, predicate="dwithin", distance=rule.limit_m)
+                found[rule] = target, feature
+        for rule, network, sources, places in self._tied([one for one in rules if isinstance(one, Walk)], doors):
+            found[rule] = network.within(sources, places, limit_m=rule.limit_m)
+        return found
+
+    def copy(self) -> Access:
+        """One that begins with what is known, and keeps what it finds to itself."""
+        made = Access(self._area)
+        for name, known in vars(self).items():
+            if isinstance(known, dict):
+                setattr(made, name, dict(known))
+        return made
 
     def _pieces(self, layer: Layer, rule: Stretched) -> tuple[Pieces, Pieces]:
         """The stretches that a rule holds for, and those that it doesn't."""
@@ -401,10 +422,10 @@ def walked(rule: Rule) -> bool:
     return isinstance(rule, Walk)
 
 
-def _by_ground(rule: Rule) -> TypeGuard[Near | Walk | AtLeast]:
+def by_ground(rule: Rule) -> TypeGuard[Near | Walk | AtLeast]:
     """True if a rule takes the ground of polygons, not whole features: where any of some distances will do."""
     if isinstance(rule, AtLeast):
-        return rule.number == 1 and all(map(_by_ground, rule.rules))
+        return rule.number == 1 and all(map(by_ground, rule.rules))
     return isinstance(rule, Near) or (isinstance(rule, Walk) and rule.beside_m > 0)
 
 

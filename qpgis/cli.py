@@ -307,15 +307,24 @@ def _add_what_if(commands: Any) -> None:
 
 
 def _add_gap(commands: Any) -> None:
-    said = "tell what is missing until targets are met: km of road, ha of forest, people to be served"
+    said = "tell what is missing until targets are met, or the fewest candidates that close the gap"
     parser = _add_command(commands, "gap", _gap, said)
     _add_workspace(parser)
     parser.add_argument("--indicator", metavar="ID", help="only this one")
     parser.add_argument("--definition", metavar="D", help="by this definition of it")
     parser.add_argument("--zone", action="append", metavar="Z", help="only this zone, by id or name; may be repeated")
     parser.add_argument("--level", help="what each zone of this level lacks, by the target of the zone that holds it")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write gap.csv there")
+    where = "write gap.csv there; with --candidates the outputs of the scenario, and chosen.gpkg"
+    parser.add_argument("--out", type=Path, metavar="DIR", help=where)
     parser.add_argument("--json", action="store_true", help="print as JSON")
+    plan = parser.add_argument_group("the fewest of some candidates that reach the target of --indicator")
+    plan.add_argument("--candidates", type=Path, metavar="FILE", help="places that could be added, any vector format")
+    plan.add_argument("--layer", metavar="KIND", help="the layer that they would be in: facilities, stations, ...")
+    plan.add_argument("--cost-field", metavar="FIELD", help="the cheapest by this column, not the fewest")
+    plan.add_argument("--target", type=float, metavar="N", help="instead of the plan's, for --zone")
+    plan.add_argument("--operator", choices=("ge", "gt", "le", "lt"), default="ge", help="of --target (default: ge)")
+    plan.add_argument("--seconds", type=float, default=60.0, metavar="S", help="how long the solver may take")
+    plan.add_argument("--tries", type=int, default=256, metavar="N", help="how many sets are tried, where they must be")
 
 
 def _add_diff(commands: Any) -> None:
@@ -713,8 +722,10 @@ def _gap(options: argparse.Namespace) -> int:
     from qpgis.report.tables import GAP, write_gap
     from qpgis.scenarios.shortfall import shortfalls
 
-    if options.definition is not None and options.indicator is None:
-        raise ConfigError("--definition goes with --indicator")
+    if options.indicator is None and (options.definition or options.candidates):
+        raise ConfigError("--definition and --candidates go with --indicator")
+    if options.candidates is not None:
+        return _close_gap(options)
     outputs = [] if options.out is None else [options.out / GAP]
     require_writable(*outputs)
     workspace = _workspace(options, _Progress())
@@ -730,6 +741,38 @@ def _gap(options: argparse.Namespace) -> int:
     else:
         _print(one.text(result) for one in found)
     return GOOD
+
+
+def _close_gap(options: argparse.Namespace) -> int:
+    from qpgis.notebook import gap
+    from qpgis.provenance import require_writable, spare
+    from qpgis.report.outputs import LAND_AREAS, MANIFEST, OUTPUTS
+    from qpgis.report.tables import CHOSEN
+
+    if options.layer is None:
+        raise ConfigError("--candidates needs --layer, the layer that they would be in: facilities, stations, ...")
+    if options.level is not None:
+        raise ConfigError("--level goes without --candidates; name zones with --zone")
+    names = [] if options.out is None else [*OUTPUTS, *LAND_AREAS, MANIFEST, CHOSEN]
+    outputs = [options.out / name for name in names]
+    require_writable(*outputs)
+    progress = _Progress()
+    workspace = _workspace(options, progress)
+    spare((*workspace.files, options.candidates), outputs)
+    progress("looking for the best set")
+    same = ("layer", "zone", "cost_field", "definition", "target", "operator", "seconds", "tries", "lang")
+    answer = gap(workspace, options.indicator, options.candidates, **{name: getattr(options, name) for name in same})
+    if options.json:
+        sys.stdout.write(json.dumps(answer.as_record(), ensure_ascii=False, indent=2) + "\n")
+    else:
+        _print(answer.text().splitlines())
+    if options.out is not None and answer.reached:
+        progress("computing the scenario")
+        for path in answer.write(options.out):
+            _say(str(path))
+        for line in answer.toml(CHOSEN).splitlines():
+            _say(line)
+    return GOOD if answer.reached else FINDINGS
 
 
 def _diff(options: argparse.Namespace) -> int:

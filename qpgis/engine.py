@@ -101,6 +101,13 @@ class Known:
     def __post_init__(self) -> None:
         object.__setattr__(self, "access", Access(self.area))
 
+    def copy(self) -> Known:
+        """What begins with it, and keeps what it learns to itself: for what is tried once."""
+        known = (self.sums, self.outcomes, self.surveyed, self.features)
+        made = Known(self.area, *map(dict, known))  # type: ignore[arg-type]
+        object.__setattr__(made, "access", self.access.copy())
+        return made
+
 
 class Engine:
     """Evaluates the parts of one study area serially, each part once.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qpgis.assessment import Assessment
 from qpgis.assessment import assess as _assess
 from qpgis.catalogue import Lang
+from qpgis.scenarios.gap import Answer as _Answer
 from qpgis.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -109,6 +111,71 @@ def what_if(
     added = [Change(kind, frame) for kind, frame in frames.items()]
     made = scenario(workspace, [*changes, *added], name=name, lang=lang)
     return assess(made, **{"known": workspace.known, "lang": lang, **(settings or {})})
+
+
+class Answer(_Answer):
+    """An :class:`~qpgis.scenarios.gap.Answer` with a map and files."""
+
+    @cached_property
+    def result(self) -> Result:
+        """Every indicator in the scenario; what was chosen is a layer of its map."""
+        usual = self.present.definitions.get(self.indicator) or [
+            self.present.indicators[self.indicator].definitions[0].name
+        ]
+        asked = {self.indicator: [*usual, self.definition]}
+        made = assess(self.scenario(), definitions=asked, known=self.present.known, lang=self.lang)
+        given = {f.name: getattr(made, f.name) for f in fields(made)}
+        return Result(**{**given, "features": self.shown_on(made)})
+
+    def map(self) -> folium.Map:
+        """The map of the scenario, with what was chosen."""
+        return self.result.map()
+
+    def write(self, folder: str | Path) -> tuple[Path, ...]:
+        """Write the outputs of the scenario, and ``chosen.gpkg``, what was chosen, which a scenario may name."""
+        from qpgis.report.outputs import write_outputs
+        from qpgis.report.tables import write_chosen
+
+        return *write_outputs(self.result, Path(folder)), write_chosen(self, Path(folder))
+
+
+def gap(
+    workspace: Workspace,
+    indicator: str,
+    candidates: gpd.GeoDataFrame | str | Path,
+    *,
+    layer: str,
+    zone: str | Iterable[str] | None = None,
+    cost_field: str | None = None,
+    **settings: Any,
+) -> Answer:
+    """The fewest, or with ``cost_field`` the cheapest, candidates that bring an indicator to its target.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    indicator : str
+    candidates : GeoDataFrame or path
+        Features of a layer that could be added, columns called as in the layer's own file.
+    layer : str
+        Which layer they would be in.
+    zone : str or iterable of str, optional
+        Ids or names of zones; by default every one whose target isn't met.
+    cost_field : str, optional
+        The column with what each costs.
+    **settings
+        Of :func:`qpgis.scenarios.gap.close`: ``definition``, ``target``, ``operator``, ``name``, ``seconds``,
+        ``tries``, ``lang``.
+    """
+    from qpgis.scenarios.candidates import Candidates, read_candidates
+    from qpgis.scenarios.gap import close
+
+    if isinstance(candidates, str | Path):
+        given = read_candidates(Path(candidates), layer, workspace, cost_field=cost_field)
+    else:
+        given = Candidates.of(candidates, layer, workspace, cost_field=cost_field)
+    found = close(workspace, indicator, given, zones=[zone] if isinstance(zone, str) else zone, **settings)
+    return Answer(**{f.name: getattr(found, f.name) for f in fields(found)})
 
 
 def run_scenarios(workspace: Workspace, names: Iterable[str] | None = None, **settings: Any) -> dict[str, Result]:

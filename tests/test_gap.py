@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
 
+import geopandas as gpd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,12 +18,13 @@ from hypothesis import strategies as st
 import qpgis as qp
 from qpgis.amounts import Amount, value_of
 from qpgis.cli import main
+from qpgis.errors import ConfigError, CRSError, LayerError
 from qpgis.plans import Target, Thresholds, holds
 from qpgis.scenarios.cover import Cover, Demand, cheapest, tried
 from qpgis.scenarios.shortfall import Lack
 from qpgis.workspace import Workspace
-from tests.conftest import Maker, frame, layer, square
-from tests.test_what_if import road
+from tests.conftest import HEAD, Maker, four_towns, frame, layer, square, write
+from tests.test_what_if import point, road
 
 TARGETS = "indicator,zone,operator,value,year,document,text,property\n"
 
@@ -232,3 +235,209 @@ def test_trying_sets_is_optimal_or_says_what_is_proven(cover: Cover, tries: int)
     assert reaches(cover, found.chosen)
     assert found.bound <= truth[0] <= found.cost
     assert tries < 2 ** len(cover.costs) or found.cost == truth[0]
+
+
+# --------------------------------------------------------------------------------------- answers, held against what-if
+
+
+STOPS = [(1500, 1500), (300, 500), (900, 500), (900, 1500), (1700, 500), (500, 1900), (1250, 1100)]
+HOMES = [(100 + 400 * i, 100 + 400 * j) for i in range(5) for j in range(5)]
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Streets every 200 m, a home at every other corner, one bus stop; three in four people are to have one."""
+    folder = tmp_path_factory.mktemp("city")
+    streets = [road(*((x, y) for x in range(0, 2001, 100))) for y in range(100, 2000, 200)]
+    streets += [road(*((x, y) for y in range(0, 2001, 100))) for x in range(100, 2000, 200)]
+    homes = frame(
+        [point(*one) for one in HOMES], id=[f"h{n}" for n in range(25)], people=[10 + n * n for n in range(25)]
+    )
+    stops = frame([point(*STOPS[0])], id=["s0"], kind=["bus_stop"])
+    toml = layer("roads", 'id_field = "id"', 'class_field = "class_"')
+    toml += layer("residents", 'id_field = "id"', 'amount_field = "people"')
+    toml += layer("facilities", 'id_field = "id"', 'class_field = "kind"')
+    toml += '[definitions]\nbus_stop_coverage = ["people_500m_walk"]\n[tables]\ntargets = "targets.csv"\n'
+    (folder / "qpgis.toml").write_text(HEAD + toml, encoding="utf-8")
+    lines = frame(streets, id=[str(n) for n in range(len(streets))], class_=["residential"] * len(streets))
+    write(folder, {"towns": four_towns(), "roads": lines, "residents": homes, "facilities": stops})
+    (folder / "targets.csv").write_text(TARGETS + "bus_stop_coverage,all,ge,75,2035,规划,,\n", encoding="utf-8")
+    return qp.open_workspace(folder)
+
+
+def stops(**columns: list) -> gpd.GeoDataFrame:
+    """Six places where a stop could be."""
+    columns = {
+        "id": [f"c{n}" for n in range(1, 7)],
+        "kind": ["bus_stop"] * 6,
+        "万元": [40, 20, 50, 30, 10, 60],
+        **columns,
+    }
+    return frame([point(*one) for one in STOPS[1:]], **columns)
+
+
+ROUTES = {"people_500m_walk": 75.0, "people_500m": 80.0}
+
+
+def forced(
+    city: Workspace, definition: str, zone: str, goal: float, costs: Sequence[float]
+) -> tuple[float, int] | None:
+    """The least cost, and sum of numbers, among all sets whose scenario reaches a goal."""
+    asked = {"indicators": ["bus_stop_coverage"], "definitions": {"bus_stop_coverage": [definition]}}
+    sets = []
+    for chosen in every_set(6):
+        result = qp.what_if(city, facilities=stops().iloc[list(chosen)], settings=asked) if chosen else None
+        found = (result or qp.assess(city, **asked))["bus_stop_coverage"].set_index("zone_id").loc[zone, "value"]
+        if found >= goal:
+            sets.append((sum(costs[one] for one in chosen), sum(one + 1 for one in chosen)))
+    return min(sets, default=None)
+
+
+@pytest.mark.parametrize("cost_field", [None, "万元"])
+@pytest.mark.parametrize("definition", ROUTES)
+def test_the_plan_is_the_best_of_all_scenarios(city: Workspace, definition: str, cost_field: str | None) -> None:
+    costs = stops()[cost_field].tolist() if cost_field else [1] * 6
+    goal = ROUTES[definition]
+    truth = forced(city, definition, "all", goal, costs)
+    given = stops().sample(frac=1, random_state=3)  # in any order
+    about = {"layer": "facilities", "zone": "全区", "target": goal, "definition": definition, "cost_field": cost_field}
+    answer = qp.gap(city, "bus_stop_coverage", given.to_crs(4326), **about)
+    assert truth is not None
+    assert answer.additive
+    assert answer.choice is not None
+    assert answer.choice.proven
+    assert (answer.choice.cost / 1e6, sum(one + 1 for one in answer.choice.chosen)) == truth
+    rows = answer.result["bus_stop_coverage"].set_index(["definition", "zone_id"]).loc[(definition, "all")]
+    assert rows["value"] == answer.goals[0].after >= goal
+    assert set(answer.chosen["feature_id"]) == {f"c{n + 1}" for n in answer.choice.chosen}
+    present = qp.assess(city, definitions={"bus_stop_coverage": [definition]})["bus_stop_coverage"].set_index("zone_id")
+    assert answer.chosen["adds"].sum() == pytest.approx(rows["numerator"] - present.loc["all", "numerator"])
+
+
+def test_by_trying_sets_it_is_the_same(city: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = {"layer": "facilities", "zone": "all"}
+    computed = qp.gap(city, "bus_stop_coverage", stops(), **about)
+    monkeypatch.setattr("qpgis.scenarios.gap.additive", lambda problem: None)
+    by_trying = qp.gap(city, "bus_stop_coverage", stops(), **about)
+    assert not by_trying.additive
+    assert by_trying.choice is not None
+    assert computed.choice is not None
+    assert by_trying.choice.cost == by_trying.choice.bound == computed.choice.cost
+    assert by_trying.goals[0].after >= 75
+    short = qp.gap(city, "bus_stop_coverage", stops(), tries=8, **about)
+    assert short.choice is not None
+    assert short.choice.bound <= computed.choice.cost <= short.choice.cost
+    assert not short.choice.factor
+
+
+def test_what_all_candidates_together_do_not_reach(city: Workspace) -> None:
+    answer = qp.gap(city, "bus_stop_coverage", stops(), layer="facilities", zone=["a", "d"], target=100)
+    everything = qp.what_if(city, facilities=stops(), settings={"indicators": ["bus_stop_coverage"]})
+    values = everything["bus_stop_coverage"].set_index("zone_id")["value"]
+    assert not answer.reached
+    assert [goal.most for goal in answer.goals] == [values["a"], values["d"]]
+    assert "已证明：这些候选的任何组合都达不到" in answer.text()
+    with pytest.raises(ConfigError, match="no plan"):
+        answer.scenario()
+    several = qp.gap(city, "bus_stop_coverage", stops(), layer="facilities", zone=["a", "b"], target=50)
+    assert several.reached
+    assert all(goal.after is not None and goal.after >= 50 for goal in several.goals)
+
+
+def test_connectivity_is_tried(workspace: Maker) -> None:
+    """Three pieces of greenway; two of the links between them make one network of it."""
+    lines = frame(
+        [road((0, 100), (600, 100)), road((800, 100), (1400, 100)), road((1600, 100), (1900, 100))], id=list("123")
+    )
+    folder = workspace(layer("greenways", 'id_field = "id"'), greenways=lines)
+    links = [road((100, 900), (300, 900)), road((600, 100), (800, 100)), road((1400, 100), (1600, 100))]
+    answer = qp.gap(
+        qp.open_workspace(folder),
+        "greenway_continuity",
+        frame(links, id=["far", "west", "east"]),
+        layer="greenways",
+        zone="all",
+        target=99,
+        definition="longest_network",
+    )
+    assert not answer.additive
+    assert answer.reached
+    assert set(answer.chosen["feature_id"]) == {"west", "east"}
+    assert answer.choice is not None
+    assert answer.choice.how == "tried"
+    assert answer.choice.proven
+
+
+@pytest.mark.parametrize(
+    ("made", "error", "said"),
+    [
+        (lambda: stops().set_crs(None, allow_override=True), CRSError, "facilities"),
+        (lambda: stops(kind=["bus_stop"] * 5 + ["站台子"]), LayerError, "row c6: .*站台子"),
+        (lambda: stops(id=["c1", "c2", "c3", "c4", "c5", "c1"]), LayerError, "row c1: stands twice as an id"),
+        (lambda: stops(万元=[1, 2, 3, 4, 5, -6]), LayerError, "row c6: 万元 = -6.* write a number of 0 or more"),
+        (lambda: stops(万元=[1, 2, 3, 4, None, 6]), LayerError, "row c5: 万元 = "),
+        (lambda: stops(万元=[1, 2, 3, 4, "贵", 6]), LayerError, "row c5: 万元 = 贵"),
+        (lambda: stops().drop(columns="万元"), LayerError, "no column '万元'"),
+        (lambda: stops().iloc[:0], LayerError, "no rows"),
+        (lambda: stops().set_geometry([None, *stops().geometry[1:]], crs=4549), LayerError, "row c1: no geometry"),
+        (
+            lambda: frame([point(9, 9)] * 2, id=["x", "y"], kind=["bus_stop"] * 2, 万元=[1, 1]),
+            LayerError,
+            "row y: the same thing at the same place",
+        ),
+    ],
+)
+def test_candidates_that_cannot_be_used(
+    city: Workspace, made: Callable[[], gpd.GeoDataFrame], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        qp.gap(city, "bus_stop_coverage", made(), layer="facilities", cost_field="万元")
+
+
+def test_questions_that_cannot_be_asked(city: Workspace) -> None:
+    for about, said in (
+        ({"zone": "戊"}, "no zone"),
+        ({"target": 5}, "of which zone"),
+        ({"zone": "all", "target": 5, "operator": "is"}, "operator"),
+        ({"definition": "people_9m"}, "people_9m"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            qp.gap(city, "bus_stop_coverage", stops(), layer="facilities", **about)
+    with pytest.raises(ConfigError, match="bus_stop_coverage"):
+        qp.gap(city, "bus_stop_cover", stops(), layer="facilities")
+    with pytest.raises(LayerError, match=r"add \[layers.stations\]"):
+        qp.gap(city, "bus_stop_coverage", stops(), layer="stations")
+
+
+def test_a_plan_on_the_command_line(city: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, file, out = str(city.files[0].parent), tmp_path / "places.geojson", tmp_path / "out"
+    stops().to_crs(4326).to_file(file, driver="GeoJSON")
+    ask = ["gap", folder, "--indicator", "bus_stop_coverage", "--candidates", str(file)]
+    assert main([*ask, "--layer", "facilities", "--out", str(out)]) == 0
+    said = capsys.readouterr()
+    assert "已证明最省：2 处" in said.out
+    chosen = gpd.read_file(out / "chosen.gpkg")
+    assert len(chosen) == 2
+    assert "补短板选定" in (out / "map.html").read_text("utf-8")
+    # what was chosen, as a scenario of qpgis.toml by the lines that were told, comes to the same
+    toml = said.err[said.err.index("[scenarios.gap]") :].replace("chosen.gpkg", str(out / "chosen.gpkg"))
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    (other / "qpgis.toml").write_text((other / "qpgis.toml").read_text("utf-8") + toml, encoding="utf-8")
+    assert main(["what-if", str(other), "--scenario", "gap", "--out", str(tmp_path / "again")]) == 0
+    rows = [(one / "indicators.csv").read_text("utf-8-sig").splitlines() for one in (out, tmp_path / "again")]
+    assert [row.split(",")[:9] for row in rows[0]] == [row.split(",")[:9] for row in rows[1]]
+    capsys.readouterr()
+    assert main([*ask, "--layer", "facilities", "--zone", "all", "--target", "100", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["reached"] is False
+    for wrong in ([], ["--layer", "facilities", "--level", "town"], ["--layer", "facilities", "--cost-field", "万"]):
+        assert main([*ask, *wrong]) == 2
+
+
+def test_the_order_of_candidates_does_not_matter(city: Workspace) -> None:
+    answers = [
+        qp.gap(city, "bus_stop_coverage", stops().iloc[order], layer="facilities").as_record()
+        for order in ([0, 1, 2, 3, 4, 5], [5, 3, 1, 0, 2, 4])
+    ]
+    assert answers[0] == answers[1]
+    assert [one["order"] for one in answers[0]["chosen"]] == [1, 2]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 JOIN_WITHIN_M = 0.01
 """Vertices that lie this close are one."""
+SEARCHED = 1 << 24
+"""So many distances are held at once."""
 NOWHERE = -1
 """The node of a point that is too far from every line, or parted from all that are near."""
 
@@ -230,6 +232,34 @@ class Network:
         if not len(start):
             return np.full(len(self) + 1, np.inf)
         return np.append(dijkstra(self.graph, indices=start, min_only=True, limit=limit_m), np.inf)
+
+    def within(self, sources: Ints, places: Ints, *, limit_m: float) -> tuple[Ints, Ints]:
+        """Which places each source reaches by itself.
+
+        Parameters
+        ----------
+        sources, places : int array
+            Nodes; :data:`NOWHERE` reaches nothing and isn't reached.
+        limit_m : float
+            How far is looked.
+
+        Returns
+        -------
+        int array, int array
+            Positions in ``sources`` and in ``places``, one a pair.
+        """
+        from scipy.sparse.csgraph import dijkstra
+
+        somewhere, there = np.flatnonzero(sources != NOWHERE), np.flatnonzero(places != NOWHERE)
+        pairs = [np.empty((0, 2), dtype=np.int64)]
+        each = max(SEARCHED // max(len(self), 1), 1)
+        for begin in range(0, len(somewhere), each):
+            some = somewhere[begin : begin + each]
+            away = dijkstra(self.graph, indices=sources[some], limit=limit_m)[:, places[there]]
+            source, place = np.nonzero(away <= limit_m)
+            pairs.append(np.column_stack([some[source], there[place]]))
+        found = np.concatenate(pairs)
+        return found[:, 0], found[:, 1]
 
     def components(self) -> Ints:
         """Which connected piece of the network each node is in."""

@@ -27,6 +27,7 @@ from qpgis.quality.areas import TOTAL, WITHOUT_CODE
 from qpgis.rows import CSV_COLUMNS, Row, record, status_text, zones_of
 from qpgis.scenarios.compare import COLUMNS as COMPARED
 from qpgis.scenarios.compare import Comparison
+from qpgis.scenarios.gap import Answer
 from qpgis.scenarios.shortfall import COLUMNS as SHORTFALL_COLUMNS
 from qpgis.scenarios.shortfall import Shortfall
 from qpgis.scenarios.trajectory import summaries
@@ -121,6 +122,20 @@ def write_gap(found: Iterable[Shortfall], folder: Path) -> Path:
     with staged_outputs(folder) as stage:
         _write_csv(stage / GAP, SHORTFALL_COLUMNS, rows)
     return folder / GAP
+
+
+CHOSEN = "chosen.gpkg"
+
+
+def write_chosen(answer: Answer, folder: Path) -> Path:
+    """``chosen.gpkg``: what was chosen to close a gap, with its columns; a scenario of ``qpgis.toml`` may name it."""
+    import pyogrio
+
+    frame = answer.chosen
+    with staged_outputs(folder) as stage, dateless_gpkg(stage / CHOSEN) as plain:
+        pyogrio.write_dataframe(frame, plain, layer="chosen", driver="GPKG")
+        require_rows(plain, "chosen", len(frame))
+    return folder / CHOSEN
 
 
 def _cell(value: object) -> str:

@@ -182,7 +182,7 @@ class _Scenario:
         """The features of a change as a layer, read as a file's are; they count whatever their status and date."""
         assert change.frame is not None
         own = self._own(kind)
-        raw = RawFeatures(_with_ids(change.frame, own), self._file, DRIVER)
+        raw = RawFeatures(with_ids(change.frame, own), self._file, DRIVER)
         table = _table(change, kind, own)
         everything = replace(
             self.present.state,
@@ -231,7 +231,7 @@ class _Scenario:
     def _laid(self, base: Layer, over: Layer, change: Change) -> Layer:
         source = self._source(base, over.source.grade)
         if change.how == "replace":
-            given = change.frame is not None and any(name in change.frame for name in _id_names(self._own(change.kind)))
+            given = change.frame is not None and any(name in change.frame for name in id_names(self._own(change.kind)))
             base = _replaced(base, over, source, by_id=given)
         return united(base, _named(over, self.name), source)
 
@@ -303,14 +303,14 @@ class _Scenario:
         return frame.assign(class_=codes).drop(columns=[own] if own in frame and own != "class_" else [])
 
 
-def _with_ids(frame: gpd.GeoDataFrame, own: LayerTable | None) -> gpd.GeoDataFrame:
+def with_ids(frame: gpd.GeoDataFrame, own: LayerTable | None) -> gpd.GeoDataFrame:
     """The frame with fresh rows and ``feature_id``: its own ids, or else its index."""
-    named = next((name for name in _id_names(own) if name in frame), None)
+    named = next((name for name in id_names(own) if name in frame), None)
     frame = frame.assign(feature_id=[text_of(one) for one in (frame.index if named is None else frame[named])])
     return (frame if frame.geometry.name == "geometry" else frame.rename_geometry("geometry")).reset_index(drop=True)
 
 
-def _id_names(own: LayerTable | None) -> tuple[str, ...]:
+def id_names(own: LayerTable | None) -> tuple[str, ...]:
     return (*([own.id_field] if own and own.id_field else []), *COLUMNS["id_field"])
 
 
