@@ -83,6 +83,20 @@ def test_what_two_layers_make_together_is_halved(workspace: Maker) -> None:
     adds_up(found)
 
 
+def test_layers_without_features_are_layers(workspace: Maker) -> None:
+    """All water is counted, of woods and wetland there are none: the lake's part isn't taken for another's."""
+    kinds = ("wetland", "farmland", "orchard", "forest", "grass", "park")
+    none = "".join(f'[layers.{kind}]\nempty_because = "none"\n' for kind in kinds)
+    towns = four_towns()
+    towns.loc[0, "geometry"] = square(0, 0, 1000, 900)
+    runs = [
+        qp.assess(qp.open_workspace(workspace(layer("water") + none, water=lake(wet), towns=drawn)))
+        for wet, drawn in ((200, four_towns()), (500, towns))
+    ]
+    found = qp.compare(*runs).explain("blue_green_share", "a")
+    assert parts(found) == {"分区界线": pytest.approx(0, abs=1e-3), "数据：水域": pytest.approx(30, rel=1e-3)}
+
+
 def test_borders_and_data(workspace: Maker) -> None:
     """A town half as large, its forest half as wide: 400/1000 becomes 400/500, or 200/1000, or 200/500."""
     before = qp.assess(qp.open_workspace(workspace(LAYERS, forest=woods(400), water=lake(0.1))))
@@ -234,6 +248,150 @@ def test_code_is_the_first_step(runs: tuple[Path, Path]) -> None:
     assert list(parts(found).values()) == pytest.approx([-10, -10], rel=1e-4)
     assert "程序（后一次的结果不是现在的程序算出的）" in parts(found)
     adds_up(found)
+
+
+def test_what_parcels_became_is_told_as_one(workspace: Maker) -> None:
+    """p1 becomes forest, p2 is gone, p3 is drawn larger, p4 stays as it is, p5 is new."""
+    toml = layer("landuse", 'scheme = "sandiao"', 'class_field = "code"', 'id_field = "id"')
+    toml += "".join(f'[layers.{kind}]\nfrom = "landuse"\n' for kind in ("farmland", "forest", "park"))
+    toml += "".join(f'[layers.{kind}]\nempty_because = "none"\n' for kind in ("water", "wetland", "orchard", "grass"))
+    before = {"p1": ("0101", 0, 100), "p2": ("0301", 100, 150), "p3": ("0301", 300, 100), "p4": ("0101", 600, 100)}
+    after = {"p1": ("0301", 0, 100), "p3": ("0301", 300, 180), "p4": ("0101", 600, 100), "p5": ("0101", 700, 20)}
+    runs = []
+    for parcels in (before, after):
+        shapes = [square(x, 0, width, 1000) for _, x, width in parcels.values()]
+        land = frame(shapes, id=list(parcels), code=[one[0] for one in parcels.values()])
+        runs.append(qp.assess(qp.open_workspace(workspace(toml, landuse=land))))
+    compared = qp.compare(*runs)
+    found = compared.explain("blue_green_share", "a")
+    rows = found.features[["feature_id", "layer", "change"]].to_numpy().tolist()
+    assert rows == [["p2", "forest", "removed"], ["p3", "forest", "redrawn"], ["p5", "farmland", "new"]]
+    assert set(found.features["factor"]) == {"farmland forest park"}, "one land use, surveyed where its parcels are"
+    assert list(parts(found).values()) == pytest.approx([-5], rel=1e-4), "80 + 20 - 150 m of 1000"
+    km2 = found.features["difference"] / 1e6
+    assert km2.tolist() == pytest.approx([-0.15, 0.08, 0.02], rel=1e-3)
+    assert found.features.geometry.intersects(runs[0].workspace.area.frame().geometry.iloc[0]).all()
+    assert (len(found.features), len(compared.explain("blue_green_share", "a", top=2).features)) == (3, 2)
+    cover = compared.explain(COVER, "a").features
+    assert dict(zip(cover["feature_id"], cover["change"], strict=True)) == {
+        "p2": "removed",
+        "p1": "new",
+        "p3": "redrawn",
+    }
+
+
+def test_water_that_moves_woods(workspace: Maker) -> None:
+    """Half of the woods are under the lake that is new: they are as they were, and count for less."""
+    runs = [qp.assess(qp.open_workspace(workspace(LAYERS, forest=woods(400), water=lake(wet)))) for wet in (100, 800)]
+    found = qp.compare(*runs).explain(OF_LAND, "a").features.set_index(["layer", "side"])
+    assert found["change"].to_dict() == {("water", "denominator"): "redrawn", ("forest", "numerator"): "same"}
+    assert found["factor"].to_list() == ["water", ""]
+    assert (found["difference"] / 1e6).tolist() == pytest.approx([-0.7, -0.2], rel=1e-3)
+
+
+def test_another_period_alone_is_no_factor(workspace: Maker) -> None:
+    heads = HEAD, HEAD.replace('"2024"', '"2025"')
+    runs = [qp.assess(qp.open_workspace(workspace(LAYERS, head=h, forest=woods(1), water=lake(1)))) for h in heads]
+    found = qp.compare(*runs).explain(COVER)
+    assert not found.table["contribution"].any()
+    assert "都没有影响该指标的不同" in found.text()
+    assert not len(found.features)
+
+
+def test_what_is_joined_is_data(workspace: Maker) -> None:
+    """The file of water is the same, the table of its classes isn't: a pond is land, a lake of 200 m isn't."""
+    toml = layer("forest") + layer("water", 'id_field = "id"', 'class_field = "kind"')
+    toml += '[layers.water.join]\nfile = "kinds.csv"\non = "id"\n'
+    runs = []
+    for kind in ("pond", "lake"):
+        folder = workspace(toml)
+        if kind == "pond":
+            write(folder, {"forest": woods(400), "water": lake(200)})
+        (folder / "kinds.csv").write_text(f"id,kind\nw,{kind}\n", "utf-8")
+        runs.append(qp.assess(qp.open_workspace(folder)))
+    found = qp.compare(*runs).explain(OF_LAND, "a")
+    assert parts(found) == {"数据：水域": pytest.approx(10, rel=1e-4)}
+    assert found.features["change"].to_list() == ["reclassed"]
+
+
+def test_planes_that_differ(workspace: Maker) -> None:
+    """The towns are moved to where a wider one brings the centre over half a degree."""
+    runs, drawn = [], []
+    for reach, width in ((900, 400), (3000, 300)):
+        towns = four_towns()
+        towns.loc[0, "geometry"] = square(1000 - reach, 0, reach, 1000)
+        frames = {"towns": towns, "forest": woods(width), "water": lake(200)}
+        for one in frames.values():
+            one.geometry = one.geometry.translate(547_700 - 600_000 - 250)
+        drawn.append(frames | {"definition": "all_water"})
+        runs.append(qp.assess(qp.open_workspace(workspace(LAYERS, **frames)), indicators=[OF_LAND]))
+    assert runs[0].workspace.area.plane != runs[1].workspace.area.plane
+    found = qp.compare(*runs).explain(OF_LAND, "a")
+    truth = by_orders(replayed(workspace, (drawn[0], drawn[1]), ["towns", "forest", "definition", "water"]))
+    told = parts(found)
+    assert told["分区界线"] == pytest.approx(float(truth[0]), rel=1e-7)
+    assert told["数据：林地"] == pytest.approx(float(truth[1]), rel=1e-7)
+    assert "两次的量算平面不同" in found.text()
+    assert len(told) == 2, "the lake is as it was"
+    adds_up(found)
+
+
+GREEN = """
+from qpgis import Definition, Ratio, indicator
+from qpgis import parts
+
+PRESETS = tuple(Definition(one, one, one, {"of": one}) for one in ("water", "forest"))
+
+@indicator(unit="%", zh="绿", en="Green", theme="land", definitions=PRESETS)
+def green(zones, water, forest, *, of="water"):
+    \"\"\"Formula: the share.\"\"\"
+    return Ratio(parts.area({"water": water, "forest": forest}[of]), parts.area(zones))
+"""
+
+
+def test_layers_that_one_run_lacks(workspace: Maker) -> None:
+    """Water of 200 m by one definition, woods of 400 m by the other: the woods must be there before it, the water until
+    then."""
+    runs = []
+    for kind, shapes in (("water", lake(200)), ("forest", woods(400))):
+        head = 'indicators = ["own.py"]\n' + HEAD
+        folder = workspace(layer(kind) + f'[definitions]\ngreen = ["{kind}"]\n', head=head, **{kind: shapes})
+        (folder / "own.py").write_text(GREEN, "utf-8")
+        runs.append(qp.assess(qp.open_workspace(folder), indicators=["green"]))
+    found = qp.compare(*runs, unlike=True).explain("green", "a")
+    assert parts(found) == {"数据：水域": 0, "数据：林地": 0, "口径": pytest.approx(20, rel=1e-4)}
+    assert "6 种变化次序中有 1 种可以重算" in found.text()
+    adds_up(found)
+
+
+def test_what_is_measured_as_a_whole_and_a_scenario(workspace: Maker) -> None:
+    """Two woods far apart; then one that is gone in a scenario, where what is left is wholly connected."""
+    names = ("forest", "wetland", "water")
+    toml = layer("forest", 'id_field = "id"') + "".join(
+        f'[layers.{one}]\nempty_because = "none"\n' for one in names[1:]
+    )
+    far = frame([square(0, 0, 200), square(700, 700, 300)], id=["f0", "f1"])
+    present = qp.open_workspace(workspace(toml, forest=far))
+    asked = {"indicators": ["patch_connectivity"]}
+    changed = qp.what_if(present, qp.Change("forest", how="remove", ids=("f0",)), settings=asked)
+    found = qp.compare(qp.assess(present, **asked), changed).explain("patch_connectivity", "a")
+    assert list(parts(found)) == ["数据：林地"]
+    assert found.table["value_after"].item() == 100
+    assert found.features[["feature_id", "change"]].to_numpy().tolist() == [["f0", "removed"]]
+    assert found.features["difference"].isna().all()
+    adds_up(found)
+
+
+def test_values_of_tables_are_only_compared(workspace: Maker) -> None:
+    runs = []
+    for value in (3, 4):
+        folder = workspace('[tables]\nstatistics = "s.csv"\n')
+        row = f"tax_revenue_growth,a,2024,{value},official,年鉴\n"
+        (folder / "s.csv").write_text("indicator,zone,period,value,grade,source\n" + row, "utf-8")
+        runs.append(qp.assess(qp.open_workspace(folder)))
+    found = qp.compare(*runs).explain("tax_revenue_growth", "a")
+    assert parts(found) == {"未能说明": 1}
+    assert "取自统计表" in found.text()
 
 
 def by_orders(values: list[Fraction]) -> list[Fraction]:

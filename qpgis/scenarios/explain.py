@@ -16,14 +16,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qpgis.amounts import SHOWN
-from qpgis.catalogue import Lang, clauses, keys, listed, text, unit_text
+from qpgis.catalogue import Lang, clauses, listed, text, unit_text
 from qpgis.crs import LONLAT
 from qpgis.errors import ConfigError, did_you_mean
 from qpgis.indicators.declaration import REPORTED, STATISTICS
+from qpgis.layers import LAYERS
 from qpgis.rows import joined
 from qpgis.scenarios.compare import Comparison
+from qpgis.scenarios.moved import ARROW, Moved
 from qpgis.scenarios.moved import COLUMNS as MOVED
-from qpgis.scenarios.moved import Moved
 from qpgis.scenarios.replay import BOUNDARY, DATA, DEFINITION, Factor, Mixture, Replay, State, exact_value
 from qpgis.scenarios.shapley import rounded, shares
 
@@ -204,6 +205,8 @@ class Explanation:
             "layer": layer_titles([row["layer"]], self.lang),
             "id": " ".join(filter(None, (row["feature_id"], row["name"]))),
         }
+        if not unit:
+            return text("explain_feature_whole", self.lang, **words)
         return text("explain_feature", self.lang, **words, **amounts, unit=unit_text(unit, self.lang))
 
     def _head(self, record: Mapping[str, Any], whole: Decimal | None, unit: str, points: str) -> str:
@@ -289,10 +292,6 @@ def _asked(comparison: Comparison, indicator: str, zone: str | None, definition:
         known = {one[key] for one in found for key in ("zone_id", "zone_name")}
         raise ConfigError(f"no zone {zone!r}; {did_you_mean(zone, known)}")
     return of
-
-
-ARROW = " → "
-"""Between the names of two definitions that were compared."""
 
 
 def _run_names(runs: Sequence[str], lang: Lang) -> list[str]:
@@ -439,9 +438,7 @@ class _Telling:
         return text(f"explain_{factor.what}", self.lang, **words)
 
     def _titles(self, kinds: Sequence[str]) -> str:
-        return listed(
-            (text(f"layer_{one}", self.lang) if f"layer_{one}" in keys() else one for one in kinds), self.lang
-        )
+        return layer_titles(kinds, self.lang)
 
     def moved(self) -> Moved | None:
         """What finds the features, where data moved anything that has a difference."""
@@ -467,18 +464,21 @@ class _Telling:
         """Layers of one run that don't cover the zone as the other draws it: there they count as empty."""
         if not self.replay.moved:
             return
+        found: dict[tuple[bool, str], list[str]] = {}
         for kind in dict.fromkeys(kind for factor in self.factors for kind in factor.kinds):
-            for later, boundary in ((False, True), (True, False)):
-                share = self.replay.surveyed(kind, later, boundary, record["zone_id"])
+            for later in (False, True):
+                share = self.replay.surveyed(kind, later, record["zone_id"])
                 if share is not None:
-                    which, other = _run_names([_RUNS[later], _RUNS[boundary]], self.lang)
-                    words = {"layer": self._titles([kind]), "zone": record["zone_name"], "share": f"{share:.2%}"}
-                    yield text("explain_surveyed", self.lang, **words, which=which, other=other)
+                    found.setdefault((later, f"{share:.2%}"), []).append(kind)
+        for (later, said), kinds in found.items():
+            which, other = _run_names([_RUNS[later], _RUNS[not later]], self.lang)
+            words = {"layer": self._titles(kinds), "zone": record["zone_name"], "share": said}
+            yield text("explain_surveyed", self.lang, **words, which=which, other=other)
 
 
 def layer_titles(kinds: Sequence[str], lang: Lang) -> str:
     """What planners call layers."""
-    return listed((text(f"layer_{one}", lang) if f"layer_{one}" in keys() else one for one in kinds), lang)
+    return listed((text(f"layer_{one}", lang) if one in LAYERS else one for one in kinds), lang)
 
 
 _ORDER = (BOUNDARY, DATA, REST, DEFINITION)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +11,11 @@ import shapely
 from qpgis.assessment import assess
 from qpgis.catalogue import Lang
 from qpgis.crs import LONLAT
-from qpgis.evidence import DENOMINATOR, NONE, NUMERATOR, Tally, zones_shown
+from qpgis.evidence import DENOMINATOR, NONE, NUMERATOR, WHOLE, Tally, zones_shown
 from qpgis.layers import Layer
 from qpgis.measures.contributions import MICRO
-from qpgis.scenarios.replay import Mixture, Replay
+from qpgis.rows import Zone
+from qpgis.scenarios.replay import NEAR_M, Mixture, Replay
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -26,15 +27,16 @@ COLUMNS = (
 )
 """The columns of features that moved a value, beside their geometry.
 
-``factor`` are the layers that changed as one, empty for a feature of another layer. ``change`` is ``new``, ``removed``,
+``factor`` are the layers that changed as one, empty for a feature of another layer; what became of a piece of land use
+is told as one: ``farmland → forest``. ``change`` is ``new``, ``removed``,
 ``redrawn``, ``reclassed`` (other attributes) or ``same``: what others did moved what it contributes. ``before`` and
 ``after`` are what it contributes to a side of the value, in the unit of its sum, with the data of either run within the
 borders and by the definition of the later one; missing where zones are measured as wholes.
 """
-_KEYS = ["zone_id", "zone_name", "indicator", "side", "unit", "layer", "identity"]
-_SAID = ["feature_id", "name", "class", "geometry"]
-NEAR_M = 1e-3
-"""Shapes of two planes that are closer than this are the same."""
+ARROW = " → "
+"""Between the layers that a piece of land use was of and is of."""
+_KEYS = ["zone_id", "zone_name", "indicator", "side", "unit", "origin", "identity"]
+_SAID = ["layer", "feature_id", "name", "class", "geometry"]
 
 
 class Moved:
@@ -70,13 +72,13 @@ class Moved:
         whole = numbers.isna().all(axis=1)
         numbers = numbers.fillna(0).mask(whole)
         difference = numbers["millionths_after"] - numbers["millionths_before"]
-        shapes = both["geometry"].to_numpy()
-        both["size"] = shapely.area(shapes) + shapely.length(shapes)
+        both["size"] = 0.0
+        both.loc[whole, "size"] = _sizes(both[whole])
         both["weight"] = (difference.astype(float) * _weights(both, after)).abs().fillna(0)
         for which in ("before", "after"):
             both[which] = numbers[f"millionths_{which}"].astype(float) / MICRO
         both["difference"] = difference.astype(float) / MICRO
-        both["factor"] = both["layer"].map(self._factors).fillna("")
+        both["factor"] = [self._factors.get(kind, "") for kind in both["layer"]]
         both = both[(difference != 0).fillna(False) | (whole & self._redrawn(both))]
         for name, known in (("zone_id", self._zones), ("factor", (*self._factors.values(), ""))):
             both[f"{name}_rank"] = both[name].map({one: n for n, one in enumerate(dict.fromkeys(known))})
@@ -84,6 +86,8 @@ class Moved:
         both = both.sort_values(list(order), ascending=list(order.values()), kind="stable")
         found = both.groupby(["zone_id", "factor"], sort=False).head(top).reset_index(drop=True)
         found["change"] = [self._change(row) for row in found.to_dict("records")]
+        layers = zip(found["layer_before"], found["layer_after"], strict=True)
+        found["layer"] = [ARROW.join(dict.fromkeys(one for one in pair if isinstance(one, str))) for pair in layers]
         area = (self._replay.after if self._later.boundary else self._replay.before).workspace.area
         degrees = area.plane.unproject(found["geometry"].to_numpy(dtype=object))
         return gpd.GeoDataFrame(found[list(COLUMNS)], geometry=degrees, crs=LONLAT)
@@ -104,7 +108,7 @@ class Moved:
         found = found[found["feature"] != NONE].reset_index(drop=True)
         features = tally.features.frame(self._lang).take(found["feature"].to_numpy()).reset_index(drop=True)
         terms = [tally.terms[n] for n in found["term"]]
-        table = features[["layer", *_SAID]].assign(
+        table = features[_SAID].assign(
             zone_id=[zones[n].id for n in found["zone"]],
             zone_name=[zones[n].name for n in found["zone"]],
             indicator=[term.indicator for term in terms],
@@ -112,32 +116,58 @@ class Moved:
             unit=[term.unit for term in terms],
             millionths=found["millionths"],
         )
-        table = table[table["layer"] != "zones"]
+        counted = table["millionths"].notna() & (table["layer"] != "zones")
+        wholes = dict.fromkeys((term.indicator, term.unit) for term in tally.terms if term.side == WHOLE)
+        of_wholes = (part for zone in zones for whole in wholes for part in self._of_whole(mixture, zone, *whole))
+        table = pd.concat([table[counted], *of_wholes], ignore_index=True)
+        table["origin"] = table["layer"].map({kind: self._origin(kind) for kind in table["layer"].unique()})
         table["identity"] = self._identities(table)
         how: dict[Any, Any] = {"millionths": lambda column: column.sum(min_count=1), **dict.fromkeys(_SAID, "first")}
         empty = pd.DataFrame(columns=[*_KEYS, *how])
         return table.groupby(_KEYS, sort=False, as_index=False).agg(how) if len(table) else empty
 
+    def _of_whole(self, mixture: Mixture, zone: Zone, indicator: str, unit: str) -> Iterator[pd.DataFrame]:
+        """The features of changed layers in a zone that is measured as a whole; not what was singled out of them."""
+        ground = self._replay.zone(zone.id, mixture.boundary)
+        whole = {"zone_id": zone.id, "zone_name": zone.name, "indicator": indicator, "side": WHOLE, "unit": unit}
+        for kind in self._factors:
+            layer = self._replay.layer(kind, kind in mixture.kinds, mixture.boundary)
+            if layer is not None:
+                here = np.sort(shapely.STRtree(layer.geometry).query(ground, predicate="intersects"))
+                said = layer.frame.iloc[here].reset_index(drop=True).rename(columns={"class_": "class"})
+                said = said.reindex(columns=["feature_id", "name", "class"], fill_value="").astype(object)
+                yield said.assign(**whole, layer=kind, geometry=layer.geometry[here], millionths=None)
+
     def _identities(self, table: pd.DataFrame) -> pd.Series:
         """What makes a feature the same in both states: its id where ids are kept, else its shape."""
-        by_id = {kind: self._has_ids(kind) for kind in table["layer"].unique()}
         found = table["feature_id"].astype(object).copy()
-        bare = ~table["layer"].map(by_id).astype(bool)
+        bare = np.ones(len(table), dtype=bool)
+        for kind in table["layer"].unique():
+            if self._has_ids(kind):
+                known = [one for later in (False, True) for one in self._rows(kind, later)[1]]
+                bare &= ~((table["layer"] == kind) & table["feature_id"].isin(known)).to_numpy()
         found[bare] = [shape.wkb_hex for shape in shapely.normalize(table.loc[bare, "geometry"].to_numpy(dtype=object))]
         return found
 
+    def _origin(self, kind: str) -> str:
+        """The land use that a layer is selected from in both states; else itself."""
+        origins = {layer.selected_from for layer in self._both(kind)}
+        return (next(iter(origins)) or kind) if len(origins) == 1 else kind
+
+    def _both(self, kind: str) -> list[Layer]:
+        """A layer as each of the states has it that have it."""
+        there = (state.workspace.layers.get(kind) for state in (self._replay.before, self._replay.after))
+        return [layer for layer in there if layer is not None]
+
     def _has_ids(self, kind: str) -> bool:
         """Whether ids of a layer mean the same in both states: of a field, or numbers of rows of one file."""
-        states = self._replay.before, self._replay.after
-        layers = [state.workspace.layers.get(kind) for state in states]
-        if any(layer is None for layer in layers):
-            return True
-        named = []
-        for state, layer in zip(states, layers, strict=True):
-            assert layer is not None
-            table = state.workspace.tables.get(layer.selected_from or kind)
-            named.append(table is None or table.id_field is not None)  # without tables it is OpenStreetMap's
-        return all(named) or len({layer.source.sha256 for layer in layers if layer is not None}) == 1
+        tables = (
+            state.workspace.tables.get(layer.selected_from or kind)
+            for state in (self._replay.before, self._replay.after)
+            if (layer := state.workspace.layers.get(kind)) is not None
+        )
+        named = all(table is None or table.id_field is not None for table in tables)  # OpenStreetMap has no tables
+        return named or len({layer.source.sha256 for layer in self._both(kind)}) == 1
 
     def _redrawn(self, both: pd.DataFrame) -> np.ndarray:
         """Which features aren't in both, or not in the same shape."""
@@ -153,24 +183,27 @@ class Moved:
 
     def _change(self, row: Mapping[Any, Any]) -> str:
         """What became of a feature."""
-        kind, there = row["layer"], [self._rows(row["layer"], later) for later in (False, True)]
-        if not self._has_ids(kind) or any(layer is None for layer, _ in there):
+        there = [self._there(row, later) for later in (False, True)]
+        one, other = there
+        if one is None and other is None:  # known by its shape
             known = [isinstance(row[f"geometry_{which}"], shapely.Geometry) for which in ("before", "after")]
-            alike = "same" if kind not in self._factors or self._same_shape(*_shapes(row)) else "redrawn"
-            return alike if all(known) else "new" if known[1] else "removed"
-        found = [rows.get(row["feature_id"], ()) for _, rows in there]
-        if not len(found[0]) or not len(found[1]):
-            return "new" if len(found[1]) else "removed"
-        (one, _), (other, _) = there
-        assert one is not None
-        assert other is not None
-        shapes = [shapely.union_all(layer.geometry[rows]) for layer, rows in zip((one, other), found, strict=True)]
-        if not self._same_shape(*shapes):
+            return "same" if all(known) else "new" if known[1] else "removed"
+        if one is None or other is None:
+            return "removed" if other is None else "new"
+        if not self._same_shape(*(shapely.union_all(layer.geometry[rows]) for layer, rows in (one, other))):
             return "redrawn"
-        frames = [
-            layer.frame.iloc[rows].reset_index(drop=True) for layer, rows in zip((one, other), found, strict=True)
-        ]
-        return "same" if frames[0].equals(frames[1]) else "reclassed"
+        said = [layer.frame.iloc[rows].reset_index(drop=True) for layer, rows in (one, other)]
+        return "same" if one[0].kind == other[0].kind and said[0].equals(said[1]) else "reclassed"
+
+    def _there(self, row: Mapping[Any, Any], later: bool) -> tuple[Layer, Any] | None:
+        """The layer of one state that a feature is in, the one that counted it first, and its rows there."""
+        counted = row["layer_after" if later else "layer_before"]
+        kinds = [counted, row["layer"], *(kind for kind in self._factors if self._origin(kind) == row["origin"])]
+        for kind in kinds:
+            layer, rows = self._rows(kind, later)
+            if layer is not None and row["identity"] in rows:
+                return layer, rows[row["identity"]]
+        return None
 
     def _rows(self, kind: str, later: bool) -> tuple[Layer | None, Mapping[Any, Any]]:
         """A layer of one state, and the rows of its features by their ids."""
@@ -182,8 +215,15 @@ class Moved:
         return layer, self._indexed[kind, later]
 
 
-def _shapes(row: Mapping[Any, Any]) -> tuple[Any, Any]:
-    return row["geometry_before"], row["geometry_after"]
+def _sizes(both: pd.DataFrame) -> np.ndarray:
+    """How much of each shape is in one state only, in square metres, of lines in metres."""
+    before, after = (
+        both[f"geometry_{which}"].where(both[f"geometry_{which}"].notna(), shapely.Point()).to_numpy(dtype=object)
+        for which in ("before", "after")
+    )
+    apart = np.array([shapely.symmetric_difference(one, other) for one, other in zip(before, after, strict=True)])
+    area = shapely.area(apart)
+    return np.where(area > 0, area, shapely.length(apart))
 
 
 def _weights(both: pd.DataFrame, after: pd.DataFrame) -> np.ndarray:

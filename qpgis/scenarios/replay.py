@@ -30,7 +30,9 @@ BOUNDARY, DEFINITION, DATA = "boundary", "definition", "data"
 STRAIGHT_M = 25.0
 """Pieces of this length are as straight in one plane as in another, to 10 micrometres."""
 
-SURVEYED_WHOLLY = 1 - 1e-6
+NEAR_M = 1e-4
+"""Shapes of two planes that are closer than this are the same."""
+SURVEYED_LESS = 1e-6
 
 
 class Factor(NamedTuple):
@@ -154,16 +156,25 @@ class Replay:
             self._carried[kind, later] = _carried(layer, planes[later], planes[boundary])
         return self._carried[kind, later]
 
-    def surveyed(self, kind: str, later: bool, boundary: bool, zone: str) -> float | None:
-        """What share of a zone a layer was surveyed in, over the borders of one state; none where it was everywhere."""
-        layer = self.layer(kind, later, boundary)
+    def zone(self, zone: str, boundary: bool) -> shapely.Geometry:
+        """A zone or group as one state draws it."""
         area = (self.after if boundary else self.before).workspace.area
         sets = (*area.zone_sets, *area.group_sets)
-        shape = next((zones.geometry[zones.ids.index(zone)] for zones in sets if zone in zones.ids), None)
-        if layer is None or layer.extent is None or shape is None:
-            return None
-        inside = shapely.area(shapely.intersection(shape, layer.extent)) / shapely.area(shape)
-        return float(inside) if inside < SURVEYED_WHOLLY else None
+        return next(zones.geometry[zones.ids.index(zone)] for zones in sets if zone in zones.ids)
+
+    def surveyed(self, kind: str, later: bool, zone: str) -> float | None:
+        """What share of a zone as the other state draws it a layer was surveyed in.
+
+        None where that is no less than of the zone as the layer's own state draws it.
+        """
+        own, other = (self._surveyed(kind, later, boundary, zone) for boundary in (later, not later))
+        return other if other < own - SURVEYED_LESS else None
+
+    def _surveyed(self, kind: str, later: bool, boundary: bool, zone: str) -> float:
+        layer, shape = self.layer(kind, later, boundary), self.zone(zone, boundary)
+        if layer is None or layer.extent is None:
+            return 1.0
+        return float(shapely.area(shapely.intersection(shape, layer.extent)) / shapely.area(shape))
 
     # ---- what differs ----
 
@@ -178,7 +189,7 @@ class Replay:
         one, other = (self._layers[later].get(kind) for later in (False, True))
         if one is None or other is None or one is other:
             return one is other
-        about = ("selected_from", "scheme", "codes", "amount_unit", "unclassified")
+        about = ("selected_from", "scheme", "amount_unit", "unclassified")
         if any(getattr(one, name) != getattr(other, name) for name in about):
             return False
         if not self.moved and not _same_extent(one, other):
@@ -215,7 +226,7 @@ class Replay:
         ]
 
     def _given(self, indicator: Indicator, later: frozenset[str]) -> dict[str, Layer | AbsentLayer]:
-        return {kind: self._layers[kind in later].get(kind) or AbsentLayer(kind) for kind in indicator.layers}
+        return {kind: self._layers[kind in later].get(kind, AbsentLayer(kind)) for kind in indicator.layers}
 
 
 def exact_value(row: Row) -> Fraction | None:
@@ -265,14 +276,14 @@ def _same_extent(one: Layer, other: Layer) -> bool:
 
 
 def _same_places(one: Layer, other: Layer) -> bool:
-    return bool(shapely.equals_exact(one.geometry, other.geometry, tolerance=1e-4, normalize=True).all())
+    """Whether shapes are the same, those of one plane carried into the other."""
+    return bool((shapely.hausdorff_distance(one.geometry, other.geometry) < NEAR_M).all())
 
 
 def _content(layer: Layer) -> str:
     """Identifies all that a layer holds."""
     surveyed = b"" if layer.extent is None else shapely.to_wkb(layer.extent)
-    codes = None if layer.codes is None else sorted(layer.codes.items())
-    return f"{digest(layer)} {hashlib.sha256(surveyed).hexdigest()} {codes} {layer.scheme} {layer.unclassified}"
+    return f"{digest(layer)} {hashlib.sha256(surveyed).hexdigest()}"
 
 
 def _by_origin(kinds: Sequence[str], *workspaces: Workspace) -> list[tuple[str, ...]]:
