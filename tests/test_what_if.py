@@ -9,6 +9,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import pytest
+import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
@@ -98,6 +99,85 @@ def test_a_road_drawn_along_another_is_no_more_road(roads: Workspace) -> None:
     assert value(result, DENSITY, "a") == value(qp.assess(roads, indicators=[DENSITY]), DENSITY, "a")
 
 
+@pytest.mark.parametrize("crs", [4326, 4490, 32651])
+def test_a_road_handed_back_in_another_system_is_the_same_road(roads: Workspace, crs: int) -> None:
+    """Coordinates come back some nanometres off: drawn again it is no more road, replaced or removed it is gone."""
+    present = qp.assess(roads, indicators=[DENSITY])
+    again = frame([road((0, 500), (500, 500)), road((1000, 300), (2000, 300))], class_=["primary"] * 2).to_crs(crs)
+    for how in ("add", "replace"):
+        result = qp.what_if(roads, qp.Change("roads", again, how=how), settings=ONLY)
+        for zone in "ab":
+            assert value(result, DENSITY, zone) == pytest.approx(value(present, DENSITY, zone), rel=1e-9)
+    result = qp.what_if(roads, qp.Change("roads", again, how="remove"), settings=ONLY)
+    assert (value(result, DENSITY, "a"), value(result, DENSITY, "b")) == (0, 0)
+
+
+def test_a_road_that_crosses_another_stays_whole(roads: Workspace) -> None:
+    """At right angles, nearly along it, and ending on it."""
+    present = value(qp.assess(roads, indicators=[DENSITY]), DENSITY, "a")
+    across = [road((100, 400), (100, 600)), road((0, 450), (500, 550)), road((300, 500), (300, 700))]
+    length = 0.2 + sum(shape.length for shape in across[1:]) / 1000
+    result = qp.what_if(roads, roads=frame(across, class_=["primary"] * 3).to_crs(4326), settings=ONLY)
+    assert value(result, DENSITY, "a") == pytest.approx(present * (1 + length / 0.5), rel=1e-6)
+    assert (shapely.get_num_geometries(result.workspace.layers["roads"].geometry) == 1).all()
+
+
+def test_what_leaves_a_road_goes_on_from_it(roads: Workspace) -> None:
+    """200 m along the road, then 300 m off it: these are new, and joined to it."""
+    drawn = frame([road((100, 500), (300, 500), (300, 800))], class_=["primary"]).to_crs(4326)
+    present = value(qp.assess(roads, indicators=[DENSITY]), DENSITY, "a")
+    result = qp.what_if(roads, roads=drawn, settings=ONLY)
+    assert value(result, DENSITY, "a") == pytest.approx(present * 1.6, rel=1e-6)
+    old, _, new = result.workspace.layers["roads"].geometry
+    assert shapely.distance(old, shapely.points(shapely.get_coordinates(new)[0])) < 1e-9
+
+
+def test_several_changes_leave_the_worst_grade(roads: Workspace) -> None:
+    """Also where the scenario is called by a word of the layer's source."""
+    planned = frame([road((0, 900), (100, 900))], class_=["primary"])
+    changes = [qp.Change("roads", planned, grade=grade) for grade in ("official", "synthetic")]
+    result = qp.what_if(roads, *changes, name="roads", settings=ONLY)
+    assert grade(result, DENSITY, "a") == "synthetic"
+    assert result[DENSITY]["source"].iloc[0].count("情景：roads") == 1
+
+
+def test_columns_as_pandas_leaves_them(roads: Workspace) -> None:
+    planned = frame([road((0, 900), (500, 900))], class_=["primary"])
+    odd = planned.rename_geometry("geom").assign(geometry="x", **{"n": 1}).rename(columns={"n": 0})
+    present = qp.assess(roads, indicators=[DENSITY])
+    result = qp.what_if(roads, roads=odd, settings=ONLY)
+    assert value(result, DENSITY, "a") == pytest.approx(2 * value(present, DENSITY, "a"), rel=1e-6)
+    twice = planned.set_axis(["geometry", "class_"], axis=1).assign(x="primary").rename(columns={"x": "class_"})
+    with pytest.raises(LayerError, match="several columns are called 'class_'"):
+        qp.what_if(roads, roads=twice, settings=ONLY)
+
+
+def test_people_go_with_the_ground_that_is_taken(workspace: Maker) -> None:
+    """800 people on a square kilometre: without a quarter of it 600; who is added without a number is told."""
+    toml = layer("residents", 'amount_field = "people"', 'id_field = "id"') + layer("park")
+    people = frame([square(0, 0), square(1000, 0)], people=[800, 100], id=["p", "q"])
+    ws = qp.open_workspace(workspace(toml, residents=people, park=frame([square(0, 0, 100, 100)])))
+    only = {"indicators": ["park_area_per_person"]}
+
+    def heads(*changes: qp.Change) -> dict[str, float]:
+        table = qp.what_if(ws, *changes, settings=only)["park_area_per_person"]
+        return dict(zip(table["zone_id"], table["denominator"], strict=True))
+
+    quarter = frame([square(0, 0, 250, 1000)], people=[7])
+    taken = heads(qp.Change("residents", quarter, how="remove"))
+    assert (taken["a"], taken["b"]) == (pytest.approx(600, abs=1e-3), 100)
+    assert heads(qp.Change("residents", quarter, how="replace"))["a"] == pytest.approx(607, abs=1e-3)
+    assert heads(qp.Change("residents", quarter, how="add"))["a"] == 807
+    unknown = qp.what_if(ws, residents=frame([point(10, 10)]), name="方案", settings=only)
+    assert [one.feature_id for one in unknown.findings if one.rule == "amount_missing"] == ["0"]
+
+
+def test_ids_may_be_one_or_numbers(roads: Workspace) -> None:
+    assert value(qp.what_if(roads, qp.Change("roads", how="remove", ids="r2"), settings=ONLY), DENSITY, "b") == 0
+    with pytest.raises(LayerError, match="no feature '2'"):
+        qp.what_if(roads, qp.Change("roads", how="remove", ids=(2,)))
+
+
 def test_replaced_and_removed(roads: Workspace) -> None:
     present = value(qp.assess(roads, indicators=[DENSITY]), DENSITY, "b")
     shorter = frame([road((1000, 700), (1500, 700))], id=["r2"], class_=["primary"])
@@ -176,11 +256,14 @@ def test_what_else_it_refuses(roads: Workspace, land: Workspace) -> None:
     ):
         with pytest.raises(LayerError, match=said):
             qp.what_if(roads, change)
-    with pytest.raises(ConfigError, match="name of its own"):
-        qp.what_if(roads, name="present")
+    for name in ("present", " ", "方案\n二"):
+        with pytest.raises(ConfigError, match="name of its own"):
+            qp.what_if(roads, name=name)
     two = frame([square(0, 0), square(500, 0)], class_=["0601", "0301"])
     with pytest.raises(LayerError, match=r"rows 0 .0601. and 1 .0301. overlap"):
         qp.what_if(land, landuse=two)
+    with pytest.raises(LayerError, match="code in a column class_"):
+        qp.what_if(land, landuse=frame([square(0, 0)]))
     with pytest.raises(LayerError, match="must become something"):
         qp.what_if(land, qp.Change("forest", frame([square(0, 0)]), how="remove"))
 

@@ -13,13 +13,20 @@ from numpy.typing import NDArray
 
 from qpgis.crs import Geometries
 from qpgis.layers import Layer
+from qpgis.measures.coverage import mean_width
 from qpgis.provenance import Source
 from qpgis.shapes import still_valid
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LINE, AREAL = 1, 2
+POINT, LINE, AREAL = 0, 1, 2
+SAME_M = 0.05
+"""So close is the same place: an edge of a kilometre that is straight in another system bends by a centimetre."""
+SLIVER_M = 1e-4
+"""So thin is what two drawings of one border leave between them."""
+ALONG_M = 1.0
+"""What runs so far beside a line runs along it; less is crossing it."""
 
 
 def united(base: Layer, over: Layer, source: Source) -> Layer:
@@ -57,7 +64,11 @@ def erased(base: Layer, cutters: Geometries, source: Source, *, ids: NDArray[np.
 
 
 def without(shapes: Geometries, cutters: Geometries) -> Geometries:
-    """Shapes without what they have in common with others in their own dimension; empty where nothing is left."""
+    """Shapes without what they have in common with others in their own dimension; empty where nothing is left.
+
+    Two drawings of one thing differ by what other systems leave of coordinates: points and lines that lie
+    :data:`SAME_M` apart are one, and no sliver thinner than :data:`SLIVER_M` is left of a polygon.
+    """
     left = shapes.copy()
     row, cutter = shapely.STRtree(cutters).query(shapes, predicate="intersects")
     dimension = shapely.get_dimensions(shapes)[row]
@@ -65,12 +76,66 @@ def without(shapes: Geometries, cutters: Geometries) -> Geometries:
     for one in np.unique(dimension):
         of = dimension == one
         common[of] = shapely.relate_pattern(shapes[row[of]], cutters[cutter[of]], f"{one}********")
-    row, cutter = row[common], cutter[common]
-    for n in np.unique(row):
-        left[n] = shapely.difference(shapes[n], shapely.union_all(cutters[cutter[row == n]]))
-    areal = np.unique(row[shapely.get_dimensions(shapes[row]) == AREAL])
-    left[areal] = still_valid(left[areal])
+    rows, joined = _joined(row[common], cutters[cutter[common]])
+    left[rows] = shapely.difference(shapes[rows], joined)
+    areal = rows[shapely.get_dimensions(shapes[rows]) == AREAL]
+    left[areal] = still_valid(_without_slivers(left[areal]))
+    return _without_doubles(left, cutters)
+
+
+def _joined(row: NDArray[np.int64], cutters: Geometries) -> tuple[NDArray[np.int64], Geometries]:
+    """Each row once, with all that cuts it as one."""
+    order = np.argsort(row, kind="stable")
+    rows, first = np.unique(row[order], return_index=True)
+    several = np.split(cutters[order], first[1:]) if len(rows) else []
+    return rows, np.array([some[0] if len(some) == 1 else shapely.union_all(some) for some in several], dtype=object)
+
+
+def _without_slivers(polygons: Geometries) -> Geometries:
+    """Polygons without the parts that are thinner than :data:`SLIVER_M`."""
+    parts, owner = shapely.get_parts(polygons, return_index=True)
+    thin = mean_width(parts) < SLIVER_M
+    cleaned, touched = polygons.copy(), np.isin(owner, owner[thin])
+    cleaned[owner[thin]] = shapely.MultiPolygon()
+    kept = touched & ~thin
+    return np.asarray(shapely.multipolygons(parts[kept], indices=owner[kept], out=cleaned)) if kept.any() else cleaned
+
+
+def _without_doubles(shapes: Geometries, cutters: Geometries) -> Geometries:
+    """Points and lines without what is drawn again beside others of their kind; what only crosses stays."""
+    left, dimensions = shapes.copy(), shapely.get_dimensions(shapes)
+    for dimension in (POINT, LINE):
+        of = np.flatnonzero((dimensions == dimension) & ~shapely.is_empty(shapes))
+        alike = cutters[shapely.get_dimensions(cutters) == dimension]
+        row, cutter = shapely.STRtree(alike).query(shapes[of], predicate="dwithin", distance=SAME_M)
+        rows, joined = _joined(of[row], alike[cutter])
+        ground = shapely.buffer(joined, SAME_M, cap_style="flat" if dimension == LINE else "round")
+        for n, there, near in zip(rows, joined, ground, strict=True):
+            left[n] = _apart(shapes[n], there, near) if dimension == LINE else shapely.difference(shapes[n], near)
     return left
+
+
+def _apart(line: shapely.Geometry, other: shapely.Geometry, ground: shapely.Geometry) -> shapely.Geometry:
+    """A line without the stretches that run along another, in its ground; what is left begins and ends on that one."""
+    inside = shapely.get_parts(shapely.intersection(line, ground))
+    along = shapely.length(inside) > ALONG_M
+    if not along.any():
+        return line
+    outside = shapely.get_parts(shapely.difference(line, ground))
+    merged = shapely.get_parts(shapely.line_merge(shapely.union_all([*outside, *inside[~along]])))
+    kept = merged[shapely.length(merged) > SAME_M]
+    return shapely.MultiLineString([_tied(part, line.boundary, other) for part in kept])
+
+
+def _tied(part: shapely.Geometry, own: shapely.Geometry, other: shapely.Geometry) -> shapely.Geometry:
+    """A piece of a line whose ends, where it was cut, go on to the line that it ran along."""
+    points = list(part.coords)
+    first, last = (shapely.Point(points[n]) for n in (0, -1))
+    if shapely.distance(first, own) > SAME_M:
+        points.insert(0, shapely.shortest_line(first, other).coords[1])
+    if shapely.distance(last, own) > SAME_M:
+        points.append(shapely.shortest_line(last, other).coords[1])
+    return shapely.LineString(points)
 
 
 def same_features(one: Layer, other: Layer) -> bool:

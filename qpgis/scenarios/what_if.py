@@ -91,7 +91,7 @@ def scenario(workspace: Workspace, changes: Sequence[Change], *, name: str, lang
     LayerError, CRSError
         If a change can't be made as a whole; with scenario, layer, row and remedy.
     """
-    if not name.strip() or name == workspace.state.scenario:
+    if not name.strip() or not name.isprintable() or name == workspace.state.scenario:
         raise ConfigError(f"name = {name!r}: a scenario needs a name of its own, such as 方案一")
     made = _Scenario(workspace, name, Findings(lang), dict(workspace.layers))
     for change in changes:
@@ -166,6 +166,8 @@ class _Scenario:
             raise LayerError(f"{what}: a {type(change.frame).__name__} has no geometries; give a GeoDataFrame")
         if not len(change.frame):
             raise LayerError(f"{what}: the GeoDataFrame has no rows; leave it out")
+        if (again := change.frame.columns[change.frame.columns.duplicated()]).size:
+            raise LayerError(f"{what}: several columns are called {again[0]!r}; rename or drop one")
 
     def _origin(self, kind: str) -> str:
         """The land use that a layer is, or is selected from; empty for another."""
@@ -182,8 +184,12 @@ class _Scenario:
         """The features of a change as a layer, read as a file's are; they count whatever their status and date."""
         assert change.frame is not None
         own = self._own(kind)
+        change = replace(change, frame=_with_amounts(change.frame, own))
+        assert change.frame is not None
         raw = RawFeatures(with_ids(change.frame, own), self._file, DRIVER)
         table = _table(change, kind, own)
+        if kind == "landuse" and table.class_field is None:
+            raise LayerError(f"{what}: say what each row becomes: its land-use code in a column class_")
         everything = replace(
             self.present.state,
             as_of=date.max,
@@ -198,7 +204,8 @@ class _Scenario:
             layer = with_codes(layer, self.layers[kind].scheme, found)
         faults = [one for one in found if one.severity is Severity.ERROR or one.rule in LOST]
         if faults:
-            said = [f"row {one.feature_id}: {one.message}; {one.action}" for one in faults]
+            rows = (f"row {one.feature_id}: " if one.feature_id else "" for one in faults)
+            said = [f"{row}{one.message}; {one.action}" for row, one in zip(rows, faults, strict=True)]
             raise LayerError(f"{what}: {'; '.join(said)}")
         for one in found:
             self.findings.put(one)
@@ -223,10 +230,12 @@ class _Scenario:
 
     def _source(self, base: Layer, grade: Grade) -> Source:
         """The source of a layer that the scenario has changed: the worst grade of both."""
-        name = text("scenario_source", self.findings.lang, source=base.source.name or base.source.file, name=self.name)
+        said = base.source.name or base.source.file
+        if base is self.present.layers[base.kind]:
+            said = text("scenario_source", self.findings.lang, source=said, name=self.name)
         both = worst([base.source.grade, grade])
         assert both is not None
-        return base.source if self.name in base.source.name else replace(base.source, grade=both, name=name)
+        return replace(base.source, grade=both, name=said)
 
     def _laid(self, base: Layer, over: Layer, change: Change) -> Layer:
         source = self._source(base, over.source.grade)
@@ -248,9 +257,10 @@ class _Scenario:
                 raise LayerError(f"{what}: none of its features lies under the rows, nothing would be removed")
             return left
         known = base.frame["feature_id"]
-        if strange := sorted(set(change.ids) - set(known)):
+        ids = {change.ids} if isinstance(change.ids, str) else set(map(text_of, change.ids))
+        if strange := sorted(ids - set(known)):
             raise LayerError(f"{what}: no feature {strange[0]!r}; {did_you_mean(strange[0], known)}")
-        return erased(base, np.empty(0, dtype=object), source, ids=known.isin(change.ids).to_numpy())
+        return erased(base, np.empty(0, dtype=object), source, ids=known.isin(ids).to_numpy())
 
     # ---- conversions of land ----
 
@@ -307,7 +317,15 @@ def with_ids(frame: gpd.GeoDataFrame, own: LayerTable | None) -> gpd.GeoDataFram
     """The frame with fresh rows and ``feature_id``: its own ids, or else its index."""
     named = next((name for name in id_names(own) if name in frame), None)
     frame = frame.assign(feature_id=[text_of(one) for one in (frame.index if named is None else frame[named])])
-    return (frame if frame.geometry.name == "geometry" else frame.rename_geometry("geometry")).reset_index(drop=True)
+    if frame.geometry.name != "geometry":
+        frame = frame.drop(columns="geometry", errors="ignore").rename_geometry("geometry")
+    return frame.rename(columns=str).reset_index(drop=True)
+
+
+def _with_amounts(frame: gpd.GeoDataFrame, own: LayerTable | None) -> gpd.GeoDataFrame:
+    """The frame with a column of amounts where the layer has them: none that is known is told as missing."""
+    names = (own.amount_field, *COLUMNS["amount_field"]) if own and own.amount_field else ()
+    return frame.assign(amount=np.nan) if names and not any(name in frame for name in names) else frame
 
 
 def id_names(own: LayerTable | None) -> tuple[str, ...]:
