@@ -302,6 +302,7 @@ def _add_what_if(commands: Any) -> None:
     said = "a table [scenarios.ID] of qpgis.toml, or: under_construction, planned, studied"
     which.add_argument("--scenario", metavar="ID", help=said)
     which.add_argument("--all", action="store_true", help="every scenario beside the present, in scenarios.csv")
+    parser.add_argument("--no-log", action="store_true", help="leave this run out of the log, DIR/.qpgis/runs.jsonl")
     where = "where to write (default: what-if)"
     parser.add_argument("--out", type=Path, default=Path("what-if"), metavar="DIR", help=where)
 
@@ -712,7 +713,10 @@ def _what_if(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{write_scenarios(scenario_table(workspace, lang=options.lang), options.out)}\n")
         return GOOD
     result = assess(named_scenario(workspace, options.scenario, lang=options.lang), lang=options.lang)
-    _report_run(result, write_outputs(result, options.out, progress=progress), False)
+    written = write_outputs(result, options.out, progress=progress)
+    if not options.no_log:
+        _log_run(result, options.out)
+    _report_run(result, written, False)
     return FINDINGS if has_errors(result.findings) else GOOD
 
 

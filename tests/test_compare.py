@@ -190,6 +190,11 @@ def test_what_is_no_run_is_refused(workspace: Maker, tmp_path: Path, capsys: pyt
     (run / "indicators.csv").write_text(text.replace("zone_id", "zone", 1), "utf-8-sig")
     with pytest.raises(SourceError, match="no column 'zone_id'"):
         qp.compare(run, run)
+    manifest = json.loads((run / "manifest.json").read_text("utf-8"))
+    for key, wrong in (("outputs", []), ("plane", None), ("inputs", [{}]), ("definitions", [1]), ("plans", [{}])):
+        (run / "manifest.json").write_text(json.dumps(manifest | {key: wrong}), "utf-8")
+        with pytest.raises(SourceError, match="is no manifest of a run"):
+            qp.compare(run, run)
     (run / "manifest.json").write_text("{", "utf-8")
     with pytest.raises(SourceError, match="run `qpgis run` again"):
         qp.compare(run, run)

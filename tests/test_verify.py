@@ -187,6 +187,47 @@ def test_files_missing_damaged_and_additional(home: Path) -> None:
     ]
 
 
+def test_a_folder_holds_the_outputs_of_one_run(home: Path) -> None:
+    """What only the run before wrote goes; what nobody wrote stays."""
+    evidence = home / "out" / "evidence.gpkg"
+    assert main(["run", str(home / "land"), "--evidence", "--out", str(home / "out")]) == 0
+    assert fails(verify(home / "out", source=Source(home / "land"))) == []
+    assert evidence.exists()
+    assert main(["run", str(home / "land"), "--out", str(home / "out")]) == 0
+    assert not evidence.exists()
+    assert fails(verify(home / "out")) == []
+    evidence.write_bytes(b"one's own")
+    assert main(["run", str(home / "land"), "--out", str(home / "out")]) == 0
+    assert fails(verify(home / "out")) == [("output", "evidence.gpkg")]
+
+
+def test_a_run_over_other_zones_is_computed_again_over_them(home: Path) -> None:
+    towns = four_towns()
+    towns.loc[0, "geometry"] = square(0, 0, 900, 1000)
+    write(home, {"towns": towns})
+    zones = home / "towns.gpkg"
+    asked = ["--zones", str(zones), "--zones-grade", "open", "--out", str(home / "other")]
+    assert main(["run", str(home / "land"), *asked]) == 0
+    assert main(["verify", str(home / "other"), "--workspace", str(home / "land"), "--zones", str(zones)]) == 0
+    (check,) = failed(verify(home / "other", source=Source(home / "land")), "recomputed").values()
+    assert "name that file (--zones)" in check.said
+
+
+def test_a_scenario_is_computed_again(home: Path) -> None:
+    toml = home / "land" / "qpgis.toml"
+    more = '[scenarios.more]\n[[scenarios.more.changes]]\nkind = "forest"\nfile = "more.gpkg"\ngrade = "schematic"\n'
+    toml.write_text(toml.read_text("utf-8") + more, "utf-8")
+    write(home / "land", {"more": frame([square(1500, 0, 100, 100)])})
+    out = home / "out"
+    assert main(["what-if", str(home / "land"), "--scenario", "more", "--out", str(out)]) == 0
+    assert fails(verify(out, source=Source(home / "land"))) == []
+    write(home / "land", {"more": frame([square(1500, 0, 100, 200)])})
+    assert ("recomputed", "indicators.csv") in fails(verify(out, source=Source(home / "land")))
+    qp.what_if(qp.open_workspace(home / "land"), forest=frame([square(1500, 0, 100, 100)])).write(home / "python")
+    (check,) = failed(verify(home / "python", source=Source(home / "land")), "recomputed").values()
+    assert "made in Python" in check.said
+
+
 # ---- the manifest ----
 
 

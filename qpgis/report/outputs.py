@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from qpgis.assessment import Assessment
@@ -39,6 +40,16 @@ EVIDENCE: dict[str, Writer] = {"evidence.gpkg": write_evidence}
 """What is written where it is asked for."""
 
 
+def _of_earlier_runs(folder: Path, outputs: Mapping[str, Writer]) -> list[str]:
+    """What the run that is being replaced wrote, and this one doesn't: a folder holds the outputs of one run."""
+    try:
+        written = json.loads((folder / MANIFEST).read_text("utf-8"))["outputs"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+    optional = (name for name in (*LAND_AREAS, *EVIDENCE) if name not in outputs and (folder / name).is_file())
+    return [name for name in optional if isinstance(written, dict) and name in written]
+
+
 def write_file(write: Writer, assessment: Assessment, path: Path) -> None:
     """Write one output; a library's own errors of a full or read-only disk become ours."""
     from xlsxwriter.exceptions import XlsxWriterException
@@ -58,7 +69,8 @@ def write_outputs(
 ) -> tuple[Path, ...]:
     """Write every output and ``manifest.json`` into a folder; what the values are made of too, if ``evidence``.
 
-    Nothing in the folder changes before all files have been written; the manifest comes last.
+    Nothing in the folder changes before all files have been written; the manifest comes last. What only the run before
+    wrote there is removed.
 
     Raises
     ------
@@ -67,7 +79,7 @@ def write_outputs(
     """
     land_areas = LAND_AREAS if assessment.workspace.land_areas is not None else {}
     outputs = {**OUTPUTS, **land_areas, **(EVIDENCE if evidence else {})}
-    with staged_outputs(folder) as stage:
+    with staged_outputs(folder, without=_of_earlier_runs(folder, outputs)) as stage:
         for name, write in outputs.items():
             progress(f"writing {name}")
             write_file(write, assessment, stage / name)

@@ -52,6 +52,14 @@ EMERGED = 1000
 """A value that grew more than so many times began near nothing: its relative change would say nothing."""
 NOTHING = Decimal("1e-9")
 """So small a value is near nothing in any unit."""
+_TABLES = ("outputs", "state", "plane", "versions", "thresholds", "titles")
+_LISTS = {
+    "definitions": {"indicator", "definition"},
+    "inputs": {"role", "name", "rows", "sha256"},
+    "plans": {"id", "targets"},
+    "zones": {"id", "name", "area_km2", "shape"},
+}
+"""What a manifest holds: tables, and lists of tables with what each has at least."""
 LISTED = 40
 """How many changed rows :meth:`Comparison.text` lists."""
 
@@ -96,7 +104,7 @@ class Recorded:
                 rows, columns = tuple(reader), reader.fieldnames or ()
         except (ValueError, csv.Error) as error:
             raise SourceError(f"{folder}: {error}; run `qpgis run` again") from error
-        if not isinstance(about, dict) or "definitions" not in about:
+        if not _is_manifest(about):
             raise SourceError(f"{folder / MANIFEST} is no manifest of a run; run `qpgis run` again")
         if lacking := [name for name in CSV_COLUMNS if name not in columns]:
             raise SourceError(f"{folder / VALUES}: no column {lacking[0]!r}; run `qpgis run` again")
@@ -275,6 +283,17 @@ class Comparison:
         if one["grade"]:
             said.append(text(f"grade_{one['grade']}", self.lang))
         return clauses([*said, *filter(None, [one["note"]])], self.lang)
+
+
+def _is_manifest(about: Any) -> bool:
+    """Whether what was read can be a manifest; what older versions didn't write may lack."""
+    if not isinstance(about, dict) or "definitions" not in about:
+        return False
+    lists = [(about.get(name, []), needed) for name, needed in _LISTS.items()]
+    return all(isinstance(about.get(name, {}), dict) for name in _TABLES) and all(
+        isinstance(found, list) and all(isinstance(one, dict) and needed <= one.keys() for one in found)
+        for found, needed in lists
+    )
 
 
 def compared(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qpgis.catalogue import Lang
-from qpgis.errors import SourceError, did_you_mean
+from qpgis.errors import SourceError
 from qpgis.scenarios.compare import MANIFEST, Recorded
-from qpgis.scenarios.named import named_scenario, scenario_tables
+from qpgis.scenarios.named import as_it_was
 from qpgis.workspace import Workspace
 from qpgis.workspace.loading import Progress, silent
 from qpgis.workspace.reopening import inputs_changed, reopened
@@ -44,16 +43,7 @@ def inputs_of(run: Recorded, place: Path | Workspace | None, *, progress: Progre
 
 def _opened(run: Recorded, place: Path | None, progress: Progress) -> Workspace:
     """The workspace, in the run's scenario."""
-    lang: Lang = run.about["language"]
-    workspace, wanted = reopened(run.about, place, progress=progress), run.about["state"]["scenario"]
-    if wanted == workspace.state.scenario:
-        return workspace
-    named = {table.title or name: name for name, table in scenario_tables(workspace, lang).items()}
-    if wanted not in named:
-        raise SourceError(
-            f"{_name(place)}: no scenario {wanted!r}, which {run.name} is of; {did_you_mean(wanted, named)}"
-        )
-    return named_scenario(workspace, named[wanted], lang=lang)
+    return as_it_was(reopened(run.about, place, progress=progress), run.about)
 
 
 def _name(place: Path | Workspace | None) -> str:

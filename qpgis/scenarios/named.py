@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from qpgis.assessment import Assessment
 from qpgis.catalogue import Lang, read_toml
-from qpgis.errors import ConfigError, did_you_mean
+from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.findings import Findings
 from qpgis.layers import Layer
 from qpgis.scenarios.overlay import digest
@@ -51,6 +51,27 @@ def named_scenario(workspace: Workspace, name: str, *, lang: Lang = "zh") -> Wor
     made = scenario(made, changes, name=title, lang=lang)
     inputs = reader.inputs.values()
     return replace(made, inputs=(*made.inputs, *inputs), findings=(*made.findings, *reader.findings))
+
+
+def as_it_was(workspace: Workspace, manifest: Mapping[str, Any]) -> Workspace:
+    """A workspace in the scenario that a run was of, as the run's manifest calls it.
+
+    Raises
+    ------
+    SourceError
+        If there is none of that name, such as one that was made in Python.
+    """
+    lang: Lang = manifest["language"]
+    wanted = manifest["state"]["scenario"]
+    if wanted == workspace.state.scenario:
+        return workspace
+    named = {table.title or name: name for name, table in scenario_tables(workspace, lang).items()}
+    if wanted not in named:
+        raise SourceError(
+            f"{workspace.name}: no scenario {wanted!r} in qpgis.toml; {did_you_mean(wanted, named)}; "
+            "one that was made in Python is computed again there"
+        )
+    return named_scenario(workspace, named[wanted], lang=lang)
 
 
 def scenario_table(results: Iterable[Assessment]) -> pd.DataFrame:

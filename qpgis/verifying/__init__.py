@@ -79,7 +79,9 @@ def verify(
             found.append(outputs.check("recomputed", "", Verdict.TOLD, "not_recomputed"))
         else:
             found += outputs.recomputed(source, progress)
-    except (KeyError, TypeError, AttributeError) as error:  # whatever else an edited manifest may be
+    except QpgisError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:  # whatever else an edited manifest may be
         raise SourceError(f"{folder / MANIFEST}: is no manifest of qpgis ({error!r})") from error
     return tuple(found)
 
@@ -149,7 +151,7 @@ class _Outputs:
 
     def _of_count(self, name: str, said: int) -> Iterator[Check]:
         try:
-            found = len(csv_records(self.folder / name)) - 1
+            found = max(len(csv_records(self.folder / name)) - 1, 0)
         except _UNREADABLE:
             return  # said with its values, or by its hash
         if found != said:
@@ -400,10 +402,11 @@ def _run_again(manifest: Manifest, source: Source, folder: Path, progress: Calla
     """The run of a manifest, computed again from what there is today."""
     from qpgis.assessment import assess
     from qpgis.report.outputs import EVIDENCE, write_outputs
+    from qpgis.scenarios.named import as_it_was
     from qpgis.workspace.reopening import ASKED_OF_ASSESS, reopened
 
     chosen = {key: manifest["asked"].get(key) for key in ASKED_OF_ASSESS}
     lang: Lang = manifest["language"]
-    workspace = reopened(manifest, source.place, zones=source.zones, progress=progress)
+    workspace = as_it_was(reopened(manifest, source.place, zones=source.zones, progress=progress), manifest)
     assessment = assess(workspace, **chosen, lang=lang, progress_to=progress)
     write_outputs(assessment, folder, evidence=bool(EVIDENCE.keys() & manifest["outputs"].keys()), progress=progress)

@@ -38,7 +38,7 @@ def reopened(
     Raises
     ------
     SourceError
-        If it was an OpenStreetMap extract and none is given.
+        If it was an OpenStreetMap extract and none is given, or other zones that aren't where they were.
     """
     asked = {key: value for key, value in manifest["asked"].items() if key not in ASKED_OF_ASSESS}
     if "zones_level" in asked:
@@ -47,6 +47,8 @@ def reopened(
         return osm_workspace(place, **asked, lang=manifest["language"], progress=progress)
     table = asked.pop("zones", None)
     if table is not None:
+        if zones is None and not Path(table["file"]).exists():
+            raise SourceError(f"it was computed over the zones of {table['file']}; name that file (--zones)")
         table = ZonesTable(**table | {"file": str(zones or table["file"]), "grade": Grade(table["grade"])})
     settings = {"period": manifest["period"], "lang": manifest["language"], "zones": table, **asked}
     return open_workspace(place, **settings, progress=progress)
