@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import TypeGuard
@@ -19,7 +19,7 @@ from qpgis.measures import borders, continuity, junctions
 from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
 from qpgis.measures.crossings import crossings
 from qpgis.measures.isochrones import BESIDE_M, isochrone
-from qpgis.measures.network import Ints, Network
+from qpgis.measures.network import Feet, Ints, Network
 from qpgis.parts import (
     AtLeast,
     BorderEnds,
@@ -37,11 +37,14 @@ from qpgis.parts import (
     content_of,
 )
 from qpgis.provenance import worst
+from qpgis.remembered import Remembered
 from qpgis.shapes import clipped, near, spots, touching
 
 Mask = NDArray[np.bool_]
 Pieces = tuple[NDArray[np.int64], Geometries]
 """Stretches of lines, and the row that each is of."""
+_Way = tuple[tuple[Layer, ...], tuple[Layer, ...], float]
+"""What walks are on: lines, barriers, and how far off one gets on them."""
 Stretched = Wide | Linked | Shore | OpenShore
 """Rules that hold for stretches of lines, not for whole features."""
 AREAL = 2
@@ -66,6 +69,8 @@ class Access:
         self._area = area
         self._plane = area.plane
         self._networks: dict[tuple[Layer, ...], Network] = {}
+        self._feet: dict[_Way, Remembered] = {}
+        self._within: dict[Near | Walk | AtLeast, Remembered] = {}
         self._walked: dict[tuple[Layer, Walk], Floats] = {}
         self._split: dict[tuple[Layer, Stretched], tuple[Pieces, Pieces]] = {}
         self._junctions: dict[tuple[Layer, float], junctions.Nodes] = {}
@@ -106,8 +111,7 @@ class Access:
         """
         areal = shapely.get_dimensions(layer.geometry) == AREAL
         ground, rest, share = layer.geometry.copy(), layer.geometry.copy(), np.ones(len(layer))
-        ground[areal] = clipped(layer.geometry[areal], self.ground(rule))
-        rest[areal] = shapely.difference(layer.geometry[areal], ground[areal])
+        ground[areal], rest[areal] = self._clip(rule).of(layer.geometry[areal])
         share[areal] = shapely.area(ground[areal]) / shapely.area(layer.geometry[areal])
         share[~areal] = self.holds(layer.select(~areal, "points"), rule)
 
@@ -118,6 +122,18 @@ class Access:
 
         why = content_of(rule)
         return part(ground, share, f"within {why}"), part(rest, 1 - share, f"not within {why}")
+
+    def _clip(self, rule: Near | Walk | AtLeast) -> Remembered:
+        """Clips polygons to the ground that a rule holds for: what is in it, and the rest."""
+        if rule not in self._within:
+            holds = shapely.get_parts(shapely.union_all(self.ground(rule)))
+
+            def clip(polygons: Geometries) -> tuple[Geometries, Geometries]:
+                within = clipped(polygons, holds)
+                return within, np.asarray(shapely.difference(polygons, within))
+
+            self._within[rule] = Remembered(clip)
+        return self._within[rule]
 
     def reached(self, rule: Rule) -> Layer:
         """The ground that a rule holds for as a layer of polygons without attributes; walks as isochrones."""
@@ -152,10 +168,12 @@ class Access:
 
     def _reach(self, rules: Sequence[Walk]) -> None:
         """Draw the isochrones that aren't drawn yet."""
-        open_ = [rule for rule in dict.fromkeys(rules) if rule not in self._grounds]
-        for rule, network, sources, _ in self._tied(open_, np.empty(0, dtype=object)):
-            beside_m = rule.beside_m or BESIDE_M
-            self._grounds[rule] = isochrone(network, sources, limit_m=rule.limit_m, beside_m=beside_m)
+        for rule in rules:
+            if rule not in self._grounds:
+                places = rule.targets.geometry
+                network, sources = self._network(rule.lines).tied(spots(places), self._feet_of(places, rule))
+                beside_m = rule.beside_m or BESIDE_M
+                self._grounds[rule] = isochrone(network, sources, limit_m=rule.limit_m, beside_m=beside_m)
 
     def holds(self, layer: Layer, rule: Rule) -> Mask:
         """For which features of a layer a rule holds."""
@@ -171,15 +189,15 @@ class Access:
 
     def reached_each(self, layer: Layer, rules: Sequence[Walk | Near]) -> dict[Walk | Near, tuple[Ints, Ints]]:
         """Which features of a layer each target of some rules reaches by itself: pairs of target and feature."""
-        doors = spots(layer.geometry)
         found: dict[Walk | Near, tuple[Ints, Ints]] = {}
         for rule in rules:
             if isinstance(rule, Near):
                 tree = shapely.STRtree(rule.targets.geometry)
-                feature, target = tree.query(doors, predicate="dwithin", distance=rule.limit_m)
+                feature, target = tree.query(spots(layer.geometry), predicate="dwithin", distance=rule.limit_m)
                 found[rule] = target, feature
-        for rule, network, sources, places in self._tied([one for one in rules if isinstance(one, Walk)], doors):
-            found[rule] = network.within(sources, places, limit_m=rule.limit_m)
+            else:
+                ends = self._feet_of(rule.targets.geometry, rule), self._feet_of(layer.geometry, rule)
+                found[rule] = self._network(rule.lines).within(*ends, limit_m=rule.limit_m)
         return found
 
     def copy(self) -> Access:
@@ -331,23 +349,23 @@ class Access:
 
     def _walk(self, layer: Layer, rules: Sequence[Walk]) -> None:
         """Measure the walks of a layer that aren't measured yet."""
-        open_ = [rule for rule in dict.fromkeys(rules) if (layer, rule) not in self._walked]
-        for rule, network, sources, doors in self._tied(open_, spots(layer.geometry)):
-            self._walked[layer, rule] = network.distances(sources, limit_m=rule.limit_m)[doors]
+        for rule in rules:
+            if (layer, rule) not in self._walked:
+                ends = self._feet_of(rule.targets.geometry, rule), self._feet_of(layer.geometry, rule)
+                self._walked[layer, rule] = self._network(rule.lines).walks(*ends, limit_m=rule.limit_m)
 
-    def _tied(self, rules: Sequence[Walk], places: Geometries) -> Iterator[tuple[Walk, Network, Ints, Ints]]:
-        """For each walk a network with the nodes of its targets and of places; walks on the same lines share it."""
-        for first in {_way(rule): rule for rule in rules}.values():
-            alike = [rule for rule in rules if _way(rule) == _way(first)]
-            targets = [spots(rule.targets.geometry) for rule in alike]
-            network, nodes = self._network(first.lines).with_points(
-                np.concatenate([places, *targets]),
-                snap_within_m=first.snap_within_m,
-                barriers=np.concatenate([one.geometry for one in first.barriers]) if first.barriers else None,
-            )
-            ends = np.cumsum([len(places), *map(len, targets)])
-            for rule, begin, end in zip(alike, ends[:-1], ends[1:], strict=True):
-                yield rule, network, nodes[begin:end], nodes[: len(places)]
+    def _feet_of(self, places: Geometries, rule: Walk) -> Feet:
+        """Where features get on the lines of a walk."""
+        way = rule.lines, rule.barriers, rule.snap_within_m
+        if way not in self._feet:
+            network, barriers = self._network(rule.lines), _all(rule.barriers)
+
+            def feet(features: Geometries) -> tuple[Ints, Floats, Floats]:
+                found = network.feet(spots(features), snap_within_m=rule.snap_within_m, barriers=barriers)
+                return found.edge, found.share, found.away_m
+
+            self._feet[way] = Remembered(feet)
+        return Feet(*self._feet[way].of(places))
 
     def _network(self, lines: tuple[Layer, ...]) -> Network:
         if lines not in self._networks:
@@ -427,8 +445,3 @@ def by_ground(rule: Rule) -> TypeGuard[Near | Walk | AtLeast]:
     if isinstance(rule, AtLeast):
         return rule.number == 1 and all(map(by_ground, rule.rules))
     return isinstance(rule, Near) or (isinstance(rule, Walk) and rule.beside_m > 0)
-
-
-def _way(rule: Walk) -> tuple[tuple[Layer, ...], tuple[Layer, ...], float]:
-    """What walks are on: rules with the same are measured together."""
-    return rule.lines, rule.barriers, rule.snap_within_m

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 import numpy as np
 from shapely import Geometry
@@ -12,64 +10,13 @@ from shapely import Geometry
 from qpgis.access import Access, walked
 from qpgis.amounts import Outcome
 from qpgis.area import StudyArea, ZoneSet
-from qpgis.crs import Plane
+from qpgis.incremental import Evaluated, form, updated
+from qpgis.kernels import contributions
 from qpgis.layers import Layer
-from qpgis.measures.areas import area_contributions, polygon_areas
-from qpgis.measures.centrelines import split_dual_carriageways
+from qpgis.measures.areas import area_contributions
 from qpgis.measures.contributions import Contributions
-from qpgis.measures.lengths import length_contributions
-from qpgis.measures.points import amount_contributions, count_contributions
 from qpgis.parts import BorderEnds, Expression, Linked, Measure, Part, PerZone, Wide
 from qpgis.wholes import FEATURES, WHOLES
-
-Kernel = Callable[[ZoneSet, Part, Plane], Contributions]
-
-
-def _zone_area(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
-    return polygon_areas(zones.geometry)
-
-
-def _area(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
-    features = np.concatenate([layer.geometry for layer in part.layers])
-    outside = np.concatenate([layer.geometry for layer in part.outside]) if part.outside else None
-    return area_contributions(zones.geometry, features, outside)
-
-
-def _length(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
-    return length_contributions(zones.geometry, part.layers[0].geometry, plane, overlapping=zones.overlapping)
-
-
-def _centreline_length(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
-    roads = part.layers[0]
-    lines, source, weight = split_dual_carriageways(
-        roads.geometry, plane.to_gauss_krueger(roads.geometry), roads.frame, **dict(part.settings)
-    )
-    pieces = length_contributions(zones.geometry, lines, plane, weight=weight, overlapping=zones.overlapping)
-    return Contributions(source[pieces.feature], pieces.zone, pieces.micro, pieces.zones)
-
-
-def _amount(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
-    (layer,) = part.layers
-    amounts = layer.frame["amount"].to_numpy(dtype=float) if len(layer) else np.empty(0)
-    return amount_contributions(zones.geometry, layer.geometry, amounts, overlapping=zones.overlapping)
-
-
-def _count(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
-    return count_contributions(zones.geometry, part.layers[0].geometry, overlapping=zones.overlapping)
-
-
-KERNELS: Mapping[str, Kernel] = MappingProxyType(
-    {
-        "zone_area": _zone_area,
-        "area": _area,
-        "ground": _area,
-        "length": _length,
-        "centreline_length": _centreline_length,
-        "count": _count,
-        "amount": _amount,
-    }
-)
-
 
 Redone = list[tuple[Layer, str]]
 """Layers and ids of features whose overlay had to be done again."""
@@ -87,6 +34,9 @@ class Known:
         Zone sets are told apart by their identity, so it is kept.
     sums, outcomes, surveyed
         By zone set and what was measured of it; extents are kept with what they cover, being told apart likewise.
+    evaluated
+        By zone set and form, parts with what each feature contributes: of one that is nearly the same, only what
+        differs is computed.
     access : Access
         What rules hold for.
     """
@@ -95,6 +45,7 @@ class Known:
     sums: dict[tuple[int, Part], tuple[list[int], Redone]] = field(default_factory=dict)
     outcomes: dict[tuple[int, PerZone], list[Outcome]] = field(default_factory=dict)
     surveyed: dict[tuple[int, int], tuple[Geometry, list[int]]] = field(default_factory=dict)
+    evaluated: dict[tuple[int, tuple[object, ...]], list[Evaluated]] = field(default_factory=dict)
     features: dict[PerZone, tuple[Layer, ...]] = field(default_factory=dict)
     access: Access = field(init=False)
 
@@ -132,16 +83,27 @@ class Engine:
         """The part's sum for each zone of a zone set, in millionths of its unit."""
         key = (id(zones), part)
         if key not in self._known.sums:
-            layers, found = self.contributions(part, zones)
-            sums = found.per_zone()
-            if part.kernel in ("area", "ground"):  # rounded contributions may add up to a hair more than the zone
-                sums = [min(total, whole) for total, whole in zip(sums, self.zone_areas(zones), strict=True)]
-            self._known.sums[key] = sums, _redone(layers, found)
+            self._known.sums[key] = self._evaluated(part, zones)
         sums, redone = self._known.sums[key]
         for layer, one in redone:
             if one not in self.redone.setdefault(layer, []):
                 self.redone[layer].append(one)
         return sums
+
+    def _evaluated(self, part: Part, zones: ZoneSet) -> tuple[list[int], Redone]:
+        """A part's sums, of one that is nearly the same as an earlier one by what differs."""
+        resolved = self._resolved(part)
+        alike = self._known.evaluated.setdefault((id(zones), form(resolved)), [])
+        update = updated(resolved, alike, zones, self.area.plane)
+        if update is not None:
+            sums, redone = update.sums, update.redone
+        else:
+            found = contributions(zones, resolved, self.area.plane)
+            sums, redone = found.per_zone(), found.redone
+            alike.append(Evaluated(resolved, found))
+        if part.kernel in ("area", "ground"):  # rounded contributions may add up to a hair more than the zone
+            sums = [min(total, whole) for total, whole in zip(sums, self.zone_areas(zones), strict=True)]
+        return sums, _redone(resolved.layers, redone)
 
     def contributions(self, part: Part, zones: ZoneSet) -> tuple[tuple[Layer, ...], Contributions]:
         """What each feature contributes to a part's sum for each zone, computed anew; and the layers of these features.
@@ -151,7 +113,7 @@ class Engine:
         a hair more than :meth:`sums`, which never exceed the zone.
         """
         resolved = self._resolved(part)
-        return resolved.layers, KERNELS[part.kernel](zones, resolved, self.area.plane)
+        return resolved.layers, contributions(zones, resolved, self.area.plane)
 
     def _resolved(self, part: Part) -> Part:
         """The part with only those features that its rule holds for."""
@@ -224,9 +186,9 @@ class Engine:
         return self._known.surveyed[key][1]
 
 
-def _redone(layers: tuple[Layer, ...], found: Contributions) -> Redone:
+def _redone(layers: tuple[Layer, ...], features: tuple[int, ...]) -> Redone:
     """The features of a part's layers whose overlay had to be done again."""
-    if not found.redone:
+    if not features:
         return []
     owners = [(layer, str(one)) for layer in layers for one in layer.frame["feature_id"]]
-    return [owners[feature] for feature in found.redone]
+    return [owners[feature] for feature in features]

@@ -107,15 +107,14 @@ def single_parts(shapes: Geometries) -> tuple[Geometries, NDArray[np.int64]]:
     return parts, owner
 
 
-def clipped(shapes: Geometries, polygons: Geometries) -> Geometries:
-    """What lies of each of some polygons in one of others; missing ones stay missing.
+def clipped(shapes: Geometries, ground: Geometries) -> Geometries:
+    """What lies of each of some polygons on some ground; missing ones stay missing.
 
     Parameters
     ----------
-    shapes, polygons : arrays of valid polygons
-        In one plane.
+    shapes, ground : arrays of valid polygons
+        In one plane; those of the ground don't overlap.
     """
-    ground = shapely.get_parts(shapely.union_all(polygons))
     shapely.prepare(shapes)
     part, of = shapely.STRtree(shapes).query(ground, predicate="intersects")
     pieces = ground[part]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import qpgis.engine
+import qpgis.kernels
 from qpgis import Definition, Ratio, Total, indicator, parts
 from qpgis.area import ZoneSet
 from qpgis.catalogue import keys
@@ -21,6 +21,7 @@ from qpgis.crs import Plane
 from qpgis.errors import MissingLayer
 from qpgis.indicators import Indicator, registry
 from qpgis.layers import AbsentLayer
+from qpgis.measures.areas import area_contributions
 from qpgis.measures.contributions import Contributions
 from qpgis.parts import Measure, Part
 from tests.conftest import HEAD, Maker
@@ -143,12 +144,12 @@ def test_empty_layers_are_no_fault() -> None:
 def test_pieces_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def largest(zones: ZoneSet, part: Part, plane: Plane) -> Contributions:
         """A kernel that takes the largest feature of a zone only."""
-        all_of_them = qpgis.engine.KERNELS["area"](zones, part, plane)
+        all_of_them = area_contributions(zones.geometry, part.layers[0].geometry)
         rows = [np.flatnonzero(all_of_them.zone == n) for n in range(len(zones))]
         kept = np.array([max(some, key=lambda row: all_of_them.micro[row]) for some in rows if len(some)], dtype=int)
         return Contributions(all_of_them.feature[kept], all_of_them.zone[kept], all_of_them.micro[kept], len(zones))
 
-    monkeypatch.setattr(qpgis.engine, "KERNELS", MappingProxyType({**qpgis.engine.KERNELS, "largest": largest}))
+    monkeypatch.setattr(qpgis.kernels, "WHOLLY", MappingProxyType({**qpgis.kernels.WHOLLY, "largest": largest}))
 
     def biggest(zones: Any, forest: Any) -> Total:
         """Formula: ``largest(forest)``."""

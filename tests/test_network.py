@@ -32,12 +32,9 @@ def walked(
     roads: np.ndarray, sources: np.ndarray, people: np.ndarray, *, limit_m: float = 1e9, **options: object
 ) -> np.ndarray:
     """How far each of some people walks to the nearest source."""
-    network, node = Network.of(roads, PLANE).with_points(
-        np.concatenate([sources, people]),
-        snap_within_m=300,
-        **options,  # type: ignore[arg-type]
-    )
-    return network.distances(node[: len(sources)], limit_m=limit_m)[node[len(sources) :]]
+    network = Network.of(roads, PLANE)
+    ends = (network.feet(places, snap_within_m=300, **options) for places in (sources, people))  # type: ignore[arg-type]
+    return network.walks(*ends, limit_m=limit_m)
 
 
 def test_points_snap_to_edges_and_the_way_to_them_counts() -> None:

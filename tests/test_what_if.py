@@ -360,14 +360,19 @@ def test_incremental_is_full(both: Workspace, lots: list[tuple[int, int, str]], 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Land use and roads, assessed before."""
+    """Land use, roads, people and a school, assessed before: so many parcels that a few more are little."""
     folder = tmp_path_factory.mktemp("both")
-    parcels = [square(x, y, 500) for x in (0, 500, 1000, 1500) for y in (0, 500, 1000, 1500)]
-    uses = frame(parcels, id=[f"p{n}" for n in range(16)], code=["0101", "0301", "0601", "1101"] * 4)
+    parcels = [square(x, y, 100) for x in range(0, 2000, 100) for y in range(0, 2000, 100)]
+    codes = ["0101", "0301", "0601", "1101", "0701", "0810", "0101"]
+    uses = frame(parcels, id=[f"p{n}" for n in range(400)], code=[codes[n % 7] for n in range(400)])
     lines = frame([road((0, 500), (2000, 500)), road((300, 0), (300, 2000))], id=["r1", "r2"], class_=["primary"] * 2)
+    people = frame([point(x, y) for x in range(50, 2000, 190) for y in (450, 1230)], people=range(22))
+    schools = frame([point(900, 520)], class_=["小学"])
     roads = layer("roads", 'id_field = "id"', 'class_field = "class_"')
-    (folder / "qpgis.toml").write_text(HEAD + LAND + roads, encoding="utf-8")
-    write(folder, {"towns": four_towns(), "landuse": uses, "roads": lines})
+    more = layer("residents", 'amount_field = "people"') + layer("facilities", 'class_field = "class_"')
+    kinds = '[layers.residential]\nfrom = "landuse"\n'
+    (folder / "qpgis.toml").write_text(HEAD + LAND + kinds + roads + more, encoding="utf-8")
+    write(folder, {"towns": four_towns(), "landuse": uses, "roads": lines, "residents": people, "facilities": schools})
     workspace = qp.open_workspace(folder)
     qp.assess(workspace)
     return workspace

@@ -15,32 +15,50 @@ FALLBACK_GRID_M = 1e-4
 """Where an overlay breaks a law of areas it is done again on this grid."""
 
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
-def area_contributions(zones: Geometries, features: Geometries, outside: Geometries | None = None) -> Contributions:
+def area_contributions(
+    zones: Geometries, features: Geometries, outside: Geometries | None = None, *, only: Mask | None = None
+) -> Contributions:
     """Area of each feature within each zone (m2), overlaps counted once, nothing of what ``outside`` covers.
 
     All in one equal-area plane. Where features overlap, the larger one keeps the common area (then the one further
-    west, further south). This order depends on the shapes alone, so the file's order can't change a digit.
+    west, further south). This order depends on the shapes alone, so the file's order can't change a digit. What a
+    feature contributes depends on nothing but itself, the zones, and the features that it meets.
 
     Parameters
     ----------
     zones, features, outside : arrays of valid polygons
         Missing or empty ones contribute nothing.
+    only : bool array, optional
+        The features whose contributions are wanted; the others are still cut out of them.
     """
-    if not len(features):
-        return Contributions.of(np.array([], int), np.array([], int), np.array([]), len(zones))
-    shapes = shapely.normalize(features)
+    asked = np.arange(len(features)) if only is None else np.flatnonzero(only)
+    wanted = np.zeros(len(features), dtype=bool)
+    wanted[asked[shapely.STRtree(zones).query(features[asked], predicate="intersects")[0]]] = True
+    near = np.flatnonzero(wanted | _boxes_meet(features, features[wanted]))
+    left_out = np.array([], dtype=object) if outside is None else outside[_boxes_meet(outside, features[wanted])]
+    shapes, left_out = shapely.normalize(features[near]), shapely.normalize(left_out)
     order = _by_size(shapes)
-    reached = np.zeros(len(shapes), dtype=bool)
-    reached[shapely.STRtree(zones).query(shapes, predicate="intersects")[0]] = True
-    order = order[reached[order]]
     order = order[~_repeated(shapes[order])]
-    left_out = shapely.normalize(outside) if outside is not None else np.array([], dtype=object)
-    pieces, differed = _disjoint(shapes[order], left_out)
+    targets = np.flatnonzero(wanted[near[order]])
+    pieces, differed = _disjoint(shapes[order], targets, left_out[_by_size(left_out)])
+    feature = near[order[targets]]
     zone, piece, area, split = _split_among_zones(zones, pieces)
-    found = Contributions.of(order[piece], zone, area, len(zones))
-    return replace(found, redone=tuple(sorted({int(order[n]) for n in {*differed, *split}})))
+    found = Contributions.of(feature[piece], zone, area, len(zones))
+    return replace(found, redone=tuple(sorted({int(feature[n]) for n in {*differed, *split}})))
+
+
+def _boxes_meet(shapes: Geometries, others: Geometries) -> Mask:
+    """Which shapes have boxes that meet the box of any of some others."""
+    meets = np.zeros(len(shapes), dtype=bool)
+    if 2 * len(others) > len(shapes):  # nearly all of them will
+        west, south, east, north = shapely.total_bounds(others)
+        box = shapely.bounds(shapes)
+        return np.asarray((box[:, 0] <= east) & (box[:, 2] >= west) & (box[:, 1] <= north) & (box[:, 3] >= south))
+    meets[shapely.STRtree(others).query(shapes)[0]] = True
+    return meets
 
 
 def _by_size(shapes: Geometries) -> Ints:
@@ -57,7 +75,7 @@ def _by_size(shapes: Geometries) -> Ints:
     return order[~(shapely.is_missing(shapes) | shapely.is_empty(shapes))[order]]
 
 
-def _repeated(shapes: Geometries) -> NDArray[np.bool_]:
+def _repeated(shapes: Geometries) -> Mask:
     """Which shapes have stood before: they add nothing."""
     seen: set[bytes] = set()
     repeated = np.zeros(len(shapes), dtype=bool)
@@ -67,35 +85,36 @@ def _repeated(shapes: Geometries) -> NDArray[np.bool_]:
     return repeated
 
 
-def _disjoint(shapes: Geometries, outside: Geometries) -> tuple[Geometries, list[int]]:
-    """Each shape without what earlier shapes and ``outside`` cover, and the shapes that were done again on a grid.
+def _disjoint(shapes: Geometries, targets: Ints, outside: Geometries) -> tuple[Geometries, list[int]]:
+    """Some of the shapes without what earlier shapes and ``outside`` cover, and those that were done again on a grid.
 
     Only shapes with a common interior pay for it.
     """
     redone: list[int] = []
-    pieces = shapes.copy()
+    wanted = shapes[targets]
+    pieces = wanted.copy()
     covers = np.concatenate([shapes, outside])
-    later, earlier = shapely.STRtree(covers).query(shapes, predicate="intersects")
-    matters = (earlier < later) | (earlier >= len(shapes))
+    later, earlier = shapely.STRtree(covers).query(wanted, predicate="intersects")
+    matters = (earlier < targets[later]) | (earlier >= len(shapes))
     later, earlier = later[matters], earlier[matters]
-    shapely.prepare(shapes)
-    common = ~shapely.touches(shapes[later], covers[earlier])
+    shapely.prepare(wanted)
+    common = ~shapely.touches(wanted[later], covers[earlier])
     later, earlier = later[common], earlier[common]
     shapely.prepare(covers)
-    hidden = np.zeros(len(shapes), dtype=bool)
-    hidden[later[shapely.covers(covers[earlier], shapes[later])]] = True
+    hidden = np.zeros(len(wanted), dtype=bool)
+    hidden[later[shapely.covers(covers[earlier], wanted[later])]] = True
     pieces[hidden] = shapely.Polygon()
     later, earlier = later[~hidden[later]], earlier[~hidden[later]]
     if not len(later):
         return pieces, redone
     grouping = np.lexsort((earlier, later))
     later, earlier = later[grouping], earlier[grouping]
-    targets, starts = np.unique(later, return_index=True)
-    for target, cover in zip(targets, np.split(covers[earlier], starts[1:]), strict=True):
+    cut, starts = np.unique(later, return_index=True)
+    for target, cover in zip(cut, np.split(covers[earlier], starts[1:]), strict=True):
         union = cover[0] if len(cover) == 1 else shapely.union_all(cover)
-        pieces[target] = shapely.difference(shapes[target], union)
-        if pieces[target].area > shapes[target].area * (1 + 1e-9):
-            pieces[target] = shapely.difference(shapes[target], union, grid_size=FALLBACK_GRID_M)
+        pieces[target] = shapely.difference(wanted[target], union)
+        if pieces[target].area > wanted[target].area * (1 + 1e-9):
+            pieces[target] = shapely.difference(wanted[target], union, grid_size=FALLBACK_GRID_M)
             redone.append(int(target))
     return pieces, redone
 

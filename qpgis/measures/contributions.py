@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,18 @@ class Contributions:
         order = np.lexsort((feature, zone))
         order = order[micro[order] != 0]
         return cls(np.asarray(feature)[order], np.asarray(zone)[order], micro[order], zones)
+
+    def of_features(self, source: NDArray) -> Contributions:
+        """The same contributions (none done again), of the features that pieces or selected rows belong to."""
+        return replace(
+            self, feature=np.asarray(source)[self.feature], redone=tuple(int(source[n]) for n in self.redone)
+        )
+
+    def where(self, mask: NDArray[np.bool_]) -> Contributions:
+        """The contributions of some features, told by a mask over all of them."""
+        kept = mask[self.feature]
+        redone = tuple(n for n in self.redone if mask[n])
+        return Contributions(self.feature[kept], self.zone[kept], self.micro[kept], self.zones, redone)
 
     def per_zone(self) -> list[int]:
         """The sum of each zone, in millionths, as unbounded integers."""

@@ -29,6 +29,29 @@ NOWHERE = -1
 
 
 @dataclass(frozen=True)
+class Feet:
+    """Where points get on a network.
+
+    Attributes
+    ----------
+    edge : int array
+        The edge that each gets to, :data:`NOWHERE` where there is none.
+    share : float array
+        How far along the edge, of its length.
+    away_m : float array
+        The way to the edge.
+    """
+
+    edge: Ints
+    share: Floats
+    away_m: Floats
+
+    def rows(self, some: NDArray) -> Feet:
+        """Some of them."""
+        return Feet(self.edge[some], self.share[some], self.away_m[some])
+
+
+@dataclass(frozen=True)
 class Network:
     """Nodes, and straight edges between them.
 
@@ -105,13 +128,14 @@ class Network:
         node = ends[point]
         foreign = (self.start[edge] != node) & (self.end[edge] != node)
         node, first = np.unique(node[foreign], return_index=True)
-        return self._split(edge[foreign][first], shapely.points(self.xy[node]), node)
+        edge = edge[foreign][first]
+        share = shapely.line_locate_point(self._lines(edge), shapely.points(self.xy[node]), normalized=True)
+        return self._split(edge, share, node)
 
-    def _split(self, edge: Ints, points: Geometries, node: Ints) -> Network:
-        """The network with edges cut where points lie on them; the cuts are existing nodes."""
+    def _split(self, edge: Ints, share: Floats, node: Ints) -> Network:
+        """The network with edges cut at some shares of their length; the cuts are existing nodes."""
         if not len(edge):
             return self
-        share = shapely.line_locate_point(self._lines(edge), points, normalized=True)
         order = np.lexsort((share, edge))
         edge, share, node = edge[order], share[order], node[order]
         cut, first, count = np.unique(edge, return_index=True, return_counts=True)
@@ -154,14 +178,32 @@ class Network:
         Network, int array
             And the node of each point, :data:`NOWHERE` where it is on no line.
         """
+        return self.tied(points, self.feet(points, snap_within_m=snap_within_m, barriers=barriers))
+
+    def feet(self, points: Geometries, *, snap_within_m: float, barriers: Geometries | None = None) -> Feet:
+        """Where points get on the network, each by itself; see :meth:`with_points`."""
         edge = self._nearest(points, snap_within_m, barriers)
+        share, away_m = np.zeros(len(points)), np.zeros(len(points))
         tied = np.flatnonzero(edge >= 0)
+        share[tied] = shapely.line_locate_point(self.edges[edge[tied]], points[tied], normalized=True)
+        away_m[tied] = shapely.distance(points[tied], self.edges[edge[tied]])
+        return Feet(edge, share, away_m)
+
+    def tied(self, points: Geometries, feet: Feet) -> tuple[Network, Ints]:
+        """The network with a node for each point, see :meth:`with_points`.
+
+        Parameters
+        ----------
+        points : array of points
+        feet : Feet
+            Theirs.
+        """
+        tied = np.flatnonzero(feet.edge >= 0)
         node = np.full(len(points), NOWHERE, dtype=np.int64)
         if not len(tied):
             return self, node
-        at = shapely.line_interpolate_point(
-            self.edges[edge[tied]], shapely.line_locate_point(self.edges[edge[tied]], points[tied])
-        )
+        edge, share = feet.edge[tied], feet.share[tied]
+        at = shapely.line_interpolate_point(self.edges[edge], share, normalized=True)
         foot = len(self) + np.arange(len(tied))
         node[tied] = foot + len(tied)
         grown = Network(
@@ -170,8 +212,8 @@ class Network:
             self.end,
             self.length_m,
             self.line,
-        )._split(edge[tied], at, foot)
-        access = shapely.distance(points[tied], at)
+        )._split(edge, share, foot)
+        access = feet.away_m[tied]
         return (
             Network(
                 grown.xy,
@@ -233,13 +275,13 @@ class Network:
             return np.full(len(self) + 1, np.inf)
         return np.append(dijkstra(self.graph, indices=start, min_only=True, limit=limit_m), np.inf)
 
-    def within(self, sources: Ints, places: Ints, *, limit_m: float) -> tuple[Ints, Ints]:
+    def within(self, sources: Feet, places: Feet, *, limit_m: float) -> tuple[Ints, Ints]:
         """Which places each source reaches by itself.
 
         Parameters
         ----------
-        sources, places : int array
-            Nodes; :data:`NOWHERE` reaches nothing and isn't reached.
+        sources, places : Feet
+            Those that get on no line reach nothing and aren't reached.
         limit_m : float
             How far is looked.
 
@@ -248,18 +290,73 @@ class Network:
         int array, int array
             Positions in ``sources`` and in ``places``, one a pair.
         """
-        from scipy.sparse.csgraph import dijkstra
-
-        somewhere, there = np.flatnonzero(sources != NOWHERE), np.flatnonzero(places != NOWHERE)
         pairs = [np.empty((0, 2), dtype=np.int64)]
-        each = max(SEARCHED // max(len(self), 1), 1)
-        for begin in range(0, len(somewhere), each):
-            some = somewhere[begin : begin + each]
-            away = dijkstra(self.graph, indices=sources[some], limit=limit_m)[:, places[there]]
-            source, place = np.nonzero(away <= limit_m)
-            pairs.append(np.column_stack([some[source], there[place]]))
+        each = max(SEARCHED // max(len(self) + len(places.edge), 1), 1)
+        for begin in range(0, len(sources.edge), each):
+            some = sources.rows(np.arange(begin, min(begin + each, len(sources.edge))))
+            metres = self._metres(some, np.arange(len(some.edge)), places, limit_m=limit_m)
+            source, place = np.nonzero(metres <= limit_m)
+            pairs.append(np.column_stack([begin + source, place]))
         found = np.concatenate(pairs)
         return found[:, 0], found[:, 1]
+
+    def walks(self, sources: Feet, places: Feet, *, limit_m: float) -> Floats:
+        """How far each place is from the nearest source; infinite where that is further than the limit, or nowhere.
+
+        What one place is from them doesn't depend on the others, to the digit.
+        """
+        return self._metres(sources, np.zeros(len(sources.edge), dtype=np.int64), places, limit_m=limit_m, origins=1)[0]
+
+    def _metres(
+        self, sources: Feet, origin: Ints, places: Feet, *, limit_m: float, origins: int | None = None
+    ) -> Floats:
+        """How far each place is from the nearest source of each origin; infinite beyond the limit.
+
+        Parameters
+        ----------
+        sources, places : Feet
+        origin : int array
+            The origin that each source belongs to.
+        limit_m : float
+        origins : int, optional
+            How many there are, one a source by default.
+
+        Returns
+        -------
+        float array, origins x places
+        """
+        from scipy.sparse.csgraph import dijkstra
+
+        count = len(sources.edge) if origins is None else origins
+        if not len(self.start) or not count:
+            return np.full((count, len(places.edge)), np.inf)
+        on_lines = sources.edge != NOWHERE
+        there, origin = sources.rows(on_lines), origin[on_lines]
+        metres = dijkstra(self._with_origins(there, origin, count), indices=len(self) + np.arange(count), limit=limit_m)
+        edge, whole = places.edge, self.length_m[places.edge]
+        over_start = metres[:, self.start[edge]] + places.share * whole
+        over_end = metres[:, self.end[edge]] + (1 - places.share) * whole
+        found = np.minimum(over_start, over_end)
+        source, place = _on_one_edge(there, places)
+        apart = np.abs(places.share[place] - there.share[source]) * whole[place] + there.away_m[source]
+        np.minimum.at(found, (origin[source], place), apart)
+        found += places.away_m
+        return np.where((edge != NOWHERE) & (found <= limit_m), found, np.inf)
+
+    def _with_origins(self, sources: Feet, origin: Ints, count: int) -> csr_array:
+        """The graph with further nodes, from each of which ways lead over its sources to the ends of their edges."""
+        from scipy.sparse import csr_array
+
+        whole = self.length_m[sources.edge]
+        node = np.concatenate([self.start[sources.edge], self.end[sources.edge]])
+        metres = np.concatenate([sources.away_m + sources.share * whole, sources.away_m + (1 - sources.share) * whole])
+        row = np.concatenate([origin, origin])
+        order = np.lexsort((metres, node, row))
+        row, node, metres = row[order], node[order], metres[order]
+        first = np.append(True, (row[1:] != row[:-1]) | (node[1:] != node[:-1]))[: len(row)]
+        ends = self.graph.indptr[-1] + np.cumsum(np.bincount(row[first], minlength=count))
+        values = np.concatenate([self.graph.data, metres[first]]), np.concatenate([self.graph.indices, node[first]])
+        return csr_array((*values, np.append(self.graph.indptr, ends)), shape=(len(self) + count, len(self) + count))
 
     def components(self) -> Ints:
         """Which connected piece of the network each node is in."""
@@ -275,6 +372,16 @@ def components(one: Ints, other: Ints, count: int) -> Ints:
 
     links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
+def _on_one_edge(sources: Feet, places: Feet) -> tuple[Ints, Ints]:
+    """Every pair of a source and a place that get on one edge."""
+    order = np.argsort(sources.edge, kind="stable")
+    ordered = sources.edge[order]
+    first, last = np.searchsorted(ordered, places.edge), np.searchsorted(ordered, places.edge, side="right")
+    count = last - first
+    place = np.repeat(np.arange(len(count)), count)
+    return order[np.repeat(first - np.cumsum(count) + count, count) + np.arange(len(place))], place
 
 
 def _crosses(barriers: shapely.STRtree, ways: Geometries) -> NDArray[np.bool_]:

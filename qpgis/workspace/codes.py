@@ -177,7 +177,7 @@ def classes_of(
         Codes to tell of although no parcel has them.
     """
     assert origin.scheme is not None
-    codes = sorted({*whole.frame["class_"], *further})
+    codes = sorted({*whole.frame["class_"].unique(), *further})
     if origin.report_scheme is None:
         return scheme(origin.scheme).members(kind, codes, table.classes)
     walk = crosswalk(origin.scheme, origin.report_scheme)

@@ -1,0 +1,123 @@
+"""Sums of parts whose features are nearly those of a part that was evaluated before: only what differs is computed.
+
+What a feature contributes to a zone depends on the feature, the zones, and for areas on the features that it meets. So
+the contributions of all others are the same to the digit, and the sums are what a full computation gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qpgis.area import ZoneSet
+from qpgis.crs import Geometries, Plane
+from qpgis.kernels import PARTIAL, amounts_of, contributions, features_of, left_out_of
+from qpgis.measures.contributions import Contributions
+from qpgis.parts import Part
+from qpgis.remembered import NEW, Shapes
+
+Ints = NDArray[np.int64]
+ALIKE = 0.9
+"""At least this part of the features must be known; else all are computed."""
+MEETING = frozenset({"area", "ground"})
+"""Kernels in which features that meet change each other's contributions."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A part without a rule, and what each of its features contributes to each zone of a set."""
+
+    part: Part
+    found: Contributions
+
+    @cached_property
+    def features(self) -> Shapes:
+        """The features of its layers."""
+        return Shapes(features_of(self.part))
+
+    @cached_property
+    def left_out(self) -> Shapes:
+        """What it leaves out."""
+        return Shapes(left_out_of(self.part))
+
+
+@dataclass(frozen=True)
+class Update:
+    """The sums of a part for each zone, and the positions of its features whose overlay had to be done again."""
+
+    sums: list[int]
+    redone: tuple[int, ...]
+
+
+def form(part: Part) -> tuple[object, ...]:
+    """What parts must have in common so that one can be told from the other."""
+    kinds = tuple(layer.kind for layer in part.layers), tuple(layer.kind for layer in part.outside)
+    return part.kernel, part.unit, part.settings, *kinds
+
+
+def updated(part: Part, known: Iterable[Evaluated], zones: ZoneSet, plane: Plane) -> Update | None:
+    """The sums of a part from those of one that was evaluated before; ``None`` where none is alike.
+
+    Parameters
+    ----------
+    part : Part
+        Without a rule, as the engine resolves it.
+    known : iterable of Evaluated
+        Parts of the same :func:`form`, for the same zones.
+    zones : ZoneSet
+    plane : Plane
+    """
+    if part.kernel not in PARTIAL:
+        return None
+    features = features_of(part)
+    most_new = (1 - ALIKE) * len(features)
+
+    def further(one: Evaluated) -> int:
+        return abs(len(one.features) - len(features))
+
+    for one in sorted(known, key=further):
+        if further(one) > most_new:
+            break
+        at = one.features.positions(features)
+        if (at == NEW).sum() <= most_new:
+            return _updated(part, features, at, one, zones, plane)
+    return None
+
+
+def _updated(part: Part, features: Geometries, at: Ints, known: Evaluated, zones: ZoneSet, plane: Plane) -> Update:
+    """The sums of what is known without the features that are gone or changed, and with those that came or changed."""
+    before = known.features.shapes
+    came, gone = at == NEW, np.ones(len(before), dtype=bool)
+    gone[at[~came]] = False
+    if part.kernel == "amount":
+        changed = ~came & (amounts_of(part) != _taken(amounts_of(known.part), at))
+        came |= changed
+        gone[at[changed]] = True
+    if part.kernel in MEETING:
+        outside = left_out_of(part)
+        was_outside = known.left_out.positions(outside)
+        still = np.zeros(len(known.left_out), dtype=bool)
+        still[was_outside[was_outside != NEW]] = True
+        others = [outside[was_outside == NEW], known.left_out.shapes[~still]]
+        boxes = np.concatenate([features[came], before[gone], *others])
+        gone[known.features.boxes.query(boxes)[1]] = True
+        came |= np.append(gone, True)[at]
+    anew = contributions(zones, part, plane, came)
+    old = known.found.where(gone)
+    sums = [
+        whole - left + new
+        for whole, left, new in zip(known.found.per_zone(), old.per_zone(), anew.per_zone(), strict=True)
+    ]
+    place = np.full(len(before), NEW)
+    place[at[at != NEW]] = np.flatnonzero(at != NEW)
+    kept = {int(place[n]) for n in known.found.redone if not gone[n]}
+    return Update(sums, tuple(sorted({*kept, *anew.redone})))
+
+
+def _taken(values: NDArray, at: Ints) -> NDArray:
+    """The values at some positions; of :data:`NEW` ones any."""
+    return values[np.maximum(at, 0)] if len(values) else np.zeros(len(at))
