@@ -54,8 +54,14 @@ class Known:
 
     def copy(self) -> Known:
         """What begins with it, and keeps what it learns to itself: for what is tried once."""
-        known = (self.sums, self.outcomes, self.surveyed, self.features)
-        made = Known(self.area, *map(dict, known))  # type: ignore[arg-type]
+        made = Known(
+            self.area,
+            sums=dict(self.sums),
+            outcomes=dict(self.outcomes),
+            surveyed=dict(self.surveyed),
+            evaluated={form: list(parts) for form, parts in self.evaluated.items()},
+            features=dict(self.features),
+        )
         object.__setattr__(made, "access", self.access.copy())
         return made
 
