@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -239,12 +239,12 @@ def spare(inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
 
 
 @contextmanager
-def staged_outputs(folder: Path, *, without: Iterable[str] = ()) -> Iterator[Path]:
+def staged_outputs(folder: Path, *, without: Callable[[], Iterable[str]] = tuple) -> Iterator[Path]:
     """A temporary folder inside ``folder`` whose files replace those in ``folder`` only if nothing failed.
 
     The files are moved one by one in order of their names, ``manifest.json`` last, each by an atomic rename, so a
     reader finds each file old or new and whole. Runs into the same folder move their files one after the other. What a
-    killed run left behind is removed first; files ``without`` which the folder is to be go as the others come.
+    killed run left behind is removed first. What ``without`` names, asked when it is our turn, goes as the others come.
 
     Raises
     ------
@@ -264,7 +264,7 @@ def staged_outputs(folder: Path, *, without: Iterable[str] = ()) -> Iterator[Pat
         finished = sorted(stage.iterdir(), key=lambda p: (p.name == "manifest.json", p.name))
         _check_whole(finished, folder)
         with _locked(folder):
-            for gone in (folder / name for name in without):
+            for gone in (folder / name for name in without()):
                 gone.unlink(missing_ok=True)
             for path in finished:
                 path.replace(folder / path.name)

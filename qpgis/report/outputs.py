@@ -79,7 +79,7 @@ def write_outputs(
     """
     land_areas = LAND_AREAS if assessment.workspace.land_areas is not None else {}
     outputs = {**OUTPUTS, **land_areas, **(EVIDENCE if evidence else {})}
-    with staged_outputs(folder, without=_of_earlier_runs(folder, outputs)) as stage:
+    with staged_outputs(folder, without=lambda: _of_earlier_runs(folder, outputs)) as stage:
         for name, write in outputs.items():
             progress(f"writing {name}")
             write_file(write, assessment, stage / name)
