@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qpgis.indicators import Definition, indicator
-    from qpgis.notebook import Result, assess, compare, gap, scenario_table, what_if
+    from qpgis.notebook import Answer, Result, assess, compare, gap, scenario_table, what_if
     from qpgis.parts import Ratio, Total
     from qpgis.scenarios.what_if import Change
     from qpgis.workspace.loading import open_workspace
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Answer",
     "Change",
     "Definition",
     "Ratio",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Answer": "qpgis.notebook",
     "Change": "qpgis.scenarios.what_if",
     "Definition": "qpgis.indicators",
     "Ratio": "qpgis.parts",

@@ -189,7 +189,10 @@ def additive(problem: Problem) -> Additive | None:
     for n, ((sign, part), (sign_then, part_then)) in enumerate(pairs):
         if (sign, part) == (sign_then, part_then):
             continue
-        found = _demands(problem, now, n, part, part_then) if sign == sign_then == 1 else None
+        found = None
+        if sign == sign_then == 1:
+            reach = _demands if part.where is not None else _amounts
+            found = reach(problem, now, n, part, part_then)
         if found is None:
             return None
         demands += found
@@ -249,6 +252,37 @@ def _demands(problem: Problem, made: Quotient, term: int, part: Part, then: Part
     worth = _worth(problem, plain, made, len(layer))
     rows = np.flatnonzero((needs > 0) & (worth > 0).any(axis=1))
     return [Demand(int(needs[n]), tuple(one[n] for one in options), tuple(map(int, worth[n]))) for n in rows]
+
+
+def _amounts(problem: Problem, made: Quotient, term: int, part: Part, then: Part) -> list[Demand] | None:
+    """What each candidate itself amounts to; ``None`` where it isn't that whatever else is there."""
+    changed = [(a, b) for a, b in zip(part.layers, then.layers, strict=False) if a != b]
+    if replace(then, layers=part.layers) != part or len(part.layers) != len(then.layers) or len(changed) != 1:
+        return None
+    prefix = f"{problem.name}:"
+    place = {f"{prefix}{id_}": n for n, id_ in enumerate(problem.candidates.ids)}
+    owner = np.concatenate([one.frame["feature_id"].map(place).fillna(-1).to_numpy(int) for one in then.layers])
+    if _overlap(changed[0][1].geometry[changed[0][1].frame["feature_id"].isin(place).to_numpy()]):
+        return None
+    worth = _worth(problem, then, made, len(owner))
+    before = _worth(problem, part, made, sum(map(len, part.layers)))
+    as_lengths = worth
+    if then.kernel == "centreline_length":  # one that runs beside another counts half only as long as both are there
+        as_lengths = _worth(problem, replace(then, kernel="length", settings=(), context_m=0.0), made, len(owner))
+    ours = owner >= 0
+    if (worth[~ours].sum(axis=0) != before.sum(axis=0)).any() or (as_lengths[ours] != worth[ours]).any():
+        return None
+    each = np.zeros((len(place), len(problem.goals)), dtype=np.int64)
+    np.add.at(each, owner[ours], worth[ours])
+    return [Demand(1, ((n,),), tuple(map(int, one))) for n, one in enumerate(each)]
+
+
+def _overlap(shapes: Geometries) -> bool:
+    """Whether some shapes have more in common than their borders."""
+    one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    one, other = one[one < other], other[one < other]
+    common = shapely.intersection(shapes[one], shapes[other])
+    return bool((shapely.get_dimensions(common) >= shapely.get_dimensions(shapes[one])).any())
 
 
 def _worth(problem: Problem, part: Part, made: Quotient, count: int) -> Ints:

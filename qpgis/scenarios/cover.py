@@ -170,6 +170,8 @@ class Cover:
 
     def rounded_up(self, bound: float) -> int:
         """The least cost that a set can have if it is at least so much, but for the tolerance of the solver."""
+        if not math.isfinite(bound):
+            return 0
         steps = bound / self.step
         return max(math.ceil(steps - TOLERANCE * max(1.0, abs(steps))), 0) * self.step
 

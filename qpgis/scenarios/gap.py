@@ -158,7 +158,8 @@ class Answer:
         count = len(self.choice.chosen) if self.choice else 0
         words = {"name": self.title, "definition": self.definition, "count": len(self.candidates), "chosen": count}
         words["layer"] = text(f"layer_{self.candidates.kind}", lang)
-        yield text("gap_plan" if self.reached else "gap_no_plan", lang, **words)
+        nothing = self.reached and not count
+        yield text("gap_met" if nothing else "gap_plan" if self.reached else "gap_no_plan", lang, **words)
         for goal in self.goals:
             shown = {
                 key: text("gap_no_value", lang) if value is None else f"{value:.6g} {unit}".strip()
@@ -166,7 +167,7 @@ class Answer:
             }
             words = {**shown, "zone": goal.zone.name, "target": goal.target.text}
             yield "  " + text("gap_goal" if self.reached else "gap_goal_missed", lang, **words)
-        yield from (f"  {line}" for line in self._standing())
+        yield from (f"  {line}" for line in ([] if nothing else self._standing()))
         for n, (one, amount) in enumerate(self.adds, 1):
             row = self.candidates.frame.iloc[one]
             name = str(row["name"]) if "name" in row and row["name"] == row["name"] else ""
