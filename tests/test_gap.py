@@ -491,6 +491,15 @@ def test_two_services_at_once(city: Workspace, needed: int) -> None:
         asked.check(goal)
 
 
+def test_ground_of_the_zones_themselves(city: Workspace) -> None:
+    base = qp.what_if(city, facilities=stops(kind=["clinic"] * 6).iloc[:1], name="基础", settings={"indicators": []})
+    definition = "area_all[minutes=7, required=medical, route=straight]"
+    given = stops(kind=["clinic"] * 6).iloc[1:5]
+    asked = Asked(base.workspace, "living_circle_15min", definition, "facilities", given)
+    for goal in (15, 25, 30, 99):
+        asked.check(goal)
+
+
 def test_parks_that_grow_together(city: Workspace, workspace: Maker) -> None:
     """An existing park is too small to count until one beside it makes them one."""
     toml = layer("park", 'id_field = "id"') + layer("residents", 'id_field = "id"', 'amount_field = "people"')
@@ -527,3 +536,26 @@ def test_connectivity_of_patches_is_tried(workspace: Maker) -> None:
     assert values[0] < values[-1]
     for goal in ((values[3] + values[4]) / 2, values[-1], values[-1] * 1.1):
         asked.check(goal, additive=False)
+
+
+def test_ground_within_circles_that_overlap(workspace: Maker) -> None:
+    """Parks serve land, greenways ground: what two of them reach counts once."""
+    toml = layer("park", 'id_field = "id"') + layer("residential", 'id_field = "id"')
+    toml += layer("greenways", 'id_field = "id"')
+    homes = [square(0, 0, 700, 700), square(900, 900, 800, 500), square(1200, 100, 700, 300)]
+    folder = workspace(
+        toml,
+        park=frame([square(100, 100, 50)], id=["p"]),
+        residential=frame(homes, id=list("abc")),
+        greenways=frame([road((0, 1900), (300, 1900))], id=["g"]),
+    )
+    ws = qp.open_workspace(folder)
+    places = [square(450, 450, 60), square(800, 1000, 80), square(1300, 800, 80), square(1500, 450, 50)]
+    parks = Asked(ws, "park_service_radius", "residential_land", "park", frame(places, id=list("1234")))
+    for goal in (40, 60, 75, 85, 100):
+        parks.check(goal)
+    lines = [road((0, 1000), (900, 1000)), road((300, 1500), (300, 200)), road((1500, 300), (1900, 900))]
+    definition = ws.indicators["greenway_coverage"].definitions[0].name
+    ways = Asked(ws, "greenway_coverage", definition, "greenways", frame(lines, id=list("123")))
+    for goal in (20, 35, 99):
+        ways.check(goal)

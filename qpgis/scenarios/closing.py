@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from qpgis.access import AREAL, by_ground
+from qpgis.access import AREAL, QUAD_SEGS, by_ground
 from qpgis.amounts import Amount, Outcome, outcome, value_of
 from qpgis.area import ZoneSet
 from qpgis.assessment import assess
@@ -27,6 +27,7 @@ from qpgis.scenarios.candidates import Candidates
 from qpgis.scenarios.cover import Chosen, Demand
 from qpgis.scenarios.shortfall import least
 from qpgis.scenarios.what_if import scenario
+from qpgis.shapes import dissolved, polygonal
 from qpgis.workspace import Workspace
 
 Ints = NDArray[np.int64]
@@ -225,16 +226,17 @@ def _demands(problem: Problem, made: Quotient, term: int, part: Part, then: Part
     """Each feature that a part counts with the candidates that reach it; ``None`` where there is more to it."""
     before, after = _services(part.where), _services(then.where)
     plain = replace(part, where=None)
-    if before is None or after is None or part.kernel == "ground" or len(part.layers) != 1:
-        return None
-    if replace(then, where=None) != plain or not before.like(after):
-        return None
-    (layer,) = part.layers
-    if part.where is not None and (shapely.get_dimensions(layer.geometry) == AREAL).any() and by_ground(part.where):
+    if before is None or after is None or replace(then, where=None) != plain or not before.like(after):
         return None
     owned = _owned(problem, term, before.leaves, after.leaves)
-    if owned is None:
+    if owned is None or len(part.layers) > 1:
         return None
+    areal = [bool((shapely.get_dimensions(one.geometry) == AREAL).any()) for one in part.layers]
+    if part.where is not None and by_ground(part.where) and (part.kernel == "ground" or any(areal)):
+        return _pieces(problem, made, part, owned)
+    if part.kernel == "ground":
+        return None
+    (layer,) = part.layers
     access = problem.workspace.known.access
     access.holds(layer, AtLeast(1, before.leaves))  # all walks at once
     reached_by = access.reached_each(layer, [rule for rule, owner in dict(owned).items() if len(owner)])
@@ -252,6 +254,47 @@ def _demands(problem: Problem, made: Quotient, term: int, part: Part, then: Part
     worth = _worth(problem, plain, made, len(layer))
     rows = np.flatnonzero((needs > 0) & (worth > 0).any(axis=1))
     return [Demand(int(needs[n]), tuple(one[n] for one in options), tuple(map(int, worth[n]))) for n in rows]
+
+
+def _pieces(problem: Problem, made: Quotient, part: Part, owned: _Owned) -> list[Demand] | None:
+    """The ground that isn't reached yet, cut where the circles of candidates do, with the candidates that reach it."""
+    if not all(isinstance(leaf, Near) for leaf, _ in owned) or not isinstance(part.where, Near | AtLeast):
+        return None
+    grounds = [shapely.buffer(leaf.targets.geometry, leaf.limit_m, quad_segs=QUAD_SEGS) for leaf, _ in owned]
+    circles, owner = np.concatenate(grounds), np.concatenate([owner for _, owner in owned])
+    faces = shapely.get_parts(shapely.polygonize([shapely.union_all(shapely.boundary(circles))]))
+    face, circle = shapely.STRtree(circles).query(shapely.point_on_surface(faces), predicate="intersects")
+    reach: list[set[int]] = [set() for _ in faces]
+    for one, by in zip(face.tolist(), owner[circle].tolist(), strict=True):
+        reach[one].add(by)
+    land = _land(problem, made, part)
+    if land is None:
+        return None
+    polygon, face = shapely.STRtree(faces).query(land.geometry, predicate="intersects")
+    shapes = shapely.intersection(land.geometry[polygon], faces[face])
+    there = shapely.union_all(problem.workspace.known.access.ground(part.where))
+    shapes = np.array([polygonal(one) for one in shapely.difference(shapes, there)], dtype=object)
+    left = ~shapely.is_empty(shapes)
+    polygon, face, shapes = polygon[left], face[left], shapes[left]
+    frame = land.frame.iloc[polygon].reset_index(drop=True)
+    if "amount" in frame:
+        frame["amount"] *= shapely.area(shapes) / shapely.area(land.geometry[polygon])
+    cut = replace(land, frame=frame, geometry=shapes, key=f"{land.key} | pieces")
+    kernel = "area" if part.kernel == "ground" else part.kernel
+    worth = _worth(problem, replace(part, kernel=kernel, where=None, layers=(cut,)), made, len(cut))
+    return [Demand(1, (tuple(sorted(reach[one])),), tuple(map(int, worth[n]))) for n, one in enumerate(face)]
+
+
+def _land(problem: Problem, made: Quotient, part: Part) -> Layer | None:
+    """The polygons whose ground a part counts: of its layer, or the zones; ``None`` where some of it are points."""
+    if part.layers:
+        (layer,) = part.layers
+        return layer if (shapely.get_dimensions(layer.geometry) == AREAL).all() else None
+    places = [problem.place(goal.zone, made) for goal in problem.goals]
+    zones = np.concatenate([place.zones.geometry[list(place.members)] for place in places])
+    ground = dissolved(zones)
+    empty = Layer.empty("construction", problem.workspace.area.base.source)
+    return replace(empty, frame=empty.frame.reindex(range(len(ground))), geometry=ground, key="ground of zones")
 
 
 def _amounts(problem: Problem, made: Quotient, term: int, part: Part, then: Part) -> list[Demand] | None:

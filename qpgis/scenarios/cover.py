@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import heapq
 import math
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -360,13 +363,38 @@ class _Programme:
             **({"time_limit": seconds} if whole else {}),
             **({"node_limit": NODES} if limit else {}),
         }
-        return milp(
+        solve = partial(
+            milp,
             np.concatenate([costs, np.zeros(self._size - len(costs))]),
             integrality=self._whole if whole else np.zeros(self._size),
             bounds=Bounds(0, 1),
             constraints=LinearConstraint(matrix, least, np.inf),
             options=options,
         )
+        with _silenced():
+            return solve()
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Nothing reaches the process's stdout: the solver writes to it now and then, behind Python's back."""
+    import ctypes
+
+    try:
+        kept, nowhere, libc = os.dup(1), os.open(os.devnull, os.O_WRONLY), ctypes.CDLL(None)
+    except (OSError, TypeError):  # there is no stdout, or no way to it
+        yield
+        return
+    sys.stdout.flush()
+    libc.fflush(None)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        libc.fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 # ---------------------------------------------------------------------------------------------------- by trying sets
