@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
@@ -22,6 +22,7 @@ from qpgis.amounts import Amount, value_of
 from qpgis.cli import main
 from qpgis.errors import ConfigError, CRSError, LayerError
 from qpgis.plans import Target, Thresholds, holds
+from qpgis.scenarios.closing import Goal, Problem
 from qpgis.scenarios.cover import Cover, Demand, cheapest, tried
 from qpgis.scenarios.shortfall import Lack
 from qpgis.workspace import Workspace
@@ -378,6 +379,20 @@ def test_what_all_candidates_together_do_not_reach(city: Workspace) -> None:
     several = qp.gap(city, "bus_stop_coverage", stops(), layer="facilities", zone=["a", "b"], target=50)
     assert several.reached
     assert all(goal.after is not None and goal.after >= 50 for goal in several.goals)
+
+
+def test_no_plan_is_given_that_the_scenario_does_not_confirm(city: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(problem: Problem, chosen: tuple[int, ...]) -> tuple[Goal, ...]:
+        return tuple(replace(goal, after=goal.before) for goal in problem.goals)
+
+    monkeypatch.setattr(Problem, "confirmed", never)
+    answer = qp.gap(city, "bus_stop_coverage", stops(), layer="facilities")
+    assert not answer.reached
+    assert answer.unconfirmed
+    assert not answer.every_set
+    assert answer.changes == ()
+    assert len(answer.chosen) == 0
+    assert "不予采用" in answer.text()
 
 
 def test_connectivity_is_tried(workspace: Maker) -> None:

@@ -33,6 +33,8 @@ from qpgis.workspace import Workspace
 Ints = NDArray[np.int64]
 Leaf = Walk | Near
 """What one service is reached by."""
+HAIR = 10**7
+"""Pieces of ground may come to this part less than the whole: each is rounded, and drawn by itself."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +167,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Additive:
-    """What candidates reach, as demands; and what each goal has and needs, in millionths of the numerator."""
+    """What candidates reach, as demands; and what each goal has and needs, in millionths of the numerator.
+
+    ``slack`` is by how much less of each goal the demands may come to than the scenario: where ground is cut into
+    pieces, each is rounded.
+    """
 
     demands: tuple[Demand, ...] = field(repr=False)
     goals: tuple[int, ...]
     before: tuple[int, ...]
+    slack: tuple[int, ...]
     unit: str
 
 
@@ -207,7 +214,9 @@ def additive(problem: Problem) -> Additive | None:
         )
         before.append(above or 0)
         goals.append(_needed(problem, goal, now, above or 0, below))
-    return Additive(tuple(demands), tuple(goals), tuple(before), now.numerator.unit)
+    cut = any(part.where is not None and _by_pieces(part) for _, part in now.numerator.terms())
+    slack = tuple(goal // HAIR if cut else 0 for goal in goals)
+    return Additive(tuple(demands), tuple(goals), tuple(before), slack, now.numerator.unit)
 
 
 def _needed(problem: Problem, goal: Goal, made: Quotient, above: int, below: int | None) -> int:
@@ -231,8 +240,7 @@ def _demands(problem: Problem, made: Quotient, term: int, part: Part, then: Part
     owned = _owned(problem, term, before.leaves, after.leaves)
     if owned is None or len(part.layers) > 1:
         return None
-    areal = [bool((shapely.get_dimensions(one.geometry) == AREAL).any()) for one in part.layers]
-    if part.where is not None and by_ground(part.where) and (part.kernel == "ground" or any(areal)):
+    if _by_pieces(part):
         return _pieces(problem, made, part, owned)
     if part.kernel == "ground":
         return None
@@ -254,6 +262,12 @@ def _demands(problem: Problem, made: Quotient, term: int, part: Part, then: Part
     worth = _worth(problem, plain, made, len(layer))
     rows = np.flatnonzero((needs > 0) & (worth > 0).any(axis=1))
     return [Demand(int(needs[n]), tuple(one[n] for one in options), tuple(map(int, worth[n]))) for n in rows]
+
+
+def _by_pieces(part: Part) -> bool:
+    """Whether a part counts the ground that a rule holds for, not whole features."""
+    areal = any((shapely.get_dimensions(one.geometry) == AREAL).any() for one in part.layers)
+    return part.where is not None and by_ground(part.where) and (part.kernel == "ground" or areal)
 
 
 def _pieces(problem: Problem, made: Quotient, part: Part, owned: _Owned) -> list[Demand] | None:

@@ -32,7 +32,8 @@ TRIES = 256
 """So many sets are tried where nothing but trying them tells what they reach."""
 CUTS = 100
 """So often a set that misses a goal by less than the solver's tolerance is ruled out."""
-TOLERANCE = 1e-6
+TOLERANCE, DUST = 1e-6, 1e-8
+"""How exactly the solver counts, and the smallest share of a goal that it is told of."""
 FEW, NODES = 100, 20
 """Among so many candidates, and with so many nodes, the solver also tells which of equally cheap sets comes first."""
 
@@ -294,11 +295,13 @@ class _Programme:
         pick = eye_array(m, format="csr")[enough]
         counts = of_demand.T.tocsr()[enough] @ there
         rows.append(hstack([csr_array((len(enough), n)), -pick.multiply(cover._need[enough][:, None]), counts]))
-        worth = [[float(Fraction(w, goal)) for w in cover._worth[:, g]] for g, goal in enumerate(cover.goals) if goal]
-        reach = csr_array(np.array(worth).reshape(len(worth), m))
+        worth = [[int(w) / goal for w in cover._worth[:, g]] for g, goal in enumerate(cover.goals) if goal]
+        shares = np.array(worth).reshape(len(worth), m)
+        dust = np.where(shares < DUST, shares, 0.0)  # the solver would drop it: it counts whether reached or not
+        reach = csr_array(shares - dust)
         rows.append(hstack([csr_array((len(worth), n)), reach, csr_array((len(worth), k))]))
         self._matrix = vstack(rows).tocsr()
-        self._least = np.concatenate([np.zeros(len(demand) + len(enough)), np.ones(len(worth))])
+        self._least = np.concatenate([np.zeros(len(demand) + len(enough)), 1.0 - dust.sum(axis=1)])
         self._whole = np.ones(self._size)
         self._cuts: list[NDArray] = []
 

@@ -352,22 +352,30 @@ def _target(problem: Problem, row: Row, rows: dict[str, Row], number: float | No
 
 def _covering(problem: Problem, found: Additive, seconds: float) -> Answer:
     """The best set of a whole-number programme; looked for again where the scenario comes to a hair less."""
-    goals = found.goals
+    goals = tuple(max(goal - slack, 0) for goal, slack in zip(found.goals, found.slack, strict=True))
     unit, worth, _ = WORK_UNITS.get(found.unit, (found.unit, 1, 0))
+    bound = None
     for _ in range(AGAIN):
         cover = Cover.of(problem.candidates.costs, found.demands, goals)
         choice = cheapest(cover, seconds=seconds)
+        if choice is not None:  # only the first goals are none but those that were asked for
+            bound = choice.bound if bound is None else bound
+            choice = replace(choice, bound=min(choice.bound, bound))
 
         def amounts(chosen: Chosen, cover: Cover = cover) -> Fraction:
             return Fraction(sum(cover.reached(chosen)), MICRO * worth)
 
-        answer = _answer(problem, choice, amounts, additive=True, every_set=choice is None, adds_unit=unit)
+        every = choice is None and bound is None
+        answer = _answer(problem, choice, amounts, additive=True, every_set=every, adds_unit=unit)
         if choice is None or answer.reached:
             break
         promised = [had + got for had, got in zip(found.before, cover.reached(choice.chosen), strict=True)]
         came = [one.numerator.micro if one.numerator else 0 for one in problem.outcomes(choice.chosen)]
-        goals = tuple(goal + max(said - got, 1) for goal, said, got in zip(goals, promised, came, strict=True))
-    return answer
+        goals = tuple(
+            max(goal, full) + max(said - got, int(goal >= full))
+            for goal, full, said, got in zip(goals, found.goals, promised, came, strict=True)
+        )
+    return replace(answer, unconfirmed=not answer.reached and bound is not None)
 
 
 def _trying(problem: Problem, tries: int) -> Answer:
