@@ -20,7 +20,7 @@ from qpgis.catalogue import Lang, listed, read_toml, text, unit_text
 from qpgis.crs import LONLAT
 from qpgis.engine import Engine
 from qpgis.errors import NotComputable, did_you_mean
-from qpgis.findings import Finding
+from qpgis.findings import Finding, of_each
 from qpgis.indicators.composite import Composite
 from qpgis.indicators.declaration import Definition, Indicator
 from qpgis.layers import AbsentLayer, Layer
@@ -53,8 +53,8 @@ class Evidence:
         sum. What rounding took away stands in a row without a feature. Of values that are measured of zones as wholes,
         the features behind them, without contributions.
     dropped, repaired : GeoDataFrame
-        The findings that tell which features of the layers read, in the whole area, weren't counted or were changed,
-        at the place that the finding names. A finding of many features names the first ids.
+        The findings that tell which features of the layers read, in the whole area, weren't counted or were changed: a
+        row for each feature, at the place that the finding names.
     notes : mapping of zone id to str
         What is said of each value, such as why there is none.
     lang : "zh" or "en"
@@ -73,7 +73,7 @@ class Evidence:
         where = zones[0] if len(zones) == 1 else f"{len(zones)} zones"
         return (
             f"<Evidence of {self.indicator}:{self.definition}, {where}: {len(self.used)} rows used, "
-            f"{len(self.dropped)} findings of dropped features, {len(self.repaired)} of repaired ones>"
+            f"{len(self.dropped)} dropped, {len(self.repaired)} repaired>"
         )
 
     @cached_property
@@ -441,11 +441,11 @@ FINDING_COLUMNS = ("rule", "layer", "file", "feature_id", "value", "message", "a
 
 
 def findings_frame(findings: Iterable[Finding]) -> gpd.GeoDataFrame:
-    """Findings with their places as points, in degrees; without a point where they name none."""
+    """Findings with their places as points, in degrees, once for each feature; without a point where they name none."""
     import geopandas as gpd
     import pandas as pd
 
-    several = list(findings)
+    several = [each for one in findings for each in of_each(one)]
     table = pd.DataFrame([[getattr(one, name) for name in FINDING_COLUMNS] for one in several], dtype="str")
     table = table.set_axis(list(FINDING_COLUMNS), axis=1) if several else pd.DataFrame(columns=list(FINDING_COLUMNS))
     places = [shapely.Point(*map(float, one.location.split())) if one.location else None for one in several]

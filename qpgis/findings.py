@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -113,12 +113,26 @@ def has_errors(findings: Iterable[Finding]) -> bool:
     return any(f.severity is Severity.ERROR for f in findings)
 
 
-def ids_text(ids: Iterable[str]) -> str:
+class Ids(str):
+    """Ids as a finding lists them; ``every`` has those too that it doesn't."""
+
+    every: tuple[str, ...] = ()
+
+
+def ids_text(ids: Iterable[str]) -> Ids:
     """Ids as findings list them, the first twenty and how many more.
 
     >>> ids_text(["a", "b"])
     'a; b'
     """
-    every = list(ids)
+    every = tuple(map(str, ids))
     more = f"; … (+{len(every) - IDS_SHOWN})" if len(every) > IDS_SHOWN else ""
-    return "; ".join(every[:IDS_SHOWN]) + more
+    found = Ids("; ".join(every[:IDS_SHOWN]) + more)
+    found.every = every
+    return found
+
+
+def of_each(finding: Finding) -> tuple[Finding, ...]:
+    """The finding once for each of the features that it is about."""
+    every = finding.feature_id.every if isinstance(finding.feature_id, Ids) else ()
+    return tuple(replace(finding, feature_id=one) for one in every) or (finding,)

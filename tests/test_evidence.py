@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -21,6 +23,7 @@ from qpgis.contracts import MADE, _area, _made
 from qpgis.engine import Engine
 from qpgis.errors import NotComputable
 from qpgis.evidence import NONE, Evidence, dropping, pairs_of, repairing, terms_of
+from qpgis.findings import of_each
 from qpgis.indicators import Definition, Indicator, registry
 from qpgis.layers import Layer
 from qpgis.parts import PerZone
@@ -166,7 +169,24 @@ def test_broken_features_are_dropped_and_repaired(workspace: Maker) -> None:
     assert list(found.repaired["feature_id"]) == ["bow"]
     at = found.repaired.to_crs("EPSG:4549").geometry.item()
     assert at.distance(Point(EAST, NORTH)) < 1
-    assert "2 findings of dropped" in repr(found)
+    assert "2 dropped, 1 repaired" in repr(found)
+
+
+def test_every_dropped_feature_is_named(workspace: Maker, tmp_path: Path) -> None:
+    """Thirty stations that aren't built are one finding, which lists twenty."""
+    stops = [Point(EAST + 10 * n, NORTH + 10) for n in range(31)]
+    stations = frame(stops, fid_=[f"s{n}" for n in range(31)], status=["现状", *["规划"] * 30])
+    toml = layer("stations", 'id_field = "fid_"', 'status_field = "status"')
+    result = qp.assess(qp.open_workspace(workspace(toml, stations=stations)), indicators=["rail_stations"])
+    (told,) = (one for one in result.findings if one.rule == "other_status")
+    assert told.feature_id.endswith("; … (+10)")
+    planned = [f"s{n}" for n in range(1, 31)]
+    assert list(result.evidence("rail_stations", "a").dropped["feature_id"]) == planned
+    result.write(tmp_path / "out", evidence=True)
+    dropped = pyogrio.read_dataframe(tmp_path / "out" / "evidence.gpkg", layer="dropped")
+    assert list(dropped["feature_id"]) == planned
+    copied = copy.deepcopy(result.findings), pickle.loads(pickle.dumps(result.findings))
+    assert all([of_each(one) for one in found] == [of_each(one) for one in result.findings] for found in copied)
 
 
 def test_wholes_and_missing_values_say_so(result: qp.Result) -> None:
