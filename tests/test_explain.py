@@ -228,6 +228,21 @@ def test_of_folders_with_and_without_their_workspaces(
     assert diff(capsys, runs, "--explain", COVER, "--zone", "e")[0] == 2
 
 
+def test_a_scenario_that_was_written_is_opened_again(
+    workspace: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of woods of 400 m another 100 are planned."""
+    folder = workspace(
+        layer("forest", 'status_field = "plan_status"'), forest=woods(400, 100).assign(plan_status=["现状", "规划"])
+    )
+    assert main(["run", str(folder), "--out", str(tmp_path / "now")]) == 0
+    assert main(["what-if", str(folder), "--scenario", "planned", "--out", str(tmp_path / "then")]) == 0
+    capsys.readouterr()
+    asked = ["--explain", COVER, "--zone", "a", "--workspaces", str(folder), str(folder)]
+    assert main(["diff", str(tmp_path / "now"), str(tmp_path / "then"), *asked]) == 0
+    assert "数据：林地：+10 个百分点（占变化的 100.0%）" in capsys.readouterr().out
+
+
 def test_code_is_the_first_step(runs: tuple[Path, Path]) -> None:
     """Another qpgis had found 30 % before, where today's finds 40."""
     table = runs[0] / "out" / "indicators.csv"
@@ -243,7 +258,12 @@ def test_code_is_the_first_step(runs: tuple[Path, Path]) -> None:
     assert list(parts(found)) == ["程序（前一次的输入用现在的程序重算）", "数据：林地"]
     assert list(parts(found).values()) == pytest.approx([10, 10], rel=1e-4)
     assert "前一次记录的值是 30，同样的输入现在算得 40" in found.text()
+    assert "改动" not in found.text()
     adds_up(found)
+    del manifest["outputs"][table.name]
+    (table.parent / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    edited = qp.compare(*(one / "out" for one in runs), workspaces=runs).explain(COVER, "a")
+    assert "在运行之后被改动" in edited.text()
     found = qp.compare(*(one / "out" for one in reversed(runs)), workspaces=runs[::-1]).explain(COVER, "a")
     assert list(parts(found).values()) == pytest.approx([-10, -10], rel=1e-4)
     assert "程序（后一次的结果不是现在的程序算出的）" in parts(found)

@@ -262,6 +262,8 @@ def explain(
     notes: list[str] = []
     if name == STATISTICS or name.startswith(REPORTED):
         notes = [text("explain_published", lang)]
+    elif all(one["difference"] is None for one in records):
+        notes = []
     elif before is None or after is None:
         notes = [text("explain_no_inputs", lang, which=listed(_run_names(lacking, lang), lang))]
     else:
@@ -459,6 +461,7 @@ class _Telling:
                 yield text("explain_grouped", self.lang, most=MOST, count=len(factor.kinds))
         if self.replay.projected:
             yield text("explain_planes", self.lang)
+        yield from (one.text(self.lang) for one in self.comparison.differences if one.what == "altered")
 
     def _surveyed(self, record: Mapping[str, Any]) -> Iterator[str]:
         """Layers of one run that don't cover the zone as the other draws it: there they count as empty."""

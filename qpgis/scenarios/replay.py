@@ -265,8 +265,8 @@ def _known(one: Workspace, other: Workspace, moved: bool) -> dict[bool, Known]:
     """What was found out of each area; of one area what is known of either workspace."""
     if moved:
         return {False: one.known, True: other.known}
-    known = other.known if one.area is other.area and not one.known.sums else one.known
-    return {False: known, True: known}
+    known = other if one.area is other.area and "known" in vars(other) and "known" not in vars(one) else one
+    return {False: known.known, True: known.known}
 
 
 def _same_extent(one: Layer, other: Layer) -> bool:
