@@ -334,6 +334,28 @@ def test_what_is_joined_is_data(workspace: Maker) -> None:
     assert found.features["change"].to_list() == ["reclassed"]
 
 
+def test_land_that_no_parcel_covers_is_told(workspace: Maker) -> None:
+    """The file's box reaches far beyond its parcels, and the town that grew to the west lies in it."""
+    toml = layer("landuse", 'scheme = "sandiao"', 'class_field = "code"').replace('"area"', '"file"')
+    toml += '[layers.forest]\nfrom = "landuse"\n'
+    towns, runs = four_towns(), []
+    towns.loc[0, "geometry"] = square(-500, 0, 1500, 1000)
+    for wood, fields, drawn in ((400, 1600, four_towns()), (500, 2000, towns)):
+        shapes = [square(0, 0, wood, 2000), square(wood, 0, fields, 2000), square(-3000, 0, 10, 2000)]
+        if drawn is towns:
+            shapes.append(square(-500, 0, 500, 2000))
+        land = frame(shapes, code=["0301", "0101", "0101", "0101"][: len(shapes)])
+        runs.append(qp.assess(qp.open_workspace(workspace(toml, landuse=land, towns=drawn))))
+    found = qp.compare(*runs).explain(COVER, "a")
+    assert "前一次的林地只调查到甲后一次界线内的 66.67%" in found.text()
+    assert "后一次的" not in found.text().split("影响最大的要素")[0]
+    borders = ((400 / 15 - 40) + (500 / 15 - 50)) / 2
+    assert parts(found) == {
+        "分区界线": pytest.approx(borders, rel=1e-4),
+        "数据：林地": pytest.approx(((50 - 40) + (500 / 15 - 400 / 15)) / 2, rel=1e-4),
+    }
+
+
 def test_planes_that_differ(workspace: Maker) -> None:
     """The towns are moved to where a wider one brings the centre over half a degree."""
     runs, drawn = [], []

@@ -164,7 +164,7 @@ class Explanation:
 
     def text(self) -> str:
         """Every zone with what made its difference, which the printed parts add up to; then what is to be said."""
-        return "\n".join(self._lines())
+        return "\n".join(map(_neat, self._lines()))
 
     def as_record(self) -> dict[str, Any]:
         """Everything as JSON takes it."""
@@ -496,6 +496,11 @@ def _exponent(number: Decimal) -> int:
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)
     return exponent
+
+
+def _neat(line: str) -> str:
+    """A line without the gaps that units without a word leave."""
+    return line[:2] + line[2:].replace("  ", " ").replace(" ,", ",").rstrip()
 
 
 def _plain(number: Decimal) -> str:

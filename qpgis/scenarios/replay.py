@@ -105,7 +105,7 @@ class Replay:
         self._known = _known(one, other, self.moved)
         self._rows: dict[Mixture, dict[str, Row]] = {}
         self._layers = {False: dict(one.layers), True: dict(other.layers)}
-        self._carried: dict[tuple[str, bool], Layer] = {}
+        self._brought: dict[tuple[str, bool], Layer] = {}
         redefined = not _same_indicator(before, after)
         differing = self._tell_apart([kind for kind in self._declared() if not self._same(kind)])
         groups = _by_origin([kind for kind in differing if self._decides(kind, differing, redefined)], one, other)
@@ -149,16 +149,21 @@ class Replay:
     def layer(self, kind: str, later: bool, boundary: bool) -> Layer | None:
         """A layer of one state over the borders of one, in their plane."""
         layer = self._layers[later].get(kind)
-        if layer is None or not self.projected or later == boundary:
+        if layer is None or not self.moved or later == boundary:
             return layer
-        if (kind, later) not in self._carried:
-            planes = [state.workspace.area.plane for state in (self.before, self.after)]
-            self._carried[kind, later] = _carried(layer, planes[later], planes[boundary])
-        return self._carried[kind, later]
+        if (kind, later) not in self._brought:
+            own, other = (self._area(which) for which in (later, boundary))
+            land = self._layers[later].get(layer.selected_from or kind, layer)
+            layer = _as_surveyed(layer, land, own, other) if land.scheme else layer
+            self._brought[kind, later] = _carried(layer, own.plane, other.plane) if self.projected else layer
+        return self._brought[kind, later]
+
+    def _area(self, later: bool) -> StudyArea:
+        return (self.after if later else self.before).workspace.area
 
     def zone(self, zone: str, boundary: bool) -> shapely.Geometry:
         """A zone or group as one state draws it."""
-        area = (self.after if boundary else self.before).workspace.area
+        area = self._area(boundary)
         sets = (*area.zone_sets, *area.group_sets)
         return next(zones.geometry[zones.ids.index(zone)] for zones in sets if zone in zones.ids)
 
@@ -194,9 +199,11 @@ class Replay:
             return False
         if not self.moved and not _same_extent(one, other):
             return False
+        if not one.frame.equals(other.frame):
+            return False
         if not self.projected:
-            return digest(one) == digest(other)
-        return len(one) == len(other) and one.frame.equals(other.frame) and _same_places(one, self._over(kind))
+            return shapely.to_wkb(one.geometry).tolist() == shapely.to_wkb(other.geometry).tolist()
+        return _same_places(one, self._over(kind))
 
     def _over(self, kind: str) -> Layer:
         layer = self.layer(kind, later=True, boundary=False)
@@ -338,14 +345,26 @@ def _files(state: State, file: str) -> set[str]:
     return {one.sha256 for one in inputs if one.role == "indicators" and file.endswith(one.name)}
 
 
+def _as_surveyed(layer: Layer, land: Layer, own: StudyArea, other: StudyArea) -> Layer:
+    """Land use over other borders: beyond its own ones it was surveyed where its parcels are, as reading it finds."""
+    beyond = shapely.difference(_between([other.whole], other.plane, own.plane)[0], own.whole)
+    parcels = land.geometry[shapely.STRtree(land.geometry).query(beyond, predicate="intersects")]
+    ground = shapely.union(own.whole, shapely.intersection(shapely.union_all(parcels), beyond))
+    return replace(layer, extent=ground if layer.extent is None else shapely.intersection(layer.extent, ground))
+
+
 def _carried(layer: Layer, plane: Plane, into: Plane) -> Layer:
     """A layer of one plane in another."""
-
-    def there(shapes: Geometries) -> Geometries:
-        close = shapely.segmentize(shapes, STRAIGHT_M)
-        return still_valid(into.project(plane.unproject(close), LONLAT, what=layer.source.file))
-
     extent = layer.extent
     if extent is not None and not extent.is_empty:
-        extent = there(np.array([extent], dtype=object))[0]
-    return replace(layer, geometry=there(layer.geometry) if len(layer) else layer.geometry, extent=extent)
+        extent = _between([extent], plane, into)[0]
+    return replace(layer, geometry=_between(layer.geometry, plane, into), extent=extent)
+
+
+def _between(shapes: Sequence[shapely.Geometry] | Geometries, plane: Plane, into: Plane) -> Geometries:
+    """Shapes of one plane in another."""
+    found = np.array(shapes, dtype=object)
+    if plane == into or not len(found):
+        return found
+    close = shapely.segmentize(found, STRAIGHT_M)
+    return still_valid(into.project(plane.unproject(close), LONLAT, what=f"from {plane}"))
