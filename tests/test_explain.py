@@ -223,7 +223,7 @@ def test_of_folders_with_and_without_their_workspaces(
     write(runs[0], {"forest": woods(300)})
     status, out, err = diff(capsys, runs, *at_hand)
     assert (status, out) == (2, "")
-    assert "before: forest.gpkg isn't what" in err
+    assert "before: forest.gpkg not as" in err
     assert diff(capsys, runs, "--zone", "a")[0] == 2
     assert diff(capsys, runs, "--explain", COVER, "--zone", "e")[0] == 2
 

@@ -35,7 +35,7 @@ def inputs_of(run: Recorded, place: Path | Workspace | None, *, progress: Progre
         raise SourceError(f"{run.name}/{MANIFEST}: is no manifest of qpgis ({error!r}); run again") from error
     if changed:
         raise SourceError(
-            f"{_name(place)}: {', '.join(changed)} isn't what {run.name} was computed from, so its values can't be "
+            f"{_name(place)}: {', '.join(changed)} not as {run.name} read it, so its values can't be "
             "replayed; name the workspace as it was then, or leave it out to compare only"
         )
     return workspace
