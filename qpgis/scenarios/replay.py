@@ -269,11 +269,12 @@ def _same_zones(one: ZoneSet, other: ZoneSet) -> bool:
 
 
 def _known(one: Workspace, other: Workspace, moved: bool) -> dict[bool, Known]:
-    """What was found out of each area; of one area what is known of either workspace."""
+    """What was found out of each area; of one area what is known of either workspace. Mixtures don't add to it."""
     if moved:
-        return {False: one.known, True: other.known}
-    known = other if one.area is other.area and "known" in vars(other) and "known" not in vars(one) else one
-    return {False: known.known, True: known.known}
+        return {False: one.known.copy(), True: other.known.copy()}
+    first = other if one.area is other.area and "known" in vars(other) and "known" not in vars(one) else one
+    known = first.known.copy()
+    return {False: known, True: known}
 
 
 def _same_extent(one: Layer, other: Layer) -> bool:
