@@ -122,6 +122,14 @@ def test_a_road_that_crosses_another_stays_whole(roads: Workspace) -> None:
     assert (shapely.get_num_geometries(result.workspace.layers["roads"].geometry) == 1).all()
 
 
+def test_roads_that_only_pass_are_named(roads: Workspace) -> None:
+    """The road runs from (0, 500) to (500, 500): one crosses it, others end on it, or have a vertex at its end."""
+    drawn = [road((137, 423), (137, 600)), road((200, 500), (200, 700)), road((500, 400), (500, 500), (500, 600))]
+    planned = frame(drawn, id=["over", "from", "end"], class_=["primary"] * 3).to_crs(4326)
+    (told,) = (one for one in qp.what_if(roads, roads=planned, settings=ONLY).findings if one.rule == "roads_pass")
+    assert (told.feature_id, told.value, told.severity) == ("over", "1", "info")
+
+
 def test_what_leaves_a_road_goes_on_from_it(roads: Workspace) -> None:
     """200 m along the road, then 300 m off it: these are new, and joined to it."""
     drawn = frame([road((100, 500), (300, 500), (300, 800))], class_=["primary"]).to_crs(4326)

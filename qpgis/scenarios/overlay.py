@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from qpgis.crs import Geometries
 from qpgis.layers import Layer
 from qpgis.measures.coverage import mean_width
+from qpgis.measures.network import JOIN_WITHIN_M
 from qpgis.provenance import Source
 from qpgis.shapes import still_valid
 
@@ -136,6 +137,20 @@ def _tied(part: shapely.Geometry, own: shapely.Geometry, other: shapely.Geometry
     if shapely.distance(last, own) > SAME_M:
         points.append(shapely.shortest_line(last, other).coords[1])
     return shapely.LineString(points)
+
+
+def passing(lines: Geometries, others: Geometries) -> NDArray[np.int64]:
+    """Which lines cross another where no network joins them: not at a vertex of both, nor where one ends."""
+    row, other = shapely.STRtree(others).query(lines, predicate="crosses")
+    points, pair = shapely.get_parts(shapely.intersection(lines[row], others[other]), return_index=True)
+    row, other = row[pair], other[pair]
+
+    def near(shapes: Geometries) -> NDArray[np.bool_]:
+        return np.asarray(shapely.dwithin(points, shapes, JOIN_WITHIN_M))
+
+    vertices = near(shapely.extract_unique_points(lines[row])) & near(shapely.extract_unique_points(others[other]))
+    ends = near(shapely.boundary(lines[row])) | near(shapely.boundary(others[other]))
+    return np.unique(row[~vertices & ~ends & (shapely.get_dimensions(points) == POINT)])
 
 
 def same_features(one: Layer, other: Layer) -> bool:

@@ -17,7 +17,7 @@ from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, plan_statuses, scheme
 from qpgis.layers import LAYERS, Layer, text_of
 from qpgis.provenance import Grade, Source, worst
-from qpgis.scenarios.overlay import digest, erased, same_features, united
+from qpgis.scenarios.overlay import digest, erased, passing, same_features, united
 from qpgis.shapes import repaired
 from qpgis.sources import RawFeatures
 from qpgis.workspace import InputFile, Workspace
@@ -242,6 +242,9 @@ class _Scenario:
         if change.how == "replace":
             given = change.frame is not None and any(name in change.frame for name in id_names(self._own(change.kind)))
             base = _replaced(base, over, source, by_id=given)
+        if change.kind == "roads" and len(rows := passing(over.geometry, base.geometry)):
+            about = {"feature_id": ids_text(over.frame["feature_id"].iloc[rows]), "value": str(len(rows))}
+            self.findings.add(Severity.INFO, "roads_pass", layer=change.kind, file=self._file, **about)
         return united(base, _named(over, self.name), source)
 
     def _own(self, kind: str) -> LayerTable | None:
