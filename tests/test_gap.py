@@ -515,6 +515,18 @@ def test_ground_of_the_zones_themselves(city: Workspace) -> None:
         asked.check(goal)
 
 
+def test_ground_beside_streets_is_tried_unless_hopeless(city: Workspace) -> None:
+    base = qp.what_if(city, facilities=stops(kind=["clinic"] * 6).iloc[:1], name="基础", settings={"indicators": []})
+    definition = "area_all[minutes=7, required=medical]"
+    asked = Asked(base.workspace, "living_circle_15min", definition, "facilities", stops(kind=["clinic"] * 6).iloc[3:])
+    most = max(asked.values.values())
+    asked.check(most - 1, additive=False)
+    about = {"layer": "facilities", "zone": "all", "target": most + 1, "definition": definition, "tries": 1}
+    hopeless = qp.gap(base.workspace, "living_circle_15min", asked.given, **about)
+    assert not hopeless.reached
+    assert hopeless.every_set
+
+
 def test_parks_that_grow_together(city: Workspace, workspace: Maker) -> None:
     """An existing park is too small to count until one beside it makes them one."""
     toml = layer("park", 'id_field = "id"') + layer("residents", 'id_field = "id"', 'amount_field = "people"')

@@ -180,30 +180,46 @@ class Additive:
     unit: str
 
 
-def additive(problem: Problem) -> Additive | None:
-    """What each candidate reaches by itself, where that adds up; ``None`` where it doesn't."""
-    everything = tuple(range(len(problem.candidates)))
+_Changed = list[tuple[int, Part, Part]]
+"""The parts of a numerator that candidates change: which term, without any of them, with all."""
+
+
+def _changed(problem: Problem) -> tuple[Quotient, _Changed] | None:
+    """What the indicator measures, and what candidates add to; ``None`` where they change more than that."""
     try:
-        now, then = problem.measure(()), problem.measure(everything)
+        now, then = problem.measure(()), problem.measure(tuple(range(len(problem.candidates))))
     except NotComputable:
         return None
     if not isinstance(now, Quotient) or not isinstance(then, Quotient) or now.denominator != then.denominator:
         return None
-    pairs = [*zip(now.numerator.terms(), then.numerator.terms(), strict=False)]
-    up = all(goal.target.direction == "up" for goal in problem.goals)
-    if len(pairs) != len([*now.numerator.terms()]) or len(pairs) != len([*then.numerator.terms()]) or not up:
+    terms = [*now.numerator.terms()], [*then.numerator.terms()]
+    if len(terms[0]) != len(terms[1]) or any(goal.target.direction != "up" for goal in problem.goals):
         return None
+    found = [(n, a, b) for n, (a, b) in enumerate(zip(*terms, strict=True)) if a != b]
+    if any(a[0] != 1 or b[0] != 1 for _, a, b in found):
+        return None
+    return now, [(n, a[1], b[1]) for n, a, b in found]
+
+
+def never_less(problem: Problem) -> bool:
+    """Whether more candidates surely reach no less: they bring targets to what is counted, and take nothing away."""
+    found = _changed(problem)
+    return found is not None and all(_targeted(problem, *one) is not None for one in found[1])
+
+
+def additive(problem: Problem) -> Additive | None:
+    """What each candidate reaches by itself, where that adds up; ``None`` where it doesn't."""
+    found = _changed(problem)
+    if found is None:
+        return None
+    now, changed = found
     demands: list[Demand] = []
-    for n, ((sign, part), (sign_then, part_then)) in enumerate(pairs):
-        if (sign, part) == (sign_then, part_then):
-            continue
-        found = None
-        if sign == sign_then == 1:
-            reach = _demands if part.where is not None else _amounts
-            found = reach(problem, now, n, part, part_then)
-        if found is None:
+    for term, part, then in changed:
+        reach = _amounts if part.where is None else _demands
+        some = reach(problem, now, term, part, then)
+        if some is None:
             return None
-        demands += found
+        demands += some
     before, goals = [], []
     engine = Engine(problem.workspace.area, problem.workspace.known)
     for goal in problem.goals:
@@ -231,14 +247,19 @@ def _needed(problem: Problem, goal: Goal, made: Quotient, above: int, below: int
     return most if found is None else found
 
 
+def _targeted(problem: Problem, term: int, part: Part, then: Part) -> _Owned | None:
+    """Whose the targets are that candidates bring to a part; ``None`` where they change it otherwise."""
+    before, after = _services(part.where), _services(then.where)
+    same = replace(then, where=None) == replace(part, where=None)
+    if before is None or after is None or not same or not before.like(after):
+        return None
+    return _owned(problem, term, before.leaves, after.leaves)
+
+
 def _demands(problem: Problem, made: Quotient, term: int, part: Part, then: Part) -> list[Demand] | None:
     """Each feature that a part counts with the candidates that reach it; ``None`` where there is more to it."""
-    before, after = _services(part.where), _services(then.where)
-    plain = replace(part, where=None)
-    if before is None or after is None or replace(then, where=None) != plain or not before.like(after):
-        return None
-    owned = _owned(problem, term, before.leaves, after.leaves)
-    if owned is None or len(part.layers) > 1:
+    before, owned = _services(part.where), _targeted(problem, term, part, then)
+    if before is None or owned is None or len(part.layers) > 1:
         return None
     if _by_pieces(part):
         return _pieces(problem, made, part, owned)
@@ -259,7 +280,7 @@ def _demands(problem: Problem, made: Quotient, term: int, part: Part, then: Part
         leaf += len(some)
         needs -= there
         options.append([() if there[row] else tuple(sorted(reach[row])) for row in range(len(layer))])
-    worth = _worth(problem, plain, made, len(layer))
+    worth = _worth(problem, replace(part, where=None), made, len(layer))
     rows = np.flatnonzero((needs > 0) & (worth > 0).any(axis=1))
     return [Demand(int(needs[n]), tuple(one[n] for one in options), tuple(map(int, worth[n]))) for n in rows]
 

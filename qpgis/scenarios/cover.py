@@ -10,6 +10,7 @@ import heapq
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -333,8 +334,9 @@ class _Programme:
         Leaves in ``bound`` what is proven of the cost.
         """
         self.bound = 0
+        until = time.monotonic() + seconds
         for _ in range(CUTS):
-            found = self._solve(costs, seconds, limit)
+            found = self._solve(costs, max(until - time.monotonic(), 0.0), limit)
             if found.mip_dual_bound is not None and limit is None:
                 self.bound = max(self.bound, self.cover.rounded_up(float(found.mip_dual_bound) * self.cover.step))
             if found.x is None or (proven and found.status != 0):

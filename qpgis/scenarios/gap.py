@@ -22,7 +22,7 @@ from qpgis.measures.contributions import MICRO
 from qpgis.plans import Status, Target, limit
 from qpgis.rows import Judgement, Row
 from qpgis.scenarios.candidates import Candidates
-from qpgis.scenarios.closing import Additive, Goal, Problem, additive
+from qpgis.scenarios.closing import Additive, Goal, Problem, additive, never_less
 from qpgis.scenarios.cover import SECONDS, TRIES, Choice, Chosen, Cover, cheapest, exhausted, tried
 from qpgis.scenarios.shortfall import WORK_UNITS, zone_called
 from qpgis.scenarios.what_if import Change, scenario
@@ -380,13 +380,15 @@ def _covering(problem: Problem, found: Additive, seconds: float) -> Answer:
 
 def _trying(problem: Problem, tries: int) -> Answer:
     """The best of the sets that are tried."""
-    choice = tried(problem.candidates.costs, problem.lacks, tries=tries)
+    enough = all(problem.holds(goal, goal.most) for goal in problem.goals)
+    hopeless = not enough and never_less(problem)
+    choice = None if hopeless else tried(problem.candidates.costs, problem.lacks, tries=tries)
     sign = 1 if problem.goals[0].target.direction == "up" else -1
 
     def amounts(chosen: Chosen) -> Fraction:
         return sign * sum((Fraction(one.value or 0) for one in problem.outcomes(chosen)), Fraction(0))
 
-    every = exhausted(problem.candidates.costs, tries)
+    every = hopeless or exhausted(problem.candidates.costs, tries)
     return _answer(problem, choice, amounts, additive=False, every_set=every, adds_unit=problem.indicator.unit)
 
 
