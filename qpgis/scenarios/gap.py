@@ -136,10 +136,11 @@ class Answer:
         ids = ours.frame["feature_id"].str.removeprefix(prefix)
         said = {self.candidates.ids[one]: (n, amount) for n, (one, amount) in enumerate(self.adds, 1)}
         frame = ours.frame[["feature_id", "name", "class_"]].assign(
+            feature_id=ids,
             **{
                 f"{SHOW}order": [str(said[one][0]) for one in ids],
                 f"{SHOW}adds": [self._amount(said[one][1]) for one in ids],
-            }
+            },
         )
         return replace(ours, kind=KIND, frame=frame)
 
