@@ -406,6 +406,33 @@ def test_layers_that_one_run_lacks(workspace: Maker) -> None:
     adds_up(found)
 
 
+def test_what_no_order_comes_through_is_one(workspace: Maker) -> None:
+    """Land use gives water by the one definition and woods by the other: neither can be changed without the other."""
+    land = frame([square(0, 0, 200, 1000), square(200, 0, 400, 1000)], code=["1101", "0301"])
+    toml, runs = layer("landuse", 'scheme = "sandiao"', 'class_field = "code"'), []
+    for kind in ("water", "forest"):
+        asked = f'[layers.{kind}]\nfrom = "landuse"\n[definitions]\ngreen = ["{kind}"]\n'
+        folder = workspace(toml + asked, head='indicators = ["own.py"]\n' + HEAD, landuse=land)
+        (folder / "own.py").write_text(GREEN, "utf-8")
+        runs.append(qp.assess(qp.open_workspace(folder), indicators=["green"]))
+    found = qp.compare(*runs, unlike=True).explain("green", "a")
+    assert parts(found) == {"共同作用（数据：水域、林地、口径）": pytest.approx(20, rel=1e-4)}
+    assert "没有一种变化次序可以逐步重算" in found.text()
+    adds_up(found)
+
+
+def test_members_of_a_group_are_its_borders(workspace: Maker) -> None:
+    """The south loses b, and half of its land; of what only one run has nothing is explained."""
+    heads = HEAD, HEAD.replace('["a", "b"]', '["a"]')
+    runs = [qp.assess(qp.open_workspace(workspace(layer("forest"), head=h, forest=woods(400)))) for h in heads]
+    compared = qp.compare(*runs)
+    assert parts(compared.explain(COVER, "南片"), "south") == {"分区界线": pytest.approx(20, rel=1e-4)}
+    fewer = qp.assess(runs[1].workspace, level="town")
+    alone = qp.compare(runs[0], fewer).explain(COVER, "south")
+    assert alone.table["contribution"].isna().all()
+    assert "没有差值可以说明" in alone.text()
+
+
 def test_what_is_measured_as_a_whole_and_a_scenario(workspace: Maker) -> None:
     """Two woods far apart; then one that is gone in a scenario, where what is left is wholly connected."""
     names = ("forest", "wetland", "water")
