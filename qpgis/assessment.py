@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import shapely
@@ -63,6 +63,35 @@ _LACKS: Mapping[type[NotComputable], str] = {
 }
 """What is said of each reason why a value can't be computed."""
 _SURVEYED_WHOLLY = 1 - 1e-6
+
+
+LayersOf = dict[tuple[str, str], tuple[Layer, ...]]
+"""Layers by indicator and definition."""
+
+
+class Later(Mapping[tuple[str, str], tuple[Layer, ...]]):
+    """Layers that only maps and files of features show: found when they are first asked for.
+
+    Parameters
+    ----------
+    find : callable
+    """
+
+    def __init__(self, find: Callable[[], LayersOf]) -> None:
+        self._find = find
+
+    @cached_property
+    def _found(self) -> LayersOf:
+        return self._find()
+
+    def __getitem__(self, key: tuple[str, str]) -> tuple[Layer, ...]:
+        return self._found[key]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 @dataclass(frozen=True)
@@ -300,9 +329,9 @@ def assess(
     rows += Published(workspace, findings, lang).rows(rows, judging.targets)
     kept = tuple(row for row in judging.judged(rows, rivals) if level in (None, row.zone.level))
     everything = ordered([*workspace.findings, *findings])
-    missed, reached = run.layers_of(run.engine.missed), run.layers_of(run.engine.reached)
+    missed, reached = (Later(partial(run.layers_of, find)) for find in (engine.missed, engine.reached))
     said = {key: value for key, value in asked.items() if value is not None}
-    return Assessment(workspace, kept, everything, used, missed, run.features, reached, engine, lang, said)
+    return Assessment(workspace, kept, everything, used, missed, Later(run.features), reached, engine, lang, said)
 
 
 def computed(
@@ -413,7 +442,7 @@ class _Run:
     classified: tuple[Classified, ...] = ()
     aside: bool = False
     counted: dict[tuple[str, str], Expression] = field(default_factory=dict)
-    features: dict[tuple[str, str], tuple[Layer, ...]] = field(default_factory=dict)
+    made: dict[tuple[str, str], Measure] = field(default_factory=dict)
 
     def rows(self, indicator: Indicator, definition: Definition) -> list[Row]:
         """The rows of one indicator and definition, for every zone of every level."""
@@ -480,10 +509,8 @@ class _Run:
         return row, found
 
     def _remember(self, indicator: Indicator, definition: Definition, made: Measure) -> None:
-        """Keep what the map shows of a definition: the features it singles out, and what it says is covered."""
-        known = {layer for some in self.features.values() for layer in some}
-        if new := tuple(one for one in self.engine.features(made) if len(one) and one not in known):
-            self.features[indicator.id, definition.name] = new
+        """Keep what the map may ask of a definition: which features it singles out, and what it says is covered."""
+        self.made[indicator.id, definition.name] = made
         if isinstance(made, Quotient) and _is_coverage(made):
             self.counted[indicator.id, definition.name] = made.numerator
 
@@ -749,7 +776,17 @@ class _Run:
                 names = listed((text(f"layer_{layer.kind}", self.lang) for layer in others), self.lang)
                 yield text("note_mixed_basis", self.lang, layers=names)
 
-    def layers_of(self, find: Callable[[Expression], tuple[Layer, ...]]) -> dict[tuple[str, str], tuple[Layer, ...]]:
+    def features(self) -> LayersOf:
+        """The features that definitions single out; those of several stand with the first."""
+        found: LayersOf = {}
+        known: set[Layer] = set()
+        for key, made in self.made.items():
+            new = tuple(one for one in self.engine.features(made) if len(one) and one not in known)
+            known.update(new)
+            found |= {key: new} if new else {}
+        return found
+
+    def layers_of(self, find: Callable[[Expression], tuple[Layer, ...]]) -> LayersOf:
         """Layers with features that the engine finds for what definitions count."""
         found = {key: tuple(layer for layer in find(what) if len(layer)) for key, what in self.counted.items()}
         return {key: layers for key, layers in found.items() if layers}

@@ -16,7 +16,7 @@ from qpgis.layers import Layer
 from qpgis.measures.areas import area_contributions
 from qpgis.measures.contributions import Contributions
 from qpgis.parts import BorderEnds, Expression, Linked, Measure, Part, PerZone, Wide
-from qpgis.wholes import FEATURES, WHOLES
+from qpgis.wholes import FEATURES, WHOLES, Memo
 
 Redone = list[tuple[Layer, str]]
 """Layers and ids of features whose overlay had to be done again."""
@@ -37,6 +37,8 @@ class Known:
     evaluated
         By zone set and form, parts with what each feature contributes: of one that is nearly the same, only what
         differs is computed.
+    wholes
+        Outcomes of zones as wholes by the hash of all that they depend on.
     access : Access
         What rules hold for.
     """
@@ -47,6 +49,7 @@ class Known:
     surveyed: dict[tuple[int, int], tuple[Geometry, list[int]]] = field(default_factory=dict)
     evaluated: dict[tuple[int, tuple[object, ...]], list[Evaluated]] = field(default_factory=dict)
     features: dict[PerZone, tuple[Layer, ...]] = field(default_factory=dict)
+    wholes: Memo = field(default_factory=dict)
     access: Access = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +64,7 @@ class Known:
             surveyed=dict(self.surveyed),
             evaluated={form: list(parts) for form, parts in self.evaluated.items()},
             features=dict(self.features),
+            wholes=dict(self.wholes),
         )
         object.__setattr__(made, "access", self.access.copy())
         return made
@@ -174,7 +178,7 @@ class Engine:
         if key not in self._known.outcomes:
             chosen = tuple(self._access.chosen(one, measured.where) for one in measured.layers if measured.where)
             given = replace(measured, layers=(*measured.layers, *chosen))
-            self._known.outcomes[key] = WHOLES[measured.kernel](zones, given, self.area.plane)
+            self._known.outcomes[key] = WHOLES[measured.kernel](zones, given, self.area.plane, self._known.wholes)
         return self._known.outcomes[key]
 
     def zone_areas(self, zones: ZoneSet) -> list[int]:

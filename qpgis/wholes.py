@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -24,7 +25,9 @@ from qpgis.shapes import dissolved
 if TYPE_CHECKING:
     from shapely import Geometry
 
-WholeKernel = Callable[[ZoneSet, PerZone, Plane], list[Outcome]]
+Memo = dict[str, Outcome]
+"""Outcomes by the hash of all that they depend on."""
+WholeKernel = Callable[[ZoneSet, PerZone, Plane, Memo], list[Outcome]]
 """Gives one outcome a zone, each from that zone's ground alone: its zones may overlap."""
 FeatureKernel = Callable[["Geometry", PerZone, Plane], Layer]
 """Gives the features of some ground that a value is made of, with what each is worth."""
@@ -33,7 +36,7 @@ HAIR_M, LEAST_HAIR_M = 1e-3, 1.0
 """How thin and how long, there and back, a part of a patch is that borders drawn twice leave behind."""
 
 
-def _longest_stretch(zones: ZoneSet, measured: PerZone, plane: Plane) -> list[Outcome]:
+def _longest_stretch(zones: ZoneSet, measured: PerZone, plane: Plane, memo: Memo) -> list[Outcome]:
     """The longest unbroken stretch of each axis by the length of the axes."""
     axes, met = measured.layers
     longest, length = longest_within(
@@ -42,7 +45,7 @@ def _longest_stretch(zones: ZoneSet, measured: PerZone, plane: Plane) -> list[Ou
     return _shares(longest, length)
 
 
-def _eroded(zones: ZoneSet, measured: PerZone, plane: Plane) -> list[Outcome]:
+def _eroded(zones: ZoneSet, measured: PerZone, plane: Plane, memo: Memo) -> list[Outcome]:
     """The length of axes whose ends are still joined when the corridor is eroded by half its width, by their length."""
     axes, rule = measured.layers[0], measured.where
     assert isinstance(rule, Wide)
@@ -66,9 +69,18 @@ def _shares(above: Floats, below: Floats) -> list[Outcome]:
     return [outcome("%", Amount.of(part, "m"), Amount.of(whole, "m")) for part, whole in metres]
 
 
-def _connectivity(zones: ZoneSet, measured: PerZone, plane: Plane) -> list[Outcome]:
+def _connectivity(zones: ZoneSet, measured: PerZone, plane: Plane, memo: Memo) -> list[Outcome]:
+    """From the patches of each zone; those of zones where nothing changed are known."""
     ground = _Ground(measured)
-    return [_connected(measured, ground.patches(zone), zone.area) for zone in zones.geometry]
+    found = []
+    for zone in zones.geometry:
+        patches = ground.patches(zone)
+        content = hashlib.sha256(repr((measured.kernel, measured.unit, measured.settings, zone.area)).encode())
+        content.update(b"".join(shapely.to_wkb(patches)))
+        if (key := content.hexdigest()) not in memo:
+            memo[key] = _connected(measured, patches, zone.area)
+        found.append(memo[key])
+    return found
 
 
 class _Ground:

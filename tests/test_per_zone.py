@@ -26,7 +26,7 @@ SLIVER_M2 = 1.0
 """Of what is drawn along a border some micrometres may lie beyond it."""
 
 
-def largest_share(zones: engine.ZoneSet, measured: PerZone, plane: engine.Plane) -> list[Outcome]:
+def largest_share(zones: engine.ZoneSet, measured: PerZone, plane: engine.Plane, memo: Memo) -> list[Outcome]:
     forest = shapely.union_all(measured.layers[0].geometry)
     found = []
     for zone in zones.geometry:
