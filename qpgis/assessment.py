@@ -74,15 +74,19 @@ class Later(Mapping[tuple[str, str], tuple[Layer, ...]]):
 
     Parameters
     ----------
+    engine : Engine
+        Keeps what is found.
     find : callable
     """
 
-    def __init__(self, find: Callable[[], LayersOf]) -> None:
-        self._find = find
+    def __init__(self, engine: Engine, find: Callable[[], LayersOf]) -> None:
+        self._engine, self._find = engine, find
 
     @cached_property
     def _found(self) -> LayersOf:
-        return self._find()
+        found = self._find()
+        self._engine.keep()
+        return found
 
     def __getitem__(self, key: tuple[str, str]) -> tuple[Layer, ...]:
         return self._found[key]
@@ -329,9 +333,11 @@ def assess(
     rows += Published(workspace, findings, lang).rows(rows, judging.targets)
     kept = tuple(row for row in judging.judged(rows, rivals) if level in (None, row.zone.level))
     everything = ordered([*workspace.findings, *findings])
-    missed, reached = (Later(partial(run.layers_of, find)) for find in (engine.missed, engine.reached))
+    finds = (partial(run.layers_of, engine.missed), run.features, partial(run.layers_of, engine.reached))
+    missed, features, reached = (Later(engine, find) for find in finds)
+    engine.keep()
     said = {key: value for key, value in asked.items() if value is not None}
-    return Assessment(workspace, kept, everything, used, missed, Later(run.features), reached, engine, lang, said)
+    return Assessment(workspace, kept, everything, used, missed, features, reached, engine, lang, said)
 
 
 def computed(

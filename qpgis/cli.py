@@ -401,7 +401,7 @@ def _assessment(options: argparse.Namespace, outputs: Sequence[Path], progress: 
     spare(workspace.files, outputs)
     everything = getattr(options, "definitions", "default") == "all"
     definitions = {name: ["all"] for name in workspace.indicators} if everything else None
-    return assess(workspace, definitions=definitions, lang=options.lang, progress_to=progress)
+    return assess(workspace, definitions=definitions, lang=options.lang, progress_to=progress, known=workspace.known)
 
 
 def _run(options: argparse.Namespace) -> int:

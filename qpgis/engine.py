@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from qpgis.access import Access, walked
 from qpgis.amounts import Outcome
 from qpgis.area import StudyArea, ZoneSet
 from qpgis.incremental import Evaluated, form, updated
+from qpgis.kept import OUTCOMES, SUMS, Kept
 from qpgis.kernels import contributions
 from qpgis.layers import Layer
 from qpgis.measures.areas import area_contributions
@@ -39,6 +41,8 @@ class Known:
         differs is computed.
     wholes
         Outcomes of zones as wholes by the hash of all that they depend on.
+    kept : Kept, optional
+        What earlier runs found out, on disk.
     access : Access
         What rules hold for.
     """
@@ -48,8 +52,9 @@ class Known:
     outcomes: dict[tuple[int, PerZone], list[Outcome]] = field(default_factory=dict)
     surveyed: dict[tuple[int, int], tuple[Geometry, list[int]]] = field(default_factory=dict)
     evaluated: dict[tuple[int, tuple[object, ...]], list[Evaluated]] = field(default_factory=dict)
-    features: dict[PerZone, tuple[Layer, ...]] = field(default_factory=dict)
+    features: dict[Measure, tuple[Layer, ...]] = field(default_factory=dict)
     wholes: Memo = field(default_factory=dict)
+    kept: Kept | None = None
     access: Access = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,27 +98,41 @@ class Engine:
         """The part's sum for each zone of a zone set, in millionths of its unit."""
         key = (id(zones), part)
         if key not in self._known.sums:
-            self._known.sums[key] = self._evaluated(part, zones)
+            self._known.sums[key] = self._summed(part, zones)
         sums, redone = self._known.sums[key]
         for layer, one in redone:
             if one not in self.redone.setdefault(layer, []):
                 self.redone[layer].append(one)
         return sums
 
-    def _evaluated(self, part: Part, zones: ZoneSet) -> tuple[list[int], Redone]:
-        """A part's sums, of one that is nearly the same as an earlier one by what differs."""
-        resolved = self._resolved(part)
-        alike = self._known.evaluated.setdefault((id(zones), form(resolved)), [])
-        update = updated(resolved, alike, zones, self.area.plane)
-        if update is not None:
-            sums, redone = update.sums, update.redone
+    def _summed(self, part: Part, zones: ZoneSet) -> tuple[list[int], Redone]:
+        """A part's sums as they are kept on disk, or else computed."""
+        if self._known.kept is None or part.kernel == "zone_area":
+            found = self._evaluated(part, zones)
         else:
-            found = contributions(zones, resolved, self.area.plane)
-            sums, redone = found.per_zone(), found.redone
-            alike.append(Evaluated(resolved, found))
+            sums, positions = self._known.kept.found(SUMS, part, zones, lambda: _plain(self._evaluated(part, zones)))
+            found = Evaluated(part, sums, tuple(positions))
+            if part.where is None:
+                self._alike(part, zones).append(found)
+        sums = list(found.sums)
         if part.kernel in ("area", "ground"):  # rounded contributions may add up to a hair more than the zone
             sums = [min(total, whole) for total, whole in zip(sums, self.zone_areas(zones), strict=True)]
-        return sums, _redone(resolved.layers, redone)
+        return sums, _redone(self._resolved(part).layers, found.redone) if found.redone else []
+
+    def _evaluated(self, part: Part, zones: ZoneSet) -> Evaluated:
+        """A part's sums, of one that is nearly the same as an earlier one by what differs."""
+        resolved = self._resolved(part)
+        alike = self._alike(resolved, zones)
+        update = updated(resolved, alike, zones, self.area.plane)
+        if update is not None:
+            return update
+        found = contributions(zones, resolved, self.area.plane)
+        alike.append(Evaluated(resolved, found.per_zone(), found.redone))
+        return alike[-1]
+
+    def _alike(self, part: Part, zones: ZoneSet) -> list[Evaluated]:
+        """What was evaluated of parts of the same form."""
+        return self._known.evaluated.setdefault((id(zones), form(part)), [])
 
     def contributions(self, part: Part, zones: ZoneSet) -> tuple[tuple[Layer, ...], Contributions]:
         """What each feature contributes to a part's sum for each zone, computed anew; and the layers of these features.
@@ -134,22 +153,36 @@ class Engine:
             return replace(part, layers=(self._access.reached(rule),), where=None)
         return replace(part, layers=tuple(self._access.chosen(layer, rule) for layer in part.layers), where=None)
 
+    def keep(self) -> None:
+        """Bring what was found out to the disk, for later runs."""
+        if self._known.kept is not None:
+            self._known.kept.store.flush()
+
+    def _layers(self, what: str, of: object, find: Callable[[], tuple[Layer, ...]]) -> tuple[Layer, ...]:
+        """Features as they are kept on disk, or else found."""
+        return find() if self._known.kept is None else self._known.kept.layers(what, of, find)
+
     def missed(self, expression: Expression) -> tuple[Layer, ...]:
         """The features that the rules of an expression's parts don't hold for: people that aren't reached.
 
         What corridors lack are features: gaps.
         """
+        return self._layers("missed", expression, lambda: self._missed(expression))
+
+    def _missed(self, expression: Expression) -> tuple[Layer, ...]:
         ruled = [part for _, part in expression.terms() if part.where and not isinstance(part.where, Wide)]
         return tuple(self._access.missed(layer, part.where) for part in ruled for layer in part.layers if part.where)
 
     def features(self, made: Measure) -> tuple[Layer, ...]:
         """The features of the whole area that a measure singles out: patches with what each is worth, gaps, links."""
+        if made not in self._known.features:
+            self._known.features[made] = self._layers("features", made, lambda: self._singled_out(made))
+        return self._known.features[made]
+
+    def _singled_out(self, made: Measure) -> tuple[Layer, ...]:
         if isinstance(made, PerZone):
-            if made not in self._known.features:
-                kernels = [FEATURES[made.kernel]] if made.kernel in FEATURES else []
-                found_once = tuple(kernel(self.area.outline, made, self.area.plane) for kernel in kernels)
-                self._known.features[made] = found_once
-            return self._known.features[made]
+            kernels = [FEATURES[made.kernel]] if made.kernel in FEATURES else []
+            return tuple(kernel(self.area.outline, made, self.area.plane) for kernel in kernels)
         found: list[Layer] = []
         for layer, rule in ((layer, part.where) for _, part in made.numerator.terms() for layer in part.layers):
             if isinstance(rule, Wide):
@@ -163,7 +196,8 @@ class Engine:
     def reached(self, expression: Expression) -> tuple[Layer, ...]:
         """The ground within the walks of an expression's parts, each once; nothing where none of them walks."""
         rules = dict.fromkeys(part.where for _, part in expression.terms() if part.where is not None)
-        return tuple(self._access.reached(rule) for rule in rules if walked(rule))
+        walks = tuple(rule for rule in rules if walked(rule))
+        return self._layers("reached", walks, lambda: tuple(map(self._access.reached, walks)))
 
     def values(self, expression: Expression, zones: ZoneSet) -> list[int]:
         """The expression for each zone of a zone set, in millionths."""
@@ -176,10 +210,18 @@ class Engine:
         """What each zone of a zone set comes to as a whole."""
         key = (id(zones), measured)
         if key not in self._known.outcomes:
-            chosen = tuple(self._access.chosen(one, measured.where) for one in measured.layers if measured.where)
-            given = replace(measured, layers=(*measured.layers, *chosen))
-            self._known.outcomes[key] = WHOLES[measured.kernel](zones, given, self.area.plane, self._known.wholes)
+            kept = self._known.kept
+            self._known.outcomes[key] = (
+                self._whole(measured, zones)
+                if kept is None
+                else kept.found(OUTCOMES, measured, zones, lambda: self._whole(measured, zones))
+            )
         return self._known.outcomes[key]
+
+    def _whole(self, measured: PerZone, zones: ZoneSet) -> list[Outcome]:
+        chosen = tuple(self._access.chosen(one, measured.where) for one in measured.layers if measured.where)
+        given = replace(measured, layers=(*measured.layers, *chosen))
+        return WHOLES[measured.kernel](zones, given, self.area.plane, self._known.wholes)
 
     def zone_areas(self, zones: ZoneSet) -> list[int]:
         """The area of each zone, in millionths of a square metre."""
@@ -196,9 +238,12 @@ class Engine:
         return self._known.surveyed[key][1]
 
 
+def _plain(found: Evaluated) -> tuple[list[int], list[int]]:
+    """Sums and positions as they are kept."""
+    return list(found.sums), list(found.redone)
+
+
 def _redone(layers: tuple[Layer, ...], features: tuple[int, ...]) -> Redone:
     """The features of a part's layers whose overlay had to be done again."""
-    if not features:
-        return []
     owners = [(layer, str(one)) for layer in layers for one in layer.frame["feature_id"]]
     return [owners[feature] for feature in features]

@@ -6,7 +6,7 @@ the contributions of all others are the same to the digit, and the sums are what
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from qpgis.area import ZoneSet
 from qpgis.crs import Geometries, Plane
 from qpgis.kernels import PARTIAL, amounts_of, contributions, features_of, left_out_of
-from qpgis.measures.contributions import Contributions
 from qpgis.parts import Part
 from qpgis.remembered import NEW, Shapes
 
@@ -29,10 +28,11 @@ MEETING = frozenset({"area", "ground"})
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A part without a rule, and what each of its features contributes to each zone of a set."""
+    """A part without a rule, its sums for each zone of a set, and the features whose overlay had to be done again."""
 
     part: Part
-    found: Contributions
+    sums: Sequence[int]
+    redone: tuple[int, ...]
 
     @cached_property
     def features(self) -> Shapes:
@@ -45,21 +45,13 @@ class Evaluated:
         return Shapes(left_out_of(self.part))
 
 
-@dataclass(frozen=True)
-class Update:
-    """The sums of a part for each zone, and the positions of its features whose overlay had to be done again."""
-
-    sums: list[int]
-    redone: tuple[int, ...]
-
-
 def form(part: Part) -> tuple[object, ...]:
     """What parts must have in common so that one can be told from the other."""
     kinds = tuple(layer.kind for layer in part.layers), tuple(layer.kind for layer in part.outside)
     return part.kernel, part.unit, part.settings, *kinds
 
 
-def updated(part: Part, known: Iterable[Evaluated], zones: ZoneSet, plane: Plane) -> Update | None:
+def updated(part: Part, known: Iterable[Evaluated], zones: ZoneSet, plane: Plane) -> Evaluated | None:
     """The sums of a part from those of one that was evaluated before; ``None`` where none is alike.
 
     Parameters
@@ -88,7 +80,7 @@ def updated(part: Part, known: Iterable[Evaluated], zones: ZoneSet, plane: Plane
     return None
 
 
-def _updated(part: Part, features: Geometries, at: Ints, known: Evaluated, zones: ZoneSet, plane: Plane) -> Update:
+def _updated(part: Part, features: Geometries, at: Ints, known: Evaluated, zones: ZoneSet, plane: Plane) -> Evaluated:
     """The sums of what is known without the features that are gone or changed, and with those that came or changed."""
     before = known.features.shapes
     came, gone = at == NEW, np.ones(len(before), dtype=bool)
@@ -107,15 +99,12 @@ def _updated(part: Part, features: Geometries, at: Ints, known: Evaluated, zones
         gone[known.features.boxes.query(boxes)[1]] = True
         came |= np.append(gone, True)[at]
     anew = contributions(zones, part, plane, came)
-    old = known.found.where(gone)
-    sums = [
-        whole - left + new
-        for whole, left, new in zip(known.found.per_zone(), old.per_zone(), anew.per_zone(), strict=True)
-    ]
+    old = contributions(zones, known.part, plane, gone)
+    sums = [whole - left + new for whole, left, new in zip(known.sums, old.per_zone(), anew.per_zone(), strict=True)]
     place = np.full(len(before), NEW)
     place[at[at != NEW]] = np.flatnonzero(at != NEW)
-    kept = {int(place[n]) for n in known.found.redone if not gone[n]}
-    return Update(sums, tuple(sorted({*kept, *anew.redone})))
+    kept = {int(place[n]) for n in known.redone if not gone[n]}
+    return Evaluated(part, sums, tuple(sorted({*kept, *anew.redone})))
 
 
 def _taken(values: NDArray, at: Ints) -> NDArray:

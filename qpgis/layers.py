@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -233,6 +234,18 @@ class Layer:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @cached_property
+    def content(self) -> str:
+        """SHA-256 of all that it holds and says of itself, but for the hash of its file."""
+        about = (self.kind, self.unclassified, self.selected_from, self.scheme, self.codes, self.amount_unit)
+        digest = hashlib.sha256(repr((about, replace(self.source, sha256=""))).encode())
+        digest.update(b"" if self.extent is None else shapely.to_wkb(self.extent))
+        digest.update(b"".join(shapely.to_wkb(self.geometry)))
+        for name, column in self.frame.items():
+            digest.update(f"\n{name} {len(column)} ".encode())
+            digest.update("\0".join(map(repr, column.tolist())).encode())
+        return digest.hexdigest()
 
     @property
     def accuracy_m(self) -> Floats:

@@ -116,6 +116,13 @@ DECIDING_DATA = ("catalogue", "crosswalks", "plans", "schemes", "styles")
 """The folders of ``data/`` that decide what outputs say; the others are inputs like any file."""
 
 
+DECIDING_LIBRARIES = (
+    *("ezdxf", "geopandas", "numba", "numpy", "openpyxl", "osmium", "pandas", "pyarrow", "pyogrio", "pyproj"),
+    *("rasterio", "scipy", "shapely"),
+)
+"""The libraries whose version can change a digit."""
+
+
 def code_sha256() -> str:
     """SHA-256 of the program itself: its code, and the data that decide what outputs say; line ends don't count."""
     import qpgis

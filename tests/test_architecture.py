@@ -32,6 +32,7 @@ ORDER = [
     "remembered",
     "access",
     "wholes",
+    "kept",
     "kernels",
     "incremental",
     "engine",

@@ -91,10 +91,11 @@ def test_amounts_of_an_edited_layer(data: st.DataObject) -> None:
 
 def _equal(old: Part, new: Part) -> None:
     assert form(old) == form(new)
-    found = updated(new, [Evaluated(old, contributions(SET, old, PLANE))], SET, PLANE)
+    before = contributions(SET, old, PLANE)
+    found = updated(new, [Evaluated(old, before.per_zone(), before.redone)], SET, PLANE)
     assert found is not None
     whole = contributions(SET, new, PLANE)
-    assert found.sums == whole.per_zone()
+    assert list(found.sums) == whole.per_zone()
     assert found.redone == whole.redone
 
 

@@ -18,6 +18,7 @@ from qpgis.indicators import Definition, Indicator, ecology, indicator
 from qpgis.layers import AbsentLayer, Layer
 from qpgis.parts import AnyLayer, PerZone, Zones
 from qpgis.provenance import Grade, Source
+from qpgis.wholes import Memo
 from tests.conftest import EAST, HEAD, NORTH, Maker, frame, layer, square
 from tests.test_outputs import rows_of
 

@@ -19,13 +19,7 @@ from qpgis.area import ALL, StudyArea
 from qpgis.assessment import Assessment
 from qpgis.engine import Engine
 from qpgis.plantables import threshold_lines
-from qpgis.provenance import code_sha256, sha256_of
-
-DECIDING = (
-    *("ezdxf", "geopandas", "numba", "numpy", "openpyxl", "osmium", "pandas", "pyarrow", "pyogrio", "pyproj"),
-    *("rasterio", "scipy", "shapely"),
-)
-"""The libraries whose version can change a digit."""
+from qpgis.provenance import DECIDING_LIBRARIES, code_sha256, sha256_of
 
 
 def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
@@ -131,7 +125,7 @@ def _versions() -> dict[str, str]:
     import pyproj
     import shapely
 
-    libraries = {name: importlib.metadata.version(name) for name in DECIDING}
+    libraries = {name: importlib.metadata.version(name) for name in DECIDING_LIBRARIES}
     engines = {
         "GDAL": pyogrio.__gdal_version_string__,
         "GEOS": shapely.geos_version_string,

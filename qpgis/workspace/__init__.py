@@ -14,6 +14,7 @@ from qpgis.engine import Known
 from qpgis.findings import Finding
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import Declared
+from qpgis.kept import Kept, Store
 from qpgis.layers import Layer, Ledger, State
 from qpgis.periods import year_of
 from qpgis.plans import Baselines, Plan, Target, Thresholds
@@ -102,6 +103,8 @@ class Workspace:
         What ``qpgis.toml`` says of each layer; empty where there is none.
     opened : mapping
         What it was opened with beside ``qpgis.toml``: other zones, a grid, levels of an OpenStreetMap extract.
+    cache : Path or None
+        The file that keeps what runs find out; ``None`` where nothing is kept.
     """
 
     name: str
@@ -128,6 +131,7 @@ class Workspace:
     files: tuple[Path, ...] = field(default=(), repr=False, compare=False)
     tables: Mapping[str, LayerTable] = field(default_factory=dict, repr=False, compare=False)
     opened: Mapping[str, object] = field(default_factory=dict, repr=False)
+    cache: Path | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         layers = ", ".join(f"{kind} ({len(layer)}, {layer.source.grade})" for kind, layer in self.layers.items())
@@ -135,8 +139,9 @@ class Workspace:
 
     @cached_property
     def known(self) -> Known:
-        """What notebooks have found out of it: assessed again, or in a scenario, only the rest is computed."""
-        return Known(self.area)
+        """What was found out of it, in this session and by earlier runs: only the rest is computed."""
+        kept = None if self.cache is None else Kept(Store(self.cache), self.area, self.layers.values())
+        return Known(self.area, kept=kept)
 
     @property
     def grades(self) -> frozenset[Grade]:

@@ -43,6 +43,8 @@ from qpgis.workspace.samples import read_sample
 from qpgis.workspace.tables import read_baselines, read_statistics, read_targets
 
 Progress = Callable[[str], None]
+CACHE = Path(".qpgis", "cache.sqlite")
+"""Beside qpgis.toml: what runs found out."""
 AROUND_DEG = 0.03
 OF_STATE = frozenset({"other_status", "opened_later", "other_period"})
 """Findings that say which features a state leaves out."""
@@ -177,6 +179,7 @@ def open_workspace(
     lang: Lang = "zh",
     zones: ZonesTable | None = None,
     grid_cell_m: float | None = None,
+    cache: bool = True,
     progress: Progress = silent,
 ) -> Workspace:
     """A workspace, read and checked.
@@ -193,6 +196,8 @@ def open_workspace(
         Zones to use instead of the workspace's own; ``file`` is relative to the current folder.
     grid_cell_m : float, optional
         Adds a grid of square cells as a further level.
+    cache : bool
+        Whether results are kept in ``.qpgis/`` of the workspace, and taken from there; not of the embedded one.
     progress : callable, optional
         Called with the name of each stage.
 
@@ -245,6 +250,7 @@ def open_workspace(
         files=(path, *reader.hashes, *_named_tables(config, path.parent)),
         tables=config.layers,
         opened=_opened(zones, grid_cell_m),
+        cache=path.parent / CACHE if cache and folder is not None else None,
         **tables,
     )
 

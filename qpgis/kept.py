@@ -1,0 +1,300 @@
+"""What was computed, kept on disk under the hash of all that it depends on, so that the next run finds it.
+
+One SQLite file: runs that go on at once see whole entries or none, and what a killed run hadn't finished isn't there.
+Every entry has its own hash; a damaged one, or a damaged file, is discarded and computed again. Nothing in it is code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import io
+import json
+import platform
+import re
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import shapely
+
+from qpgis.amounts import Amount, Outcome
+from qpgis.area import StudyArea, ZoneSet
+from qpgis.layers import Layer
+from qpgis.parts import content_of
+from qpgis.provenance import DECIDING_LIBRARIES, Grade, Source, code_sha256
+
+Value = TypeVar("Value")
+TABLE = "kept (name TEXT PRIMARY KEY, value BLOB, sha256 BLOB, run INTEGER)"
+RUNS = 30
+"""What so many runs haven't used is dropped."""
+PATIENCE_S = 5.0
+"""So long a run waits for another that is writing; then it does without."""
+UNNAMED = re.compile(r"@[0-9a-f]{64}")
+"""In a text that names layers: one that isn't known by its content."""
+
+
+class Store:
+    """Bytes by name in one file, which may be missing, read-only or damaged: then nothing is found, nothing kept.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made when something is kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._new: dict[str, bytes] = {}
+        self._used: set[str] = set()
+
+    def get(self, name: str) -> bytes | None:
+        """What is kept under a name, ``None`` where there is nothing, or it is damaged."""
+        if name in self._new:
+            return self._new[name]
+        if self._reading is None:
+            return None
+        try:
+            row = self._reading.execute("SELECT value, sha256 FROM kept WHERE name = ?", (name,)).fetchone()
+        except sqlite3.Error:
+            return None
+        if row is None or not isinstance(row[0], bytes) or hashlib.sha256(row[0]).digest() != row[1]:
+            return None
+        self._used.add(name)
+        return row[0]
+
+    def put(self, name: str, value: bytes) -> None:
+        """Keep something with the next :meth:`flush`."""
+        self._new[name] = value
+
+    def flush(self) -> None:
+        """Write what is new, note what was used, drop what no run has used for long; all of it or nothing."""
+        if not (self._new or self._used):
+            return
+        with suppress(OSError, sqlite3.Error):
+            try:
+                self._write()
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):  # locked, full, read-only: done without
+                    raise
+                self._close()
+                self.path.unlink()
+                self._write()
+        self._new, self._used = {}, set()
+        self._close()
+
+    def _write(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)) as base:
+            base.execute("BEGIN IMMEDIATE")
+            base.execute(f"CREATE TABLE IF NOT EXISTS {TABLE}")
+            run = self._last_run(base) + 1
+            rows = ((name, value, hashlib.sha256(value).digest(), run) for name, value in self._new.items())
+            base.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", rows)
+            base.executemany("UPDATE kept SET run = ? WHERE name = ?", ((run, name) for name in self._used))
+            base.execute("DELETE FROM kept WHERE run <= ?", (run - RUNS,))
+            base.execute("COMMIT")
+
+    def prune(self, *, keep_runs: int = 1) -> int:
+        """Drop what the last runs haven't used, and give the room back; how many entries were dropped."""
+        if not self.path.exists():
+            return 0
+        self._close()
+        with closing(sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)) as base:
+            least = self._last_run(base) - keep_runs
+            dropped = base.execute("DELETE FROM kept WHERE run <= ?", (least,)).rowcount
+            base.execute("VACUUM")
+        return int(dropped)
+
+    def _last_run(self, base: sqlite3.Connection) -> int:
+        return int(base.execute("SELECT COALESCE(MAX(run), 0) FROM kept").fetchone()[0])
+
+    @cached_property
+    def _reading(self) -> sqlite3.Connection | None:
+        """Open for reading; ``None`` where there is nothing to read."""
+        if not self.path.exists():
+            return None
+        try:
+            return sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE_S)
+        except sqlite3.Error:
+            return None
+
+    def _close(self) -> None:
+        reading = self.__dict__.pop("_reading", None)
+        if reading is not None:
+            reading.close()
+
+
+class Codec(NamedTuple):
+    """How one kind of result becomes bytes, and is made of them again.
+
+    Attributes
+    ----------
+    what : str
+        Names the kind, in the name that a result is kept under.
+    """
+
+    what: str
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+
+
+class Kept:
+    """Results of one study area by the content of all that they depend on: code, libraries, zones, layers, settings.
+
+    Parameters
+    ----------
+    store : Store
+    area : StudyArea
+    layers : iterable of Layer
+        Those of the workspace; what is made of others isn't kept.
+    """
+
+    def __init__(self, store: Store, area: StudyArea, layers: Iterable[Layer]) -> None:
+        self.store = store
+        self._area = area
+        self._layers = tuple(layers)
+        self._sets: dict[int, str] = {}
+
+    def name(self, what: str, of: object, zones: ZoneSet | None = None) -> str | None:
+        """What a result is kept under; ``None`` where it depends on a layer that isn't known by its content.
+
+        Parameters
+        ----------
+        what : str
+        of : Part, PerZone, Expression
+        zones : ZoneSet, optional
+            The zones that it is of; the whole area by default.
+        """
+        said = _renamed(content_of(of), self._contents)
+        if UNNAMED.search(said):
+            return None
+        about = "\n".join((self._base, what, "" if zones is None else self._set(zones), said))
+        return hashlib.sha256(about.encode()).hexdigest()
+
+    def layers(self, what: str, of: object, compute: Callable[[], tuple[Layer, ...]]) -> tuple[Layer, ...]:
+        """Features that were found, as they are kept, or found and kept; their keys tell of the layers of today."""
+        back = [(content, key) for key, content in self._contents]
+
+        def encode(layers: tuple[Layer, ...]) -> bytes:
+            return _encoded_layers(tuple(replace(one, key=_renamed(one.key, self._contents)) for one in layers))
+
+        def decode(stored: bytes) -> tuple[Layer, ...]:
+            return tuple(replace(one, key=_renamed(one.key, back)) for one in _decoded_layers(stored))
+
+        return self.found(Codec(what, encode, decode), of, None, compute)
+
+    def found(self, codec: Codec, of: object, zones: ZoneSet | None, compute: Callable[[], Value]) -> Value:
+        """A result as it is kept, or computed and kept."""
+        name = self.name(codec.what, of, zones)
+        stored = None if name is None else self.store.get(name)
+        if stored is not None:
+            return codec.decode(stored)
+        value = compute()
+        if name is not None:
+            self.store.put(name, codec.encode(value))
+        return value
+
+    @cached_property
+    def _base(self) -> str:
+        versions = (f"{name} {importlib.metadata.version(name)}" for name in DECIDING_LIBRARIES)
+        machine = f"{platform.python_version()} {platform.machine()} GEOS {shapely.geos_version_string}"
+        plane = self._area.plane
+        return "\n".join((code_sha256(), machine, *versions, str(plane), plane.definition, self._set(self._area.base)))
+
+    @cached_property
+    def _contents(self) -> list[tuple[str, str]]:
+        """What stands for the key of each layer; the longest first, as selections begin with what they are of."""
+        return sorted(((one.key, one.content) for one in self._layers), key=lambda pair: -len(pair[0]))
+
+    def _set(self, zones: ZoneSet) -> str:
+        if id(zones) not in self._sets:
+            content = hashlib.sha256(repr((zones.ids, zones.overlapping)).encode())
+            content.update(b"".join(shapely.to_wkb(zones.geometry)))
+            self._sets[id(zones)] = content.hexdigest()
+        return self._sets[id(zones)]
+
+
+def _renamed(said: str, names: Iterable[tuple[str, str]]) -> str:
+    """A text with other names in place of some."""
+    for name, other in names:
+        said = said.replace(name, other)
+    return said
+
+
+def _text(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _outcome(said: list[Any]) -> Outcome:
+    value, reason, *amounts = said
+    above, below = (None if one is None else Amount(*one) for one in amounts)
+    return Outcome(value, reason, above, below)
+
+
+def _said(found: Outcome) -> list[object]:
+    amounts = (None if one is None else [one.micro, one.unit] for one in (found.numerator, found.denominator))
+    return [found.value, found.reason, *amounts]
+
+
+def _encoded_layers(layers: tuple[Layer, ...]) -> bytes:
+    """Layers as one file of arrays: what they are as text, their rows as Parquet, their shapes as WKB."""
+    arrays: dict[str, Any] = {"layers": np.frombuffer(_text([_about(layer) for layer in layers]), dtype=np.uint8)}
+    for n, layer in enumerate(layers):
+        rows = io.BytesIO()
+        layer.frame.to_parquet(rows, index=False)
+        arrays[f"rows{n}"] = np.frombuffer(rows.getvalue(), dtype=np.uint8)
+        wkb = shapely.to_wkb(layer.geometry)
+        arrays[f"ends{n}"] = np.cumsum([len(one) for one in wkb], dtype=np.int64)
+        arrays[f"wkb{n}"] = np.frombuffer(b"".join(wkb), dtype=np.uint8)
+    written = io.BytesIO()
+    np.savez(written, **arrays)
+    return written.getvalue()
+
+
+def _about(layer: Layer) -> dict[str, Any]:
+    same = ("kind", "key", "unclassified", "selected_from", "scheme", "amount_unit")
+    extent = None if layer.extent is None else shapely.to_wkb(layer.extent, hex=True)
+    codes = None if layer.codes is None else dict(layer.codes)
+    return {**{name: getattr(layer, name) for name in same}, "source": {**asdict(layer.source), "sha256": ""}} | {
+        "extent": extent,
+        "codes": codes,
+    }
+
+
+def _decoded_layers(stored: bytes) -> tuple[Layer, ...]:
+    import pandas as pd
+
+    found = []
+    with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
+        for n, about in enumerate(json.loads(arrays["layers"].tobytes())):
+            frame = pd.read_parquet(io.BytesIO(arrays[f"rows{n}"].tobytes()))
+            ends, wkb = arrays[f"ends{n}"].tolist(), arrays[f"wkb{n}"].tobytes()
+            each = [wkb[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+            geometry = np.asarray(shapely.from_wkb(np.array(each, dtype=object)), dtype=object)
+            source = Source(**{**about.pop("source")})
+            extent = about.pop("extent")
+            found.append(
+                Layer(
+                    frame=frame,
+                    geometry=geometry,
+                    source=replace(source, grade=Grade(source.grade)),
+                    extent=None if extent is None else shapely.from_wkb(extent),
+                    **about,
+                )
+            )
+    return tuple(found)
+
+
+SUMS = Codec("sums", _text, lambda stored: tuple(json.loads(stored)))
+"""Sums for each zone, and the positions of features that were done again."""
+OUTCOMES = Codec(
+    "outcomes",
+    lambda found: _text([_said(one) for one in found]),
+    lambda stored: [_outcome(one) for one in json.loads(stored)],
+)
