@@ -13,12 +13,13 @@ from qpgis.amounts import Outcome
 from qpgis.area import StudyArea, ZoneSet
 from qpgis.incremental import Evaluated, form, updated
 from qpgis.kept import OUTCOMES, SUMS, Kept
-from qpgis.kernels import contributions
+from qpgis.kernels import Mask, contributions
 from qpgis.layers import Layer
 from qpgis.measures.areas import area_contributions
 from qpgis.measures.contributions import Contributions
 from qpgis.parts import BorderEnds, Expression, Linked, Measure, Part, PerZone, Wide
 from qpgis.wholes import FEATURES, WHOLES, Memo
+from qpgis.zonewise import zonewise
 
 Redone = list[tuple[Layer, str]]
 """Layers and ids of features whose overlay had to be done again."""
@@ -110,14 +111,31 @@ class Engine:
         if self._known.kept is None or part.kernel == "zone_area":
             found = self._evaluated(part, zones)
         else:
-            sums, positions = self._known.kept.found(SUMS, part, zones, lambda: _plain(self._evaluated(part, zones)))
+            sums, positions = self._known.kept.found(SUMS, part, zones, lambda: self._by_zone(part, zones))
             found = Evaluated(part, sums, tuple(positions))
-            if part.where is None:
-                self._alike(part, zones).append(found)
+            alike = self._alike(part, zones)
+            if part.where is None and all(one.part != part for one in alike):
+                alike.append(found)
         sums = list(found.sums)
         if part.kernel in ("area", "ground"):  # rounded contributions may add up to a hair more than the zone
             sums = [min(total, whole) for total, whole in zip(sums, self.zone_areas(zones), strict=True)]
         return sums, _redone(self._resolved(part).layers, found.redone) if found.redone else []
+
+    def _by_zone(self, part: Part, zones: ZoneSet) -> tuple[list[int], list[int]]:
+        """A part's sums and the features done again, those zones computed that aren't kept as they are."""
+        kept = self._known.kept
+        if kept is None or not zonewise(part, zones):
+            return _plain(self._evaluated(part, zones))
+        if (update := updated(part, self._alike(part, zones), zones, self.area.plane)) is not None:
+            return _plain(update)
+        return kept.by_zone(part, zones, lambda missing, only: self._some(part, zones, missing, only))
+
+    def _some(self, part: Part, zones: ZoneSet, missing: list[int], only: Mask) -> tuple[list[int], list[int]]:
+        """The sums of some zones from those features that may contribute to them; of other zones they aren't whole."""
+        if len(missing) == len(zones):
+            return _plain(self._evaluated(part, zones))
+        found = contributions(zones, part, self.area.plane, only)
+        return found.per_zone(), list(found.redone)
 
     def _evaluated(self, part: Part, zones: ZoneSet) -> Evaluated:
         """A part's sums, of one that is nearly the same as an earlier one by what differs."""

@@ -25,9 +25,11 @@ import shapely
 
 from qpgis.amounts import Amount, Outcome
 from qpgis.area import StudyArea, ZoneSet
+from qpgis.kernels import Mask
 from qpgis.layers import Layer
-from qpgis.parts import content_of
+from qpgis.parts import Part, content_of
 from qpgis.provenance import DECIDING_LIBRARIES, Grade, Source, code_sha256
+from qpgis.zonewise import Deciding
 
 Value = TypeVar("Value")
 TABLE = "kept (name TEXT PRIMARY KEY, value BLOB, sha256 BLOB, run INTEGER)"
@@ -35,6 +37,11 @@ RUNS = 30
 """What so many runs haven't used is dropped."""
 PATIENCE_S = 5.0
 """So long a run waits for another that is writing; then it does without."""
+OTHERS_FAULT = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL}
+    | {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM}
+)
+"""Errors that say nothing against the file: it is done without."""
 UNNAMED = re.compile(r"@[0-9a-f]{64}")
 """In a text that names layers: one that isn't known by its content."""
 
@@ -80,7 +87,7 @@ class Store:
             try:
                 self._write()
             except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):  # locked, full, read-only: done without
+                if error.sqlite_errorcode & 0xFF in OTHERS_FAULT:
                     raise
                 self._close()
                 self.path.unlink()
@@ -160,6 +167,7 @@ class Kept:
         self._area = area
         self._layers = tuple(layers)
         self._sets: dict[int, str] = {}
+        self._deciding: dict[int, Deciding] = {}
 
     def name(self, what: str, of: object, zones: ZoneSet | None = None) -> str | None:
         """What a result is kept under; ``None`` where it depends on a layer that isn't known by its content.
@@ -199,6 +207,34 @@ class Kept:
         if name is not None:
             self.store.put(name, codec.encode(value))
         return value
+
+    def by_zone(
+        self, part: Part, zones: ZoneSet, compute: Callable[[list[int], Mask], tuple[list[int], list[int]]]
+    ) -> tuple[list[int], list[int]]:
+        """Sums and features done again, zone by zone as they are kept, or computed and kept.
+
+        Parameters
+        ----------
+        part : Part
+            One that is :func:`qpgis.zonewise.zonewise`.
+        zones : ZoneSet
+        compute : callable
+            Takes the zones that are missing and the features that decide them; gives the sums of all zones, of which
+            those of the others aren't looked at.
+        """
+        deciding = self._deciding.setdefault(id(zones), Deciding(zones))
+        names = deciding.names(part, f"{self._base}\n{self._set(zones)}")
+        stored = [self.store.get(name) for name in names]
+        sums = [0 if one is None else int(one) for one in stored]
+        missing = [n for n, one in enumerate(stored) if one is None]
+        if not missing:
+            return sums, []
+        computed, redone = compute(missing, deciding.only(part, missing))
+        for n in missing:
+            sums[n] = computed[n]
+            if not redone:  # rare, and which zone it was isn't known: then only the whole is kept
+                self.store.put(names[n], str(sums[n]).encode())
+        return sums, redone
 
     @cached_property
     def _base(self) -> str:

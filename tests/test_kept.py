@@ -1,0 +1,287 @@
+"""What runs keep: the next run gives the same to the digit, whatever was changed, damaged, or killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from shapely import LineString, Point
+
+import qpgis as qp
+from qpgis.assessment import Assessment, assess
+from qpgis.engine import Engine
+from qpgis.kept import Store
+from qpgis.workspace.loading import CACHE
+from tests.conftest import EAST, HEAD, NORTH, four_towns, frame, layer, square, write
+
+KINDS = ("farmland", "forest", "construction", "water", "park", "residential")
+TOML = (
+    HEAD
+    + layer("landuse", 'scheme = "sandiao"', 'class_field = "code"', 'id_field = "id"')
+    + "".join(f'[layers.{kind}]\nfrom = "landuse"\n' for kind in KINDS)
+    + layer("roads", 'id_field = "id"', 'class_field = "class_"')
+    + layer("residents", 'amount_field = "people"')
+    + layer("facilities", 'class_field = "class_"')
+)
+CODES = ["0101", "0301", "0601", "1101", "0701", "0810", "0101"]
+
+
+def parcels() -> gpd.GeoDataFrame:
+    shapes = [square(x, y, 200) for x in range(0, 2000, 200) for y in range(0, 2000, 200)]
+    return frame(shapes, id=[f"p{n}" for n in range(100)], code=[CODES[n % 7] for n in range(100)])
+
+
+def at(x: float, y: float) -> Point:
+    return Point(EAST + x, NORTH + y)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of four towns that was run once."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "qpgis.toml").write_text(TOML, encoding="utf-8")
+    lines = [LineString([(EAST, NORTH + 500), (EAST + 2000, NORTH + 500)]), LineString([at(300, 0), at(300, 2000)])]
+    people = frame([at(x, y) for x in range(50, 2000, 190) for y in (450, 1230)], people=range(22))
+    layers = {"towns": four_towns(), "landuse": parcels(), "roads": frame(lines, id=["1", "2"], class_=["primary"] * 2)}
+    write(folder, {**layers, "residents": people, "facilities": frame([at(900, 520)], class_=["小学"])})
+    qp.assess(qp.open_workspace(folder))
+    assert (folder / CACHE).exists()
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "again"))
+
+
+def same(folder: Path) -> Assessment:
+    """What is computed beside what is kept, which is what is computed from nothing."""
+    found = qp.assess(qp.open_workspace(folder))
+    anew = assess(qp.open_workspace(folder, cache=False))
+    assert found.rows == anew.rows
+    assert found.findings == anew.findings
+    for one, other in ((found.missed, anew.missed), (found.features, anew.features), (found.reached, anew.reached)):
+        assert one.keys() == other.keys()
+        for key in one:
+            for kept, new in zip(one[key], other[key], strict=True):
+                assert shapely.to_wkb(kept.geometry).tolist() == shapely.to_wkb(new.geometry).tolist()
+                assert kept.frame.equals(new.frame)
+                assert (kept.kind, kept.source.grade, kept.key) == (new.kind, new.source.grade, new.key)
+    return found
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The kernels of the parts that engines compute; what can't be computed isn't among them."""
+    seen: list[str] = []
+    evaluate = Engine._evaluated
+
+    def watched(self: Engine, part: object, zones: object) -> object:
+        found = evaluate(self, part, zones)  # type: ignore[arg-type]
+        seen.append(part.kernel)  # type: ignore[attr-defined]
+        return found
+
+    monkeypatch.setattr(Engine, "_evaluated", watched)
+    return seen
+
+
+def test_a_second_run_computes_nothing(folder: Path, computed: list[str]) -> None:
+    found = qp.assess(qp.open_workspace(folder))
+    assert set(computed) <= {"zone_area"}
+    assert found.rows == assess(qp.open_workspace(folder, cache=False)).rows
+    assert {"area", "length"} <= set(computed)
+
+
+def test_the_files_of_a_second_run_are_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    qp.assess(qp.open_workspace(folder)).write(tmp_path / "kept")
+    qp.Result(**vars(assess(qp.open_workspace(folder, cache=False)))).write(tmp_path / "anew")
+    written = sorted(path.name for path in (tmp_path / "anew").iterdir())
+    assert "map.html" in written
+    for name in written:
+        assert (tmp_path / "kept" / name).read_bytes() == (tmp_path / "anew" / name).read_bytes()
+
+
+PLACE = st.integers(0, 99)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    edits=st.lists(st.tuples(PLACE, st.sampled_from([*CODES, "gone", "moved"])), max_size=3),
+    people=st.lists(st.tuples(st.integers(0, 21), st.integers(0, 99)), max_size=2),
+    road=st.booleans(),
+    backwards=st.booleans(),
+)
+def test_whatever_is_edited(
+    made: Path, edits: list[tuple[int, str]], people: list[tuple[int, int]], road: bool, backwards: bool
+) -> None:
+    """Parcels that change their use, vanish or overlap others; people who move in; a road; another order of rows."""
+    uses = parcels()
+    for row, what in edits:
+        if what == "moved":
+            uses.geometry = uses.geometry.where(
+                uses.index != row, shapely.affinity.translate(uses.geometry[row], 77, 33)
+            )
+        elif what != "gone":
+            uses.loc[row, "code"] = what
+    gone = {row for row, what in edits if what == "gone"}
+    uses = uses[~uses.index.isin(gone)]
+    write(made, {"landuse": uses[::-1] if backwards else uses})
+    counts = list(range(22))
+    for row, number in people:
+        counts[row] = number
+    write(made, {"residents": frame([at(x, y) for x in range(50, 2000, 190) for y in (450, 1230)], people=counts)})
+    lines = [LineString([at(0, 500), at(2000, 500)]), LineString([at(300, 0), at(300, 2000)])]
+    lines += [LineString([at(1000, 100), at(1000, 900)])] if road else []
+    write(made, {"roads": frame(lines, id=list("123")[: len(lines)], class_=["primary"] * len(lines))})
+    same(made)
+
+
+def test_a_changed_parcel_touches_its_zone_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[set[int]] = []
+    some = Engine._some
+
+    def watched(self: Engine, part: object, zones: object, missing: list[int], only: object) -> object:
+        asked.append(set(missing))
+        return some(self, part, zones, missing, only)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Engine, "_some", watched)
+    uses = parcels()
+    inner = int(np.flatnonzero([shape.equals(square(1400, 400, 200)) for shape in uses.geometry])[0])
+    uses.loc[inner, "code"] = "0601" if uses.code[inner] != "0601" else "0301"
+    write(folder, {"landuse": uses})
+    same(folder)
+    town = {n for n, shape in enumerate(four_towns().sort_values("zone_id").geometry) if shape.contains(at(1500, 500))}
+    assert asked
+    assert {frozenset(zones) for zones in asked} == {frozenset(town)}
+
+
+@pytest.mark.parametrize("damage", ["entry", "head", "half", "empty", "folder", "nothing", "other"])
+def test_damage_is_discarded(folder: Path, damage: str, computed: list[str]) -> None:
+    path = folder / CACHE
+    content = path.read_bytes()
+    if damage == "entry":
+        with sqlite3.connect(path) as base:
+            base.execute("UPDATE kept SET value = '[[1, 2, 3, 4], []]'")
+        base.close()
+    elif damage == "folder":
+        path.unlink()
+        path.mkdir()
+    elif damage == "nothing":
+        shutil.rmtree(path.parent)
+    elif damage == "other":
+        path.unlink()
+        with sqlite3.connect(path) as base:
+            base.execute("CREATE TABLE kept (a INTEGER)")
+        base.close()
+    else:
+        cut = {"head": b"x" * 200 + content[200:], "half": content[: len(content) // 2], "empty": b""}
+        path.write_bytes(cut[damage])
+    same(folder)
+    assert "area" in computed
+    if damage != "folder":  # mended: the next run finds all
+        computed.clear()
+        qp.assess(qp.open_workspace(folder))
+        assert set(computed) <= {"zone_area"}
+
+
+def test_every_flipped_byte_is_harmless(folder: Path) -> None:
+    """Bytes here and there; all values are those that are computed from nothing."""
+    path = folder / CACHE
+    anew = assess(qp.open_workspace(folder, cache=False)).rows
+    content = path.read_bytes()
+    chance = np.random.default_rng(6)
+    for _ in range(8):
+        spoilt = bytearray(content)
+        for place in chance.integers(0, len(content), 40):
+            spoilt[place] ^= 0x55
+        path.write_bytes(bytes(spoilt))
+        assert qp.assess(qp.open_workspace(folder)).rows == anew
+
+
+RUN = "import sys, qpgis as qp; qp.assess(qp.open_workspace(sys.argv[1]))"
+
+
+def _started(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", RUN, str(folder)], env={**os.environ, "PYTHONWARNINGS": "ignore"})
+
+
+def test_runs_at_once(folder: Path) -> None:
+    (folder / CACHE).unlink()
+    runs = [_started(folder) for _ in range(3)]
+    assert [run.wait() for run in runs] == [0, 0, 0]
+    same(folder)
+
+
+def test_a_killed_run_leaves_what_the_next_one_can_use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while it writes: a process that holds the file open in the middle of its transaction."""
+    script = (
+        "import sys, time, sqlite3; base = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "base.execute('PRAGMA cache_size = 1'); base.execute('BEGIN IMMEDIATE'); "
+        'base.execute("UPDATE kept SET value = zeroblob(length(value)), sha256 = zeroblob(32)"); '
+        "print('writing', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(folder / CACHE)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == b"writing"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert (folder / f"{CACHE}-journal").exists()
+    same(folder)
+    for wait_s in (0.5, 1.0, 1.5, 2.0):
+        (folder / CACHE).unlink(missing_ok=True)
+        run = _started(folder)
+        time.sleep(wait_s)
+        run.kill()
+        run.wait()
+    same(folder)
+
+
+def test_a_locked_or_read_only_file_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qpgis.kept.PATIENCE_S", 0.05)
+    base = sqlite3.connect(folder / CACHE, isolation_level=None)
+    base.execute("BEGIN EXCLUSIVE")
+    write(folder, {"landuse": parcels()[:50]})
+    same(folder)
+    base.execute("ROLLBACK")
+    base.close()
+    (folder / CACHE.parent).chmod(0o500)
+    try:
+        same(folder)
+    finally:
+        (folder / CACHE.parent).chmod(0o700)
+
+
+def test_what_is_no_longer_used_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qpgis.kept.RUNS", 2)
+    path = tmp_path / "kept.sqlite"
+
+    def run(put: Callable[[Store], object]) -> None:
+        store = Store(path)
+        put(store)
+        store.flush()
+
+    run(lambda store: [store.put(name, name.encode()) for name in "ab"])
+    run(lambda store: store.get("a"))
+    run(lambda store: store.get("a"))
+    assert [Store(path).get(name) for name in "ab"] == [b"a", None]
+    run(lambda store: store.put("c", b"c"))
+    assert Store(path).prune() == 1
+    assert [Store(path).get(name) for name in "abc"] == [None, None, b"c"]
+
+
+def test_the_embedded_workspace_keeps_nothing() -> None:
+    assert qp.open_workspace().cache is None
