@@ -312,7 +312,7 @@ def assess(
         raise ConfigError(f"no level {level!r}; {did_you_mean(level, workspace.area.levels)}")
     findings = Findings(lang)
     judging = Judging(workspace, findings, lang)
-    engine = Engine(workspace.area, known)
+    engine = Engine(workspace.area, known, layers=workspace.layers.values())
     run = _Run(workspace, engine, findings, lang, tuple(_classified(workspace, engine)))
     rows: list[Row] = []
     rivals: list[Row] = []
@@ -360,6 +360,11 @@ def computed(
     if isinstance(declared, Composite):
         return run.composed(declared, ())
     return run.rows(declared, definition) if isinstance(declared, Indicator) else []
+
+
+def definitions_of(workspace: Workspace) -> Iterator[tuple[Declared, tuple[Definition, ...]]]:
+    """Every indicator with the definitions that a workspace asks for; composites come last."""
+    return _chosen(workspace, {}, None)
 
 
 def _chosen(

@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_check(commands)
+    _add_stale(commands)
     _add_verify(commands)
     _add_inspect(commands)
     _add_map(commands)
@@ -166,6 +167,17 @@ def _add_run(commands: Any) -> None:
     parser.add_argument("--strict", action="store_true", help="exit 1 if a target is breached")
     parser.add_argument("--json", action="store_true", help="print what was written and found as JSON")
     parser.add_argument("--no-log", action="store_true", help="leave this run out of the log, DIR/.qpgis/runs.jsonl")
+    parser.add_argument(
+        "--no-cache", action="store_true", help="compute everything, and keep nothing in WORKSPACE/.qpgis/"
+    )
+
+
+def _add_stale(commands: Any) -> None:
+    parser = _add_command(commands, "stale", _stale, "say what a run would compute again, and why")
+    _add_workspace(parser)
+    parser.add_argument("--strict", action="store_true", help="exit 1 if there is anything")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.add_argument("--prune", action="store_true", help="first drop kept results that the last run didn't use")
 
 
 def _add_verify(commands: Any) -> None:
@@ -354,6 +366,7 @@ def _workspace(options: argparse.Namespace, progress: _Progress) -> Workspace:
                 raise ConfigError(f"--{option.replace('_', '-')} goes with --osm")
         zones = _zones_table(options)
         settings = {"period": options.period, "lang": options.lang, "zones": zones, "grid_cell_m": options.grid_m}
+        settings["cache"] = not getattr(options, "no_cache", False)
         return open_workspace(options.workspace, **settings, progress=progress)
     if options.workspace is not None or options.zones is not None or options.period is not None:
         raise ConfigError("--osm stands alone: leave out WORKSPACE, --zones and --period")
@@ -408,16 +421,38 @@ def _run(options: argparse.Namespace) -> int:
     from qpgis.findings import has_errors
     from qpgis.plans import Status
     from qpgis.report.outputs import EVIDENCE, LAND_AREAS, MANIFEST, OUTPUTS, write_outputs
+    from qpgis.staleness import remember
 
     progress = _Progress()
     names = (*OUTPUTS, *LAND_AREAS, *EVIDENCE, MANIFEST)
     assessment = _assessment(options, [options.out / name for name in names], progress)
     written = write_outputs(assessment, options.out, evidence=options.evidence, progress=progress)
+    remember(assessment)
     if not options.no_log:
         _log_run(assessment, options.out)
     breached = [row for row in assessment.rows if row.status is Status.BREACHED]
     _report_run(assessment, written, options.json)
     return FINDINGS if has_errors(assessment.findings) or (options.strict and breached) else GOOD
+
+
+def _stale(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from qpgis.catalogue import text
+    from qpgis.kept import Store
+    from qpgis.staleness import staleness
+
+    workspace = _workspace(options, _Progress())
+    if options.prune and workspace.cache is not None:
+        _say(text("stale_pruned", options.lang, count=Store(workspace.cache).prune()))
+    found = staleness(workspace)
+    if options.json:
+        sys.stdout.write(json.dumps(asdict(found), ensure_ascii=False, indent=2) + "\n")
+    else:
+        _print(found.lines(workspace, options.lang))
+        if workspace.cache is None:
+            _say(text("stale_no_cache", options.lang))
+    return FINDINGS if options.strict and found.outdated else GOOD
 
 
 def _log_run(assessment: Assessment, folder: Path) -> None:

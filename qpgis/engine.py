@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from qpgis.access import Access, walked
 from qpgis.amounts import Outcome
 from qpgis.area import StudyArea, ZoneSet
 from qpgis.incremental import Evaluated, form, updated
-from qpgis.kept import OUTCOMES, SUMS, Kept
+from qpgis.kept import OUTCOMES, SUMS, Codec, Kept
 from qpgis.kernels import Mask, contributions
 from qpgis.layers import Layer
 from qpgis.measures.areas import area_contributions
@@ -85,14 +85,19 @@ class Engine:
         The zones.
     known : Known, optional
         What was found out of that very area before; it is added to.
+    layers : iterable of Layer
+        What is measured. If these are the layers of which ``known`` has something on disk, that is used and added to;
+        what is made of others, as in scenarios, stays in memory.
     """
 
-    def __init__(self, area: StudyArea, known: Known | None = None) -> None:
+    def __init__(self, area: StudyArea, known: Known | None = None, *, layers: Iterable[Layer] = ()) -> None:
         self.area = area
         self._known = Known(area) if known is None else known
         if self._known.area is not area:
             raise ValueError("what is known is of another study area")
         self._access = self._known.access
+        on_disk = self._known.kept
+        self._kept = on_disk if on_disk is not None and on_disk.is_of(layers) else None
         self.redone: dict[Layer, list[str]] = {}
 
     def sums(self, part: Part, zones: ZoneSet) -> list[int]:
@@ -108,10 +113,10 @@ class Engine:
 
     def _summed(self, part: Part, zones: ZoneSet) -> tuple[list[int], Redone]:
         """A part's sums as they are kept on disk, or else computed."""
-        if self._known.kept is None or part.kernel == "zone_area":
+        if self._kept is None or part.kernel == "zone_area":
             found = self._evaluated(part, zones)
         else:
-            sums, positions = self._known.kept.found(SUMS, part, zones, lambda: self._by_zone(part, zones))
+            sums, positions = self._kept.found(SUMS, part, zones, lambda: self._by_zone(part, zones))
             found = Evaluated(part, sums, tuple(positions))
             alike = self._alike(part, zones)
             if part.where is None and all(one.part != part for one in alike):
@@ -123,7 +128,7 @@ class Engine:
 
     def _by_zone(self, part: Part, zones: ZoneSet) -> tuple[list[int], list[int]]:
         """A part's sums and the features done again, those zones computed that aren't kept as they are."""
-        kept = self._known.kept
+        kept = self._kept
         if kept is None or not zonewise(part, zones):
             return _plain(self._evaluated(part, zones))
         if (update := updated(part, self._alike(part, zones), zones, self.area.plane)) is not None:
@@ -171,14 +176,29 @@ class Engine:
             return replace(part, layers=(self._access.reached(rule),), where=None)
         return replace(part, layers=tuple(self._access.chosen(layer, rule) for layer in part.layers), where=None)
 
+    def unknown(self, made: Measure, zones: ZoneSet) -> list[int]:
+        """The zones, by position, of which something that a measure needs isn't known, and would be computed."""
+        if isinstance(made, PerZone):
+            known = (id(zones), made) in self._known.outcomes
+            return [] if known else self._lacking(OUTCOMES, made, zones)
+        lacking = (
+            self._lacking(SUMS, part, zones)
+            for part in dict.fromkeys(made.parts())
+            if part.kernel != "zone_area" and (id(zones), part) not in self._known.sums
+        )
+        return sorted({n for some in lacking for n in some})
+
+    def _lacking(self, codec: Codec, of: Part | PerZone, zones: ZoneSet) -> list[int]:
+        return list(range(len(zones))) if self._kept is None else self._kept.lacks(codec, of, zones)
+
     def keep(self) -> None:
         """Bring what was found out to the disk, for later runs."""
-        if self._known.kept is not None:
-            self._known.kept.store.flush()
+        if self._kept is not None:
+            self._kept.store.flush()
 
     def _layers(self, what: str, of: object, find: Callable[[], tuple[Layer, ...]]) -> tuple[Layer, ...]:
         """Features as they are kept on disk, or else found."""
-        return find() if self._known.kept is None else self._known.kept.layers(what, of, find)
+        return find() if self._kept is None else self._kept.layers(what, of, find)
 
     def missed(self, expression: Expression) -> tuple[Layer, ...]:
         """The features that the rules of an expression's parts don't hold for: people that aren't reached.
@@ -228,7 +248,7 @@ class Engine:
         """What each zone of a zone set comes to as a whole."""
         key = (id(zones), measured)
         if key not in self._known.outcomes:
-            kept = self._known.kept
+            kept = self._kept
             self._known.outcomes[key] = (
                 self._whole(measured, zones)
                 if kept is None
@@ -239,7 +259,8 @@ class Engine:
     def _whole(self, measured: PerZone, zones: ZoneSet) -> list[Outcome]:
         chosen = tuple(self._access.chosen(one, measured.where) for one in measured.layers if measured.where)
         given = replace(measured, layers=(*measured.layers, *chosen))
-        return WHOLES[measured.kernel](zones, given, self.area.plane, self._known.wholes)
+        memo = self._known.wholes if self._kept is None else self._kept.wholes
+        return WHOLES[measured.kernel](zones, given, self.area.plane, memo)
 
     def zone_areas(self, zones: ZoneSet) -> list[int]:
         """The area of each zone, in millionths of a square metre."""

@@ -13,7 +13,7 @@ import json
 import platform
 import re
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -25,11 +25,12 @@ import shapely
 
 from qpgis.amounts import Amount, Outcome
 from qpgis.area import StudyArea, ZoneSet
+from qpgis.errors import NoSuchBorder, UnknownBeyond
 from qpgis.kernels import Mask
 from qpgis.layers import Layer
-from qpgis.parts import Part, content_of
+from qpgis.parts import Part, PerZone, content_of
 from qpgis.provenance import DECIDING_LIBRARIES, Grade, Source, code_sha256
-from qpgis.zonewise import Deciding
+from qpgis.zonewise import Deciding, zonewise
 
 Value = TypeVar("Value")
 TABLE = "kept (name TEXT PRIMARY KEY, value BLOB, sha256 BLOB, run INTEGER)"
@@ -42,6 +43,9 @@ OTHERS_FAULT = frozenset(
     | {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM}
 )
 """Errors that say nothing against the file: it is done without."""
+REFUSED = b"refused "
+REFUSALS = {one.__name__: one for one in (NoSuchBorder, UnknownBeyond)}
+"""Why something can't be computed that is only found out by computing it."""
 UNNAMED = re.compile(r"@[0-9a-f]{64}")
 """In a text that names layers: one that isn't known by its content."""
 
@@ -59,6 +63,7 @@ class Store:
         self.path = path
         self._new: dict[str, bytes] = {}
         self._used: set[str] = set()
+        self._run: int | None = None
 
     def get(self, name: str) -> bytes | None:
         """What is kept under a name, ``None`` where there is nothing, or it is damaged."""
@@ -100,7 +105,7 @@ class Store:
         with closing(sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)) as base:
             base.execute("BEGIN IMMEDIATE")
             base.execute(f"CREATE TABLE IF NOT EXISTS {TABLE}")
-            run = self._last_run(base) + 1
+            run = self._run = self._last_run(base) + 1 if self._run is None else self._run
             rows = ((name, value, hashlib.sha256(value).digest(), run) for name, value in self._new.items())
             base.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", rows)
             base.executemany("UPDATE kept SET run = ? WHERE name = ?", ((run, name) for name in self._used))
@@ -159,7 +164,7 @@ class Kept:
     store : Store
     area : StudyArea
     layers : iterable of Layer
-        Those of the workspace; what is made of others isn't kept.
+        Those of the workspace.
     """
 
     def __init__(self, store: Store, area: StudyArea, layers: Iterable[Layer]) -> None:
@@ -168,6 +173,10 @@ class Kept:
         self._layers = tuple(layers)
         self._sets: dict[int, str] = {}
         self._deciding: dict[int, Deciding] = {}
+
+    def is_of(self, layers: Iterable[Layer]) -> bool:
+        """True if these are the very layers that results are kept of."""
+        return tuple(map(id, layers)) == tuple(map(id, self._layers))
 
     def name(self, what: str, of: object, zones: ZoneSet | None = None) -> str | None:
         """What a result is kept under; ``None`` where it depends on a layer that isn't known by its content.
@@ -185,6 +194,24 @@ class Kept:
         about = "\n".join((self._base, what, "" if zones is None else self._set(zones), said))
         return hashlib.sha256(about.encode()).hexdigest()
 
+    def content_of_zones(self, zones: ZoneSet) -> str:
+        """SHA-256 of zones: their ids, borders, and whether they may overlap."""
+        return self._set(zones)
+
+    def lacks(self, codec: Codec, of: Part | PerZone, zones: ZoneSet) -> list[int]:
+        """The zones whose results aren't kept, by their position."""
+        name = self.name(codec.what, of, zones)
+        if name is not None and self.store.get(name) is not None:
+            return []
+        if not (isinstance(of, Part) and zonewise(of, zones)):
+            return list(range(len(zones)))
+        return [n for n, one in enumerate(self._names(of, zones)) if self.store.get(one) is None]
+
+    def _names(self, part: Part, zones: ZoneSet) -> list[str]:
+        """What the sum of each zone is kept under."""
+        deciding = self._deciding.setdefault(id(zones), Deciding(zones))
+        return deciding.names(part, f"{self._base}\n{self._set(zones)}")
+
     def layers(self, what: str, of: object, compute: Callable[[], tuple[Layer, ...]]) -> tuple[Layer, ...]:
         """Features that were found, as they are kept, or found and kept; their keys tell of the layers of today."""
         back = [(content, key) for key, content in self._contents]
@@ -198,12 +225,20 @@ class Kept:
         return self.found(Codec(what, encode, decode), of, None, compute)
 
     def found(self, codec: Codec, of: object, zones: ZoneSet | None, compute: Callable[[], Value]) -> Value:
-        """A result as it is kept, or computed and kept."""
+        """A result as it is kept, or computed and kept; also that it can't be computed."""
         name = self.name(codec.what, of, zones)
         stored = None if name is None else self.store.get(name)
+        if stored is not None and stored.startswith(REFUSED):
+            why, layer = json.loads(stored.removeprefix(REFUSED))
+            raise REFUSALS[why](layer)
         if stored is not None:
             return codec.decode(stored)
-        value = compute()
+        try:
+            value = compute()
+        except tuple(REFUSALS.values()) as reason:
+            if name is not None:
+                self.store.put(name, REFUSED + _text([type(reason).__name__, reason.layer]))
+            raise
         if name is not None:
             self.store.put(name, codec.encode(value))
         return value
@@ -222,19 +257,23 @@ class Kept:
             Takes the zones that are missing and the features that decide them; gives the sums of all zones, of which
             those of the others aren't looked at.
         """
-        deciding = self._deciding.setdefault(id(zones), Deciding(zones))
-        names = deciding.names(part, f"{self._base}\n{self._set(zones)}")
+        names = self._names(part, zones)
         stored = [self.store.get(name) for name in names]
         sums = [0 if one is None else int(one) for one in stored]
         missing = [n for n, one in enumerate(stored) if one is None]
         if not missing:
             return sums, []
-        computed, redone = compute(missing, deciding.only(part, missing))
+        computed, redone = compute(missing, self._deciding[id(zones)].only(part, missing))
         for n in missing:
             sums[n] = computed[n]
             if not redone:  # rare, and which zone it was isn't known: then only the whole is kept
                 self.store.put(names[n], str(sums[n]).encode())
         return sums, redone
+
+    @cached_property
+    def wholes(self) -> KeptOutcomes:
+        """What zones come to as wholes, by the hash of all that it depends on but code and libraries."""
+        return KeptOutcomes(self.store, self._base)
 
     @cached_property
     def _base(self) -> str:
@@ -254,6 +293,38 @@ class Kept:
             content.update(b"".join(shapely.to_wkb(zones.geometry)))
             self._sets[id(zones)] = content.hexdigest()
         return self._sets[id(zones)]
+
+
+class KeptOutcomes(MutableMapping[str, Outcome]):
+    """Outcomes by name: those of this session, and those on disk."""
+
+    def __init__(self, store: Store, base: str) -> None:
+        self._store, self._base = store, base
+        self._known: dict[str, Outcome] = {}
+
+    def _name(self, key: str) -> str:
+        return hashlib.sha256(f"{self._base}\nwhole\n{key}".encode()).hexdigest()
+
+    def __getitem__(self, key: str) -> Outcome:
+        if key not in self._known:
+            stored = self._store.get(self._name(key))
+            if stored is None:
+                raise KeyError(key)
+            self._known[key] = _outcome(json.loads(stored))
+        return self._known[key]
+
+    def __setitem__(self, key: str, found: Outcome) -> None:
+        self._known[key] = found
+        self._store.put(self._name(key), _text(_said(found)))
+
+    def __delitem__(self, key: str) -> None:
+        del self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 def _renamed(said: str, names: Iterable[tuple[str, str]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 class Result(Assessment):
     """An :class:`~qpgis.assessment.Assessment` with a map and files."""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what it is, under a banner if the files it was computed from have changed since."""
+        return f"{self.workspace.banner(self.lang)}<p>{escape(repr(self))}</p>"
 
     def map(self) -> folium.Map:
         """The map of all zones, indicators and layers; it shows itself in a notebook, ``.save()`` writes a file."""

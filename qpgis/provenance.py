@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -97,6 +97,46 @@ def sha256_of(path: Path) -> str:
         except OSError as error:
             raise SourceError(f"{part}: can't be read ({error.strerror})") from error
     return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a file was when it was read.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of its content; empty where there is no such file.
+    times : tuple of int
+        Size and time of change of each of its parts: as long as they are the same, so is the content.
+    """
+
+    sha256: str
+    times: tuple[tuple[int, int], ...] = field(compare=False)
+
+    @classmethod
+    def at(cls, path: Path, sha256: str | None = None) -> Stamp:
+        """A file as it is now.
+
+        Parameters
+        ----------
+        path : Path
+        sha256 : str, optional
+            Of its content, where that is known.
+        """
+        if not path.exists():
+            return cls("", ())
+        return cls(sha256_of(path) if sha256 is None else sha256, _times(path))
+
+    def of(self, path: Path) -> Stamp:
+        """The file as it is now, read again only if it was written since."""
+        same = path.exists() and _times(path) == self.times
+        return self if same else Stamp.at(path)
+
+
+def _times(path: Path) -> tuple[tuple[int, int], ...]:
+    found = (part.stat() for part in _parts_of(path))
+    return tuple((one.st_size, one.st_mtime_ns) for one in found)
 
 
 SHAPEFILE = (".cpg", ".dbf", ".prj", ".shp", ".shx")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from qpgis.shapes import dissolved
 if TYPE_CHECKING:
     from shapely import Geometry
 
-Memo = dict[str, Outcome]
+Memo = MutableMapping[str, Outcome]
 """Outcomes by the hash of all that they depend on."""
 WholeKernel = Callable[[ZoneSet, PerZone, Plane, Memo], list[Outcome]]
 """Gives one outcome a zone, each from that zone's ground alone: its zones may overlap."""
@@ -77,9 +77,11 @@ def _connectivity(zones: ZoneSet, measured: PerZone, plane: Plane, memo: Memo) -
         patches = ground.patches(zone)
         content = hashlib.sha256(repr((measured.kernel, measured.unit, measured.settings, zone.area)).encode())
         content.update(b"".join(shapely.to_wkb(patches)))
-        if (key := content.hexdigest()) not in memo:
-            memo[key] = _connected(measured, patches, zone.area)
-        found.append(memo[key])
+        key = content.hexdigest()
+        known = memo.get(key)
+        if known is None:
+            known = memo[key] = _connected(measured, patches, zone.area)
+        found.append(known)
     return found
 
 

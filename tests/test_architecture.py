@@ -50,6 +50,7 @@ ORDER = [
     "published",
     "plantables",
     "assessment",
+    "staleness",
     "evidence",
     "scenarios",
     "maps",

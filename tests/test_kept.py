@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -22,8 +23,10 @@ from shapely import LineString, Point
 
 import qpgis as qp
 from qpgis.assessment import Assessment, assess
+from qpgis.cli import main
 from qpgis.engine import Engine
 from qpgis.kept import Store
+from qpgis.staleness import staleness
 from qpgis.workspace.loading import CACHE
 from tests.conftest import EAST, HEAD, NORTH, four_towns, frame, layer, square, write
 
@@ -285,3 +288,87 @@ def test_what_is_no_longer_used_is_dropped(tmp_path: Path, monkeypatch: pytest.M
 
 def test_the_embedded_workspace_keeps_nothing() -> None:
     assert qp.open_workspace().cache is None
+
+
+# ---- what is stale
+
+
+def told(folder: Path, **settings: str) -> tuple[set[str], set[str], dict[str, tuple[str, ...]]]:
+    """Changed files, why, and by indicator the zones that are computed again."""
+    found = staleness(qp.open_workspace(folder, **settings))  # type: ignore[arg-type]
+    zones = {one.indicator: one.zones for one in found.outdated}
+    return {one.name for one in found.inputs}, {why for one in found.outdated for why in one.why}, zones
+
+
+def ran(folder: Path) -> None:
+    assert main(["run", str(folder), "--out", str(folder / "maps"), "--no-log"]) in (0, 1)
+
+
+def test_stale_says_what_and_why(folder: Path) -> None:
+    assert told(folder) == (set(), set(), {})  # a notebook computed it all
+    (folder / CACHE).unlink()
+    assert told(folder)[1] == {"first"}
+    ran(folder)
+    assert told(folder) == (set(), set(), {})
+    uses = parcels()
+    inner = int(np.flatnonzero([shape.equals(square(1400, 400, 200)) for shape in uses.geometry])[0])
+    uses.loc[inner, "code"] = "0301"
+    write(folder, {"landuse": uses})
+    files, why, zones = told(folder)
+    assert files == {"landuse.gpkg"}
+    assert why == {"construction", "forest"}
+    assert zones["construction_area"] == ("b",)
+    assert "road_density" not in zones
+    ran(folder)
+    assert told(folder) == (set(), set(), {})
+
+
+def test_stale_knows_borders_definitions_and_the_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran(folder)
+    toml = (folder / "qpgis.toml").read_text(encoding="utf-8")
+    (folder / "qpgis.toml").write_text(f'{toml}\n[definitions]\nroad_density = ["centreline"]\n', encoding="utf-8")
+    files, why, zones = told(folder)
+    assert files == {"qpgis.toml"}
+    assert why <= {"first", "dropped"}
+    assert set(zones) <= {"road_density"}
+    (folder / "qpgis.toml").write_text(toml, encoding="utf-8")
+    towns = four_towns()
+    towns.geometry = [shapely.transform(shape, lambda xy: xy * [1 + 1e-7, 1]) for shape in towns.geometry]
+    write(folder, {"towns": towns})
+    assert told(folder)[1] == {"zones"}
+    write(folder, {"towns": four_towns()})
+    monkeypatch.setattr("qpgis.kept.code_sha256", lambda: "other")
+    monkeypatch.setattr("qpgis.staleness.code_sha256", lambda: "other")
+    assert told(folder)[1] == {"code"}
+
+
+def test_stale_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ran(folder)
+    capsys.readouterr()
+    assert main(["stale", str(folder), "--strict"]) == 0
+    assert "无需重算" in capsys.readouterr().out
+    write(folder, {"roads": frame([LineString([at(0, 500), at(900, 500)])], id=["1"], class_=["primary"])})
+    assert main(["stale", str(folder), "--strict", "--lang", "en"]) == 1
+    said = capsys.readouterr().out
+    assert "changed: roads.gpkg (Roads)" in said
+    assert main(["stale", str(folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["inputs"] == [{"name": "roads.gpkg", "role": "roads", "change": "changed"}]
+    assert {tuple(one["why"]) for one in found["outdated"]} == {("roads",)}
+    assert main(["stale", str(folder), "--prune"]) == 0
+    assert main(["run", str(folder), "--out", str(folder / "maps"), "--no-log", "--no-cache"]) in (0, 1)
+    assert told(folder)[0] == {"roads.gpkg"}
+
+
+def test_a_banner_says_that_files_have_changed(folder: Path) -> None:
+    workspace = qp.open_workspace(folder)
+    result = qp.assess(workspace, indicators=["construction_area"])
+    os.utime(folder / "roads.gpkg")  # written again, the same
+    assert workspace.changed() == ()
+    assert "⚠" not in result._repr_html_() + workspace._repr_html_()
+    write(folder, {"landuse": parcels()[:50]})
+    (folder / "residents.gpkg").unlink()
+    assert set(workspace.changed()) == {"landuse.gpkg", "residents.gpkg"}
+    for shown in (result._repr_html_(), workspace._repr_html_()):
+        assert "⚠" in shown
+        assert "landuse.gpkg" in shown

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qpgis.area import StudyArea
+from qpgis.catalogue import Lang, listed, text
 from qpgis.classified import MapSample
 from qpgis.engine import Known
 from qpgis.findings import Finding
@@ -18,7 +20,7 @@ from qpgis.kept import Kept, Store
 from qpgis.layers import Layer, Ledger, State
 from qpgis.periods import year_of
 from qpgis.plans import Baselines, Plan, Target, Thresholds
-from qpgis.provenance import Grade
+from qpgis.provenance import Grade, Stamp
 from qpgis.workspace.reference import Reference
 
 if TYPE_CHECKING:
@@ -105,6 +107,8 @@ class Workspace:
         What it was opened with beside ``qpgis.toml``: other zones, a grid, levels of an OpenStreetMap extract.
     cache : Path or None
         The file that keeps what runs find out; ``None`` where nothing is kept.
+    stamps : mapping of Path to Stamp
+        What files were as they were read, so that a notebook can say if they have changed.
     """
 
     name: str
@@ -132,6 +136,22 @@ class Workspace:
     tables: Mapping[str, LayerTable] = field(default_factory=dict, repr=False, compare=False)
     opened: Mapping[str, object] = field(default_factory=dict, repr=False)
     cache: Path | None = field(default=None, repr=False, compare=False)
+    stamps: Mapping[Path, Stamp] = field(default_factory=dict, repr=False, compare=False)
+
+    def changed(self) -> tuple[str, ...]:
+        """The files that aren't what was read any more, or are gone."""
+        return tuple(path.name for path, stamp in self.stamps.items() if stamp.of(path) != stamp)
+
+    def banner(self, lang: Lang = "zh") -> str:
+        """What notebooks show above what was computed from files that have changed since, as HTML; else nothing."""
+        names = self.changed()
+        if not names:
+            return ""
+        said = escape(text("stale_banner", lang, names=listed(names, lang)))
+        return f'<p style="border-left: 4px solid #b45309; background: #fef3c7; padding: 0.5em 1em">⚠ {said}</p>'
+
+    def _repr_html_(self) -> str:
+        return f"{self.banner()}<p>{escape(repr(self))}</p>"
 
     def __repr__(self) -> str:
         layers = ", ".join(f"{kind} ({len(layer)}, {layer.source.grade})" for kind, layer in self.layers.items())

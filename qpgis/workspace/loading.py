@@ -23,7 +23,7 @@ from qpgis.measures.areas import area_contributions
 from qpgis.naming import field_for
 from qpgis.periods import first_day, last_day
 from qpgis.plans import Baseline, Baselines, Plan, Thresholds, by_key, read_plan, shipped_plans
-from qpgis.provenance import Grade, Source, sha256_of, worst
+from qpgis.provenance import Grade, Source, Stamp, sha256_of, worst
 from qpgis.quality.areas import read_control_areas
 from qpgis.quality.fields import check_fields
 from qpgis.shapes import near
@@ -250,9 +250,16 @@ def open_workspace(
         files=(path, *reader.hashes, *_named_tables(config, path.parent)),
         tables=config.layers,
         opened=_opened(zones, grid_cell_m),
+        stamps=_stamps(path, reader, config),
         cache=path.parent / CACHE if cache and folder is not None else None,
         **tables,
     )
+
+
+def _stamps(path: Path, reader: Reader, config: Config) -> dict[Path, Stamp]:
+    """What every file was as it was read; tables of databases are no files."""
+    named = dict.fromkeys((path, *_named_tables(config, path.parent)))
+    return {file: Stamp.at(file, sha256) for file, sha256 in {**reader.hashes, **named}.items() if file.exists()}
 
 
 def _opened(zones: ZonesTable | None, grid_cell_m: float | None) -> dict[str, object]:
