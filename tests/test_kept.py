@@ -70,6 +70,12 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "again"))
 
 
+@pytest.fixture(scope="module")
+def edited(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that is edited again and again."""
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("edited") / "it"))
+
+
 def same(folder: Path) -> Assessment:
     """What is computed beside what is kept, which is what is computed from nothing."""
     found = qp.assess(qp.open_workspace(folder))
@@ -128,7 +134,7 @@ PLACE = st.integers(0, 99)
     backwards=st.booleans(),
 )
 def test_whatever_is_edited(
-    made: Path, edits: list[tuple[int, str]], people: list[tuple[int, int]], road: bool, backwards: bool
+    edited: Path, edits: list[tuple[int, str]], people: list[tuple[int, int]], road: bool, backwards: bool
 ) -> None:
     """Parcels that change their use, vanish or overlap others; people who move in; a road; another order of rows."""
     uses = parcels()
@@ -141,15 +147,15 @@ def test_whatever_is_edited(
             uses.loc[row, "code"] = what
     gone = {row for row, what in edits if what == "gone"}
     uses = uses[~uses.index.isin(gone)]
-    write(made, {"landuse": uses[::-1] if backwards else uses})
+    write(edited, {"landuse": uses[::-1] if backwards else uses})
     counts = list(range(22))
     for row, number in people:
         counts[row] = number
-    write(made, {"residents": frame([at(x, y) for x in range(50, 2000, 190) for y in (450, 1230)], people=counts)})
+    write(edited, {"residents": frame([at(x, y) for x in range(50, 2000, 190) for y in (450, 1230)], people=counts)})
     lines = [LineString([at(0, 500), at(2000, 500)]), LineString([at(300, 0), at(300, 2000)])]
     lines += [LineString([at(1000, 100), at(1000, 900)])] if road else []
-    write(made, {"roads": frame(lines, id=list("123")[: len(lines)], class_=["primary"] * len(lines))})
-    same(made)
+    write(edited, {"roads": frame(lines, id=list("123")[: len(lines)], class_=["primary"] * len(lines))})
+    same(edited)
 
 
 def test_a_changed_parcel_touches_its_zone_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
