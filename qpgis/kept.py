@@ -25,7 +25,7 @@ import shapely
 
 from qpgis.amounts import Amount, Outcome
 from qpgis.area import StudyArea, ZoneSet
-from qpgis.errors import NoSuchBorder, UnknownBeyond
+from qpgis.errors import NoSuchBorder, OutputError, UnknownBeyond
 from qpgis.kernels import Mask
 from qpgis.layers import Layer
 from qpgis.parts import Part, PerZone, content_of
@@ -73,9 +73,9 @@ class Store:
             return None
         try:
             row = self._reading.execute("SELECT value, sha256 FROM kept WHERE name = ?", (name,)).fetchone()
-        except sqlite3.Error:
+        except (sqlite3.Error, ValueError):  # bytes that are no text
             return None
-        if row is None or not isinstance(row[0], bytes) or hashlib.sha256(row[0]).digest() != row[1]:
+        if row is None or not isinstance(row[0], bytes) or _seal(name, row[0]) != row[1]:
             return None
         self._used.add(name)
         return row[0]
@@ -89,42 +89,59 @@ class Store:
         if not (self._new or self._used):
             return
         with suppress(OSError, sqlite3.Error):
-            try:
-                self._write()
-            except sqlite3.DatabaseError as error:
-                if error.sqlite_errorcode & 0xFF in OTHERS_FAULT:
-                    raise
-                self._close()
-                self.path.unlink()
-                self._write()
+            self._mended(self._write)
         self._new, self._used = {}, set()
         self._close()
 
     def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)) as base:
+        with closing(self._writing()) as base:
             base.execute("BEGIN IMMEDIATE")
             base.execute(f"CREATE TABLE IF NOT EXISTS {TABLE}")
-            run = self._run = self._last_run(base) + 1 if self._run is None else self._run
-            rows = ((name, value, hashlib.sha256(value).digest(), run) for name, value in self._new.items())
+            run = self._run = _last_run(base) + 1 if self._run is None else self._run
+            rows = ((name, value, _seal(name, value), run) for name, value in self._new.items())
             base.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", rows)
             base.executemany("UPDATE kept SET run = ? WHERE name = ?", ((run, name) for name in self._used))
             base.execute("DELETE FROM kept WHERE run <= ?", (run - RUNS,))
             base.execute("COMMIT")
 
     def prune(self, *, keep_runs: int = 1) -> int:
-        """Drop what the last runs haven't used, and give the room back; how many entries were dropped."""
-        if not self.path.exists():
-            return 0
-        self._close()
-        with closing(sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)) as base:
-            least = self._last_run(base) - keep_runs
-            dropped = base.execute("DELETE FROM kept WHERE run <= ?", (least,)).rowcount
-            base.execute("VACUUM")
-        return int(dropped)
+        """Drop what the last runs haven't used, and give the room back; how many entries were dropped.
 
-    def _last_run(self, base: sqlite3.Connection) -> int:
-        return int(base.execute("SELECT COALESCE(MAX(run), 0) FROM kept").fetchone()[0])
+        Raises
+        ------
+        OutputError
+            If the file can't be written, or another run is writing it.
+        """
+
+        def drop() -> int:
+            if not self.path.exists():
+                return 0
+            with closing(self._writing()) as base:
+                dropped = base.execute("DELETE FROM kept WHERE run <= ?", (_last_run(base) - keep_runs,)).rowcount
+                base.execute("VACUUM")
+            return int(dropped)
+
+        self._close()
+        try:
+            return self._mended(drop)
+        except (OSError, sqlite3.Error) as error:
+            raise OutputError(f"{self.path}: can't be pruned ({error}); try again when no run is writing it") from error
+
+    def _mended(self, work: Callable[[], Value]) -> Value:
+        """What comes of work on the file; a damaged one is thrown away, and the work begun anew."""
+        try:
+            return work()
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in OTHERS_FAULT:
+                raise
+            self._close()
+            for ending in ("-journal", "-wal", "-shm", ""):  # a journal would be played into the new file
+                Path(f"{self.path}{ending}").unlink(missing_ok=True)
+            return work()
+
+    def _writing(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
 
     @cached_property
     def _reading(self) -> sqlite3.Connection | None:
@@ -140,6 +157,15 @@ class Store:
         reading = self.__dict__.pop("_reading", None)
         if reading is not None:
             reading.close()
+
+
+def _last_run(base: sqlite3.Connection) -> int:
+    return int(base.execute("SELECT COALESCE(MAX(run), 0) FROM kept").fetchone()[0])
+
+
+def _seal(name: str, value: bytes) -> bytes:
+    """The hash of an entry; with its name, as a damaged index may lead to another's."""
+    return hashlib.sha256(name.encode() + b"\0" + value).digest()
 
 
 class Codec(NamedTuple):
