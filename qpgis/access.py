@@ -69,7 +69,8 @@ class Access:
         self._area = area
         self._plane = area.plane
         self._networks: dict[tuple[Layer, ...], Network] = {}
-        self._feet: dict[_Way, Remembered] = {}
+        self._feet: dict[tuple[Layer, _Way], Feet] = {}
+        self._ways: dict[_Way, Remembered] = {}
         self._within: dict[Near | Walk | AtLeast, Remembered] = {}
         self._walked: dict[tuple[Layer, Walk], Floats] = {}
         self._split: dict[tuple[Layer, Stretched], tuple[Pieces, Pieces]] = {}
@@ -170,8 +171,8 @@ class Access:
         """Draw the isochrones that aren't drawn yet."""
         for rule in rules:
             if rule not in self._grounds:
-                places = rule.targets.geometry
-                network, sources = self._network(rule.lines).tied(spots(places), self._feet_of(places, rule))
+                places, feet = spots(rule.targets.geometry), self._feet_of(rule.targets, rule)
+                network, sources = self._network(rule.lines).tied(places, feet)
                 beside_m = rule.beside_m or BESIDE_M
                 self._grounds[rule] = isochrone(network, sources, limit_m=rule.limit_m, beside_m=beside_m)
 
@@ -196,7 +197,7 @@ class Access:
                 feature, target = tree.query(spots(layer.geometry), predicate="dwithin", distance=rule.limit_m)
                 found[rule] = target, feature
             else:
-                ends = self._feet_of(rule.targets.geometry, rule), self._feet_of(layer.geometry, rule)
+                ends = self._feet_of(rule.targets, rule), self._feet_of(layer, rule)
                 found[rule] = self._network(rule.lines).within(*ends, limit_m=rule.limit_m)
         return found
 
@@ -351,21 +352,28 @@ class Access:
         """Measure the walks of a layer that aren't measured yet."""
         for rule in rules:
             if (layer, rule) not in self._walked:
-                ends = self._feet_of(rule.targets.geometry, rule), self._feet_of(layer.geometry, rule)
+                ends = self._feet_of(rule.targets, rule), self._feet_of(layer, rule)
                 self._walked[layer, rule] = self._network(rule.lines).walks(*ends, limit_m=rule.limit_m)
 
-    def _feet_of(self, places: Geometries, rule: Walk) -> Feet:
-        """Where features get on the lines of a walk."""
+    def _feet_of(self, layer: Layer, rule: Walk) -> Feet:
+        """Where the features of a layer get on the lines of a walk."""
         way = rule.lines, rule.barriers, rule.snap_within_m
-        if way not in self._feet:
-            network, barriers = self._network(rule.lines), _all(rule.barriers)
+        if (layer, way) not in self._feet:
+            self._feet[layer, way] = Feet(*self._getting_on(way).of(layer.geometry))
+        return self._feet[layer, way]
+
+    def _getting_on(self, way: _Way) -> Remembered:
+        """Finds where features get on lines."""
+        if way not in self._ways:
+            lines, barriers, snap_within_m = way
+            network, shapes = self._network(lines), _all(barriers)
 
             def feet(features: Geometries) -> tuple[Ints, Floats, Floats]:
-                found = network.feet(spots(features), snap_within_m=rule.snap_within_m, barriers=barriers)
+                found = network.feet(spots(features), snap_within_m=snap_within_m, barriers=shapes)
                 return found.edge, found.share, found.away_m
 
-            self._feet[way] = Remembered(feet)
-        return Feet(*self._feet[way].of(places))
+            self._ways[way] = Remembered(feet)
+        return self._ways[way]
 
     def _network(self, lines: tuple[Layer, ...]) -> Network:
         if lines not in self._networks:
