@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qpgis.area import StudyArea
 from qpgis.crs import Floats, Geometries
 from qpgis.errors import NoSuchBorder, UnknownBeyond
-from qpgis.layers import SHOW, Layer
+from qpgis.layers import SHOW, Layer, shapes_of
 from qpgis.measures import borders, continuity, junctions
 from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
 from qpgis.measures.crossings import crossings
@@ -232,11 +232,11 @@ class Access:
         (row, shores), _ = self._pieces(layer, rule.shore)
         found = continuity.open_shore(
             shores,
-            _all(rule.paths),
+            shapes_of(rule.paths),
             self._plane,
             within_m=rule.within_m,
-            grounds=_all(rule.grounds),
-            closed=_all(rule.closed),
+            grounds=shapes_of(rule.grounds),
+            closed=shapes_of(rule.closed),
             least_m=rule.least_m,
         )
         return (row[found.body], found.stretches), (row[found.closed_body], found.closed_stretches)
@@ -366,7 +366,7 @@ class Access:
         """Finds where features get on lines."""
         if way not in self._ways:
             lines, barriers, snap_within_m = way
-            network, shapes = self._network(lines), _all(barriers)
+            network, shapes = self._network(lines), shapes_of(barriers)
 
             def feet(features: Geometries) -> tuple[Ints, Floats, Floats]:
                 found = network.feet(spots(features), snap_within_m=snap_within_m, barriers=shapes)
@@ -419,11 +419,6 @@ def _places(layer: Layer, points: Geometries, why: str, **columns: NDArray) -> L
 
     frame = pd.DataFrame({"feature_id": np.arange(len(points)).astype(str), "name": "", "class_": "", **columns})
     return replace(layer, frame=frame, geometry=points, key=f"{layer.key} | {why}")
-
-
-def _all(layers: tuple[Layer, ...]) -> Geometries:
-    """What layers hold, as one."""
-    return np.concatenate([np.empty(0, dtype=object), *(one.geometry for one in layers)])
 
 
 def _bodies(layer: Layer) -> Pieces:

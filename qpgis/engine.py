@@ -38,8 +38,9 @@ class Known:
     sums, outcomes, surveyed
         By zone set and what was measured of it; extents are kept with what they cover, being told apart likewise.
     evaluated
-        By zone set and form, parts with what each feature contributes: of one that is nearly the same, only what
-        differs is computed.
+        By zone set and form, parts with their sums: of one that is nearly the same, only what differs is computed.
+    features
+        What measures single out.
     wholes
         Outcomes of zones as wholes by the hash of all that they depend on.
     kept : Kept, optional

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qpgis.area import ZoneSet
 from qpgis.crs import Floats, Geometries, Plane
+from qpgis.layers import shapes_of
 from qpgis.measures.areas import area_contributions, polygon_areas
 from qpgis.measures.centrelines import split_dual_carriageways
 from qpgis.measures.contributions import Contributions
@@ -25,22 +26,18 @@ PartialKernel = Callable[[ZoneSet, Part, Plane, Mask | None], Contributions]
 
 def features_of(part: Part) -> Geometries:
     """The features of a part's layers, one layer after the other."""
-    return _all(part.layers)
+    return shapes_of(part.layers)
 
 
 def left_out_of(part: Part) -> Geometries:
     """What a part leaves out."""
-    return _all(part.outside)
+    return shapes_of(part.outside)
 
 
 def amounts_of(part: Part) -> Floats:
     """What each feature of a part stands for."""
     (layer,) = part.layers
     return layer.frame["amount"].to_numpy(dtype=float) if len(layer) else np.empty(0)
-
-
-def _all(layers: tuple) -> Geometries:
-    return np.concatenate([np.empty(0, dtype=object), *(layer.geometry for layer in layers)])
 
 
 def _area(zones: ZoneSet, part: Part, plane: Plane, only: Mask | None) -> Contributions:

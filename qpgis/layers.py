@@ -447,6 +447,11 @@ class AbsentLayer:
 AnyLayer = Layer | AbsentLayer
 
 
+def shapes_of(layers: Iterable[Layer]) -> Geometries:
+    """The features of layers, one layer after the other."""
+    return np.concatenate([np.empty(0, dtype=object), *(layer.geometry for layer in layers)])
+
+
 @dataclass
 class Ledger:
     """What became of each row: read = used + outside every zone + in another state + dropped with a finding."""

@@ -12,7 +12,6 @@ from qpgis.catalogue import Lang, read_toml
 from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.findings import Findings
 from qpgis.layers import Layer
-from qpgis.scenarios.overlay import digest
 from qpgis.scenarios.what_if import Change, scenario
 from qpgis.workspace import Workspace
 from qpgis.workspace.config import ChangeTable, ScenarioTable, read_config
@@ -117,12 +116,7 @@ def _in_state(workspace: Workspace, table: ScenarioTable, lang: Lang) -> Workspa
 
 def _same(present: Layer, layer: Layer) -> Layer:
     """The present's own layer if another holds the same: what is known of it is known of both."""
-    alike = present.source == layer.source and digest(present) == digest(layer)
-    return present if alike and _extent(present) == _extent(layer) else layer
-
-
-def _extent(layer: Layer) -> bytes | None:
-    return None if layer.extent is None else layer.extent.wkb
+    return present if present.source == layer.source and present.content == layer.content else layer
 
 
 def _change(table: ChangeTable, reader: Reader, title: str) -> Change:

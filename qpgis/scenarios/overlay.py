@@ -40,7 +40,7 @@ def united(base: Layer, over: Layer, source: Source) -> Layer:
     geometry = np.concatenate([base.geometry, added.geometry])
     unit = base.amount_unit if len(base) else over.amount_unit
     made = replace(base, frame=_frames(base, added), geometry=geometry, source=source, codes=None, amount_unit=unit)
-    return replace(made, key=f"{base.key} + {digest(over)}")
+    return replace(made, key=f"{base.key} + {over.content}")
 
 
 def erased(base: Layer, cutters: Geometries, source: Source, *, ids: NDArray[np.bool_] | None = None) -> Layer:
@@ -156,13 +156,6 @@ def passing(lines: Geometries, others: Geometries) -> NDArray[np.int64]:
 def same_features(one: Layer, other: Layer) -> bool:
     """True if two layers, one made from the other, hold the very same features."""
     return len(one) == len(other) and bool(_same(one.geometry, other.geometry).all()) and one.frame.equals(other.frame)
-
-
-def digest(layer: Layer) -> str:
-    """Identifies what a layer holds."""
-    found = hashlib.sha256(b"".join(shapely.to_wkb(layer.geometry).tolist()))
-    found.update(layer.frame.to_json(orient="split", default_handler=str, force_ascii=False).encode())
-    return found.hexdigest()
 
 
 def _same(shapes: Geometries, others: Geometries) -> NDArray[np.bool_]:

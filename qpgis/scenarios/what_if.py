@@ -17,7 +17,7 @@ from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, plan_statuses, scheme
 from qpgis.layers import LAYERS, Layer, text_of
 from qpgis.provenance import Grade, Source, worst
-from qpgis.scenarios.overlay import digest, erased, passing, same_features, united
+from qpgis.scenarios.overlay import erased, passing, same_features, united
 from qpgis.shapes import repaired
 from qpgis.sources import RawFeatures
 from qpgis.workspace import InputFile, Workspace
@@ -209,11 +209,10 @@ class _Scenario:
             raise LayerError(f"{what}: {'; '.join(said)}")
         for one in found:
             self.findings.put(one)
-        content = digest(layer)
         self.inputs.append(
-            InputFile(self._file, change.kind, content, len(raw.frame), Grade(change.grade), source=change.source)
+            InputFile(self._file, change.kind, layer.content, len(raw.frame), Grade(change.grade), source=change.source)
         )
-        return replace(layer, source=replace(source, sha256=content))
+        return replace(layer, source=replace(source, sha256=layer.content))
 
     def _cutters(self, change: Change, what: str) -> Geometries:
         """Shapes of any kind in the plane."""
