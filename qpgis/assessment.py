@@ -38,7 +38,7 @@ from qpgis.indicators.composite import Component, Composite
 from qpgis.indicators.declaration import REPORTED, STATISTICS, Declared, Definition, Indicator
 from qpgis.judging import Judging
 from qpgis.landuse import scheme
-from qpgis.layers import AbsentLayer, Layer
+from qpgis.layers import Layer
 from qpgis.measures.contributions import MICRO
 from qpgis.parts import Expression, Measure, Part, PerZone, Quotient, Total
 from qpgis.plans import Light, Status
@@ -459,7 +459,7 @@ class _Run:
         """The rows of one indicator and definition, for every zone of every level."""
         names = (indicator.id, definition.name, indicator.unit, Zone("", "", ""))
         try:
-            made = indicator(self._layers(indicator), definition)
+            made = indicator(self.workspace.layers, definition)
             found = self._outcomes(made) if isinstance(made, PerZone) else self._sums(indicator.unit, made)
         except NotComputable as reason:
             note = joined(*self._reasons(indicator, definition, reason))
@@ -527,10 +527,9 @@ class _Run:
 
     def _note_of_absent(self, indicator: Indicator, definition: Definition) -> str:
         """What is to be said of layers that a definition would read, and does without."""
-        layers = self._layers(indicator)
         absent = [kind for kind in indicator.layers if kind in indicator.optional and kind not in self.workspace.layers]
         empty = {kind: Layer.empty(kind, self.workspace.area.base.source) for kind in absent}
-        read = indicator({**layers, **empty}, definition).read() if absent else ()
+        read = indicator({**self.workspace.layers, **empty}, definition).read() if absent else ()
         there = {name for layer in read for name in layer.frame["class_"].unique()}  # footpaths among the roads
         lacking = {layer.kind for layer in read} - there
         names = listed((text(f"layer_{kind}", self.lang) for kind in absent if kind in lacking), self.lang)
@@ -623,12 +622,9 @@ class _Run:
         said = text("note_synthetic", self.lang) if grade is Grade.SYNTHETIC else ""
         return replace(row, zone=zone, grade=grade, note=joined(row.note, said))
 
-    def _layers(self, indicator: Indicator) -> dict[str, Layer | AbsentLayer]:
-        return {kind: self.workspace.layers.get(kind, AbsentLayer(kind)) for kind in indicator.layers}
-
     def _reasons(self, indicator: Indicator, definition: Definition, first: NotComputable) -> Iterator[str]:
         """Everything that the definition lacks, not only what it met first."""
-        layers = self._layers(indicator)
+        layers = dict(self.workspace.layers)
         lacking: dict[str, list[str]] = {}
         reason: NotComputable | None = first
         named_already: set[str] = set()
@@ -650,7 +646,7 @@ class _Run:
             elif isinstance(reason, MissingAmountUnit):
                 words = {"layer": text(f"layer_{reason.layer}", self.lang), "kind": reason.layer, "unit": reason.unit}
                 yield text("note_missing_amount_unit", self.lang, **words)
-            elif type(reason) in _LACKS and reason.layer in layers:
+            elif type(reason) in _LACKS and reason.layer in indicator.layers:
                 lacking.setdefault(_LACKS[type(reason)], []).append(reason.layer)
             else:  # in an own indicator's words
                 yield str(reason)

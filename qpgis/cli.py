@@ -757,6 +757,7 @@ def _what_if(options: argparse.Namespace) -> int:
 
 def _gap(options: argparse.Namespace) -> int:
     from qpgis.assessment import assess
+    from qpgis.catalogue import text
     from qpgis.provenance import require_writable, spare
     from qpgis.report.tables import GAP, write_gap
     from qpgis.scenarios.shortfall import shortfalls
@@ -765,6 +766,8 @@ def _gap(options: argparse.Namespace) -> int:
         raise ConfigError("--definition and --candidates go with --indicator")
     if options.candidates is not None:
         return _close_gap(options)
+    if not (options.layer is options.cost_field is options.target is None):
+        raise ConfigError("--layer, --cost-field and --target go with --candidates")
     outputs = [] if options.out is None else [options.out / GAP]
     require_writable(*outputs)
     workspace = _workspace(options, _Progress())
@@ -772,13 +775,13 @@ def _gap(options: argparse.Namespace) -> int:
     definitions = {options.indicator: [options.definition]} if options.definition else None
     indicators = [options.indicator] if options.indicator else None
     result = assess(workspace, indicators=indicators, definitions=definitions, lang=options.lang)
-    found = shortfalls(result, level=options.level, zones=options.zone)
+    found = shortfalls(result, indicator=options.indicator, level=options.level, zones=options.zone)
     if options.out is not None:
         _say(str(write_gap(found, options.out)))
     if options.json:
         sys.stdout.write(json.dumps([one.record() for one in found], ensure_ascii=False, indent=2) + "\n")
     else:
-        _print(one.text(result) for one in found)
+        _print([one.text(result) for one in found] or [text("gap_nothing", options.lang)])
     return GOOD
 
 

@@ -23,7 +23,7 @@ from qpgis.errors import NotComputable, did_you_mean
 from qpgis.findings import Finding, of_each
 from qpgis.indicators.composite import Composite
 from qpgis.indicators.declaration import Definition, Indicator
-from qpgis.layers import AbsentLayer, Layer
+from qpgis.layers import Layer
 from qpgis.measures.contributions import MICRO
 from qpgis.parts import Measure, Part, PerZone, Quotient
 from qpgis.rows import Zone, joined, zones_of
@@ -261,10 +261,9 @@ class Tally:
     def _add_measured(self, indicator: Indicator, definition: Definition) -> None:
         """The contributions to a ratio or total; of a whole the features behind it; nothing where a layer lacks."""
         key = indicator.id, definition.name
-        given = self._assessment.workspace.layers
         self.read[key], self.said[key] = indicator.layers, ""
         try:
-            made = indicator({kind: given.get(kind, AbsentLayer(kind)) for kind in indicator.layers}, definition)
+            made = indicator(self._assessment.workspace.layers, definition)
             self.read[key] = _kinds(made)
             if isinstance(made, PerZone):
                 self.said[key] = text("evidence_whole", self._lang)

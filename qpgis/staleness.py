@@ -12,7 +12,6 @@ from qpgis.catalogue import Lang, keys, listed, text
 from qpgis.engine import Engine
 from qpgis.errors import NotComputable
 from qpgis.indicators.declaration import Definition, Indicator
-from qpgis.layers import AbsentLayer
 from qpgis.parts import Measure, PerZone
 from qpgis.provenance import code_sha256
 from qpgis.workspace import Workspace
@@ -187,9 +186,8 @@ def _unknown(workspace: Workspace, engine: Engine, indicator: Indicator, definit
 
 
 def _made(workspace: Workspace, indicator: Indicator, definition: Definition) -> Measure | None:
-    layers = {kind: workspace.layers.get(kind, AbsentLayer(kind)) for kind in indicator.layers}
     try:
-        return indicator(layers, definition)
+        return indicator(workspace.layers, definition)
     except NotComputable:
         return None
 

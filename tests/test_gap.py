@@ -152,6 +152,19 @@ def test_gap_on_the_command_line(short: Workspace, tmp_path: Path, capsys: pytes
     assert {row["indicator"] for row in rows} >= {"road_density", "forest_cover", "road_length"}
     for wrong in (["--zone", "戊"], ["--level", "city"], ["--definition", "centreline"], ["--indicator", "road"]):
         assert main(["gap", folder, *wrong]) == 2
+    assert main(["gap", folder, "--indicator", "road_length", "--target", "2", "--zone", "乙"]) == 2
+    assert "--candidates" in capsys.readouterr().err
+
+
+def test_gap_of_one_indicator(short: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = short.files[0].parent
+    with (folder / "targets.csv").open("a", encoding="utf-8") as table:
+        table.write("rd_expenditure_share,all,ge,30,2035,规划,,\n")
+    assert main(["gap", str(folder), "--indicator", "road_length"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("道路长度")
+    assert main(["gap", str(folder), "--indicator", "road_length", "--zone", "丁"]) == 0
+    assert "没有未达标的目标" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------------ the optimum, by brute force

@@ -249,7 +249,7 @@ class Indicator(Declared):
             raise ConfigError(f"{self.id}: {name} = {value!r} is no {type(default).__name__}") from error
 
     def __call__(self, layers: Mapping[str, AnyLayer], definition: Definition) -> Measure:
-        """The ratio, total or measure of whole zones for a definition, from the layers of a workspace.
+        """The ratio, total or measure of whole zones for a definition, from those layers that a workspace has.
 
         Raises
         ------
@@ -259,10 +259,8 @@ class Indicator(Declared):
             If a setting has a value that the indicator doesn't know, or zones are measured in another unit than its
             own.
         """
-        given = (
-            None if kind in self.optional and isinstance(layers[kind], AbsentLayer) else layers[kind]
-            for kind in self.layers
-        )
+        there = (layers.get(kind, AbsentLayer(kind)) for kind in self.layers)
+        given = (None if one.kind in self.optional and isinstance(one, AbsentLayer) else one for one in there)
         made = self.function(Zones(), *given, **definition.settings)
         if isinstance(made, PerZone) and made.unit != self.unit:
             raise ConfigError(f"indicator {self.id!r} is in {self.unit!r}, but its zones are measured in {made.unit!r}")

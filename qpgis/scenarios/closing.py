@@ -19,7 +19,7 @@ from qpgis.crs import Geometries
 from qpgis.engine import Engine, Known
 from qpgis.errors import ConfigError, CRSError, LayerError, NotComputable
 from qpgis.indicators.declaration import Indicator
-from qpgis.layers import AbsentLayer, Layer
+from qpgis.layers import Layer
 from qpgis.parts import AtLeast, Measure, Near, Part, PerZone, Quotient, Rule, Walk
 from qpgis.plans import Target, holds
 from qpgis.rows import Row, Zone
@@ -100,9 +100,7 @@ class Problem:
 
     def measure(self, chosen: Chosen) -> Measure:
         """What the indicator measures with some of the candidates."""
-        layers = self.state(chosen).layers
-        given = {kind: layers.get(kind, AbsentLayer(kind)) for kind in self.indicator.layers}
-        return self.indicator(given, self.indicator.definition(self.definition))
+        return self.indicator(self.state(chosen).layers, self.indicator.definition(self.definition))
 
     def outcomes(self, chosen: Chosen) -> list[Outcome]:
         """What every goal's zone comes to with some of the candidates."""

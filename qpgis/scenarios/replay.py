@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -20,9 +19,8 @@ from qpgis.engine import Known
 from qpgis.errors import NotComputable
 from qpgis.indicators.composite import Composite
 from qpgis.indicators.declaration import Declared, Definition, Indicator
-from qpgis.layers import AbsentLayer, Layer
+from qpgis.layers import Layer
 from qpgis.rows import Row
-from qpgis.scenarios.overlay import digest
 from qpgis.shapes import still_valid
 from qpgis.workspace import InputFile, Workspace
 
@@ -216,7 +214,7 @@ class Replay:
             pair = [layers[kind] for layers in self._layers.values() if kind in layers]
             if len({layer.key for layer in pair}) < len(pair):
                 for layers in self._layers.values():
-                    layers[kind] = replace(layers[kind], key=f"{layers[kind].key} # {_content(layers[kind])}")
+                    layers[kind] = replace(layers[kind], key=f"{layers[kind].key} # {layers[kind].content}")
         return kinds
 
     def _decides(self, kind: str, differing: Sequence[str], redefined: bool) -> bool:
@@ -232,8 +230,9 @@ class Replay:
             for one, definition in _measured(self.after if redefined else self.before)
         ]
 
-    def _given(self, indicator: Indicator, later: frozenset[str]) -> dict[str, Layer | AbsentLayer]:
-        return {kind: self._layers[kind in later].get(kind, AbsentLayer(kind)) for kind in indicator.layers}
+    def _given(self, indicator: Indicator, later: frozenset[str]) -> dict[str, Layer]:
+        own = {kind: self._layers[kind in later] for kind in indicator.layers}
+        return {kind: layers[kind] for kind, layers in own.items() if kind in layers}
 
 
 def exact_value(row: Row) -> Fraction | None:
@@ -288,12 +287,6 @@ def _same_places(one: Layer, other: Layer) -> bool:
     return bool((shapely.hausdorff_distance(one.geometry, other.geometry) < NEAR_M).all())
 
 
-def _content(layer: Layer) -> str:
-    """Identifies all that a layer holds."""
-    surveyed = b"" if layer.extent is None else shapely.to_wkb(layer.extent)
-    return f"{digest(layer)} {hashlib.sha256(surveyed).hexdigest()}"
-
-
 def _by_origin(kinds: Sequence[str], *workspaces: Workspace) -> list[tuple[str, ...]]:
     """Layers that move as one: those that are selected from one land use in either workspace, and it itself."""
     groups: list[tuple[set[str], list[str]]] = []
@@ -316,7 +309,7 @@ def _measured(state: State) -> Iterator[tuple[Indicator, Definition]]:
         yield state.declared, state.definition
 
 
-def _attempt(indicator: Indicator, definition: Definition, layers: Mapping[str, Layer | AbsentLayer]) -> object:
+def _attempt(indicator: Indicator, definition: Definition, layers: Mapping[str, Layer]) -> object:
     try:
         return indicator(layers, definition)
     except NotComputable as reason:

@@ -13,7 +13,7 @@ from qpgis.assessment import Assessment
 from qpgis.catalogue import clauses, keys, listed, text, unit_text
 from qpgis.errors import ConfigError, NotComputable, did_you_mean
 from qpgis.indicators.declaration import Indicator
-from qpgis.layers import AbsentLayer, Layer
+from qpgis.layers import Layer
 from qpgis.measures.contributions import MICRO
 from qpgis.parts import Expression, Made, Measure, OpenShore, Part, PerZone, Quotient
 from qpgis.plans import Status, Target, Thresholds, holds, limit
@@ -156,13 +156,19 @@ class Shortfall:
 
 
 def shortfalls(
-    assessment: Assessment, *, level: str | None = None, zones: Iterable[str] | None = None
+    assessment: Assessment,
+    *,
+    indicator: str | None = None,
+    level: str | None = None,
+    zones: Iterable[str] | None = None,
 ) -> tuple[Shortfall, ...]:
     """Every target that isn't met, with the work that is missing.
 
     Parameters
     ----------
     assessment : Assessment
+    indicator : str, optional
+        Only this one.
     level : str, optional
         Instead, what each zone of this level lacks: by its own target, or else by that of a zone that holds it. The
         target of a sum is nobody else's.
@@ -179,7 +185,8 @@ def shortfalls(
     if level is not None and level not in levels:
         raise ConfigError(f"no level {level!r}; {did_you_mean(level, levels)}")
     made = {key: measure_of(assessment, *key) for key in assessment.definitions}
-    found = (one for row in assessment.rows for one in _of_row(assessment, row, made, level))
+    rows = (row for row in assessment.rows if indicator in (None, row.indicator))
+    found = (one for row in rows for one in _of_row(assessment, row, made, level))
     return tuple(one for one in found if only is None or one.row.zone.id in only)
 
 
@@ -201,12 +208,11 @@ def zone_called(workspace: Workspace, name: str) -> Zone:
 
 def measure_of(assessment: Assessment, indicator: str, definition: str) -> Measure | None:
     """What a definition of an indicator measures; ``None`` of a composite, or where a layer lacks."""
-    declared, layers = assessment.workspace.indicators.get(indicator), assessment.workspace.layers
+    declared = assessment.workspace.indicators.get(indicator)
     if not isinstance(declared, Indicator):
         return None
-    given = {kind: layers.get(kind, AbsentLayer(kind)) for kind in declared.layers}
     try:
-        return declared(given, assessment.definitions[indicator, definition])
+        return declared(assessment.workspace.layers, assessment.definitions[indicator, definition])
     except NotComputable:
         return None
 
