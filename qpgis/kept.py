@@ -191,10 +191,13 @@ class Kept:
     area : StudyArea
     layers : iterable of Layer
         Those of the workspace.
+    own_code : iterable of str
+        The hashes of its own Python files: what they make of layers, keys needn't tell.
     """
 
-    def __init__(self, store: Store, area: StudyArea, layers: Iterable[Layer]) -> None:
+    def __init__(self, store: Store, area: StudyArea, layers: Iterable[Layer], own_code: Iterable[str] = ()) -> None:
         self.store = store
+        self._own_code = tuple(own_code)
         self._area = area
         self._layers = tuple(layers)
         self._sets: dict[int, str] = {}
@@ -302,11 +305,16 @@ class Kept:
         return KeptOutcomes(self.store, self._base)
 
     @cached_property
+    def code(self) -> str:
+        """The hashes of all code that decides results: the program's, and the workspace's own."""
+        return " ".join((code_sha256(), *self._own_code))
+
+    @cached_property
     def _base(self) -> str:
         versions = (f"{name} {importlib.metadata.version(name)}" for name in DECIDING_LIBRARIES)
         machine = f"{platform.python_version()} {platform.machine()} GEOS {shapely.geos_version_string}"
         plane = self._area.plane
-        return "\n".join((code_sha256(), machine, *versions, str(plane), plane.definition, self._set(self._area.base)))
+        return "\n".join((self.code, machine, *versions, str(plane), plane.definition, self._set(self._area.base)))
 
     @cached_property
     def _contents(self) -> list[tuple[str, str]]:

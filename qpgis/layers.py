@@ -387,12 +387,13 @@ class Layer:
         return replace(self, frame=frame, key=f"{self.key} | class by {told.key}")
 
     def select(self, mask: np.ndarray, why: str, **changes: Any) -> Layer:
-        """Some of the features; ``why`` tells them from others of the layer."""
+        """Some of the features; ``why`` says which, and the key tells others of the same ``why`` apart."""
+        chosen = hashlib.sha256(np.asarray(mask).tobytes()).hexdigest()[:16]
         return replace(
             self,
             frame=self.frame[mask].reset_index(drop=True),
             geometry=self.geometry[mask],
-            key=f"{self.key} | {why}",
+            key=f"{self.key} | {why} {chosen}",
             **{"codes": None, **changes},
         )
 

@@ -13,7 +13,6 @@ from qpgis.engine import Engine
 from qpgis.errors import NotComputable
 from qpgis.indicators.declaration import Definition, Indicator
 from qpgis.parts import Measure, PerZone
-from qpgis.provenance import code_sha256
 from qpgis.workspace import Workspace
 
 
@@ -139,7 +138,7 @@ def _name(workspace: Workspace) -> str:
 def _now(workspace: Workspace) -> dict[str, Any]:
     assert workspace.known.kept is not None
     return {
-        "code": code_sha256(),
+        "code": workspace.known.kept.code,
         "inputs": [[one.name, one.role, one.sha256] for one in workspace.inputs],
         "layers": {kind: [layer.content, layer.source.sha256] for kind, layer in workspace.layers.items()},
         "zones": [workspace.known.kept.content_of_zones(zones) for zones in _sets(workspace)],
@@ -197,9 +196,10 @@ def _why(workspace: Workspace, indicator: Indicator, definition: Definition, las
     before = last.get("definitions", {}).get(f"{indicator.id} {definition.name}")
     if before is None:
         return ["first"]
-    assert workspace.known.kept is not None
-    found = [] if last["code"] == code_sha256() else ["code"]
-    if last["zones"] != [workspace.known.kept.content_of_zones(zones) for zones in _sets(workspace)]:
+    kept = workspace.known.kept
+    assert kept is not None
+    found = [] if last["code"] == kept.code else ["code"]
+    if last["zones"] != [kept.content_of_zones(zones) for zones in _sets(workspace)]:
         found.append("zones")
     if before != _settings(indicator, definition):
         found.append("definition")

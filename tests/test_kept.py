@@ -309,6 +309,45 @@ def test_the_embedded_workspace_keeps_nothing() -> None:
     assert qp.open_workspace().cache is None
 
 
+OWN = '''
+import shapely
+from qpgis import Definition, Total, indicator, parts
+{imported}
+LARGE = Definition("large", "大片", "large")
+@indicator(unit="km2", zh="大片林地", en="Large forest", theme="ecology", definitions=(LARGE,))
+def large_forest(zones, forest):
+    """Forest in large parcels."""
+    return Total(parts.area({made}))
+'''
+SELECTED = 'forest.select(shapely.area(forest.geometry) > {least}, "large")'
+GROWN = 'dataclasses.replace(forest, geometry=shapely.buffer(forest.geometry, -{least} / 1e4), key="less forest")'
+
+
+@pytest.mark.parametrize("made_by", [SELECTED, GROWN])
+def test_an_edited_own_indicator_gives_what_it_says_now(folder: Path, made_by: str) -> None:
+    """Whose function makes other features of a layer, and calls them the same."""
+    (folder / "qpgis.toml").write_text(TOML.replace("[zones]", 'indicators = ["own.py"]\n[zones]', 1), encoding="utf-8")
+    found = []
+    for least_m2 in (30_000, 50_000):
+        own = OWN.format(imported="import dataclasses", made=made_by.format(least=least_m2))
+        (folder / "own.py").write_text(own, encoding="utf-8")
+        if found:
+            assert "code" in told(folder)[1]
+        ran(folder)
+        found.append([row.value for row in same(folder).rows if row.indicator == "large_forest"])
+    assert found[0] != found[1]
+
+
+def test_an_own_indicator_that_chooses_by_another_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "qpgis.toml").write_text(TOML.replace("[zones]", 'indicators = ["own.py"]\n[zones]', 1), encoding="utf-8")
+    own = OWN.format(imported="import os", made=SELECTED.format(least='float(os.environ["LEAST_M2"])'))
+    (folder / "own.py").write_text(own, encoding="utf-8")
+    monkeypatch.setenv("LEAST_M2", "30000")
+    qp.assess(qp.open_workspace(folder))
+    monkeypatch.setenv("LEAST_M2", "50000")
+    assert {row.value for row in same(folder).rows if row.indicator == "large_forest"} == {0.0}
+
+
 # ---- what is stale
 
 
@@ -357,7 +396,6 @@ def test_stale_knows_borders_definitions_and_the_program(folder: Path, monkeypat
     assert told(folder)[1] == {"zones"}
     write(folder, {"towns": four_towns()})
     monkeypatch.setattr("qpgis.kept.code_sha256", lambda: "other")
-    monkeypatch.setattr("qpgis.staleness.code_sha256", lambda: "other")
     assert told(folder)[1] == {"code"}
 
 

@@ -160,8 +160,10 @@ class Workspace:
     @cached_property
     def known(self) -> Known:
         """What was found out of it, in this session and by earlier runs: only the rest is computed."""
-        kept = None if self.cache is None else Kept(Store(self.cache), self.area, self.layers.values())
-        return Known(self.area, kept=kept)
+        if self.cache is None:
+            return Known(self.area)
+        own_code = [one.sha256 for one in self.inputs if one.role == "indicators" and one.name.endswith(".py")]
+        return Known(self.area, kept=Kept(Store(self.cache), self.area, self.layers.values(), own_code))
 
     @property
     def grades(self) -> frozenset[Grade]:
