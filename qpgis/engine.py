@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from shapely import Geometry
@@ -114,10 +115,11 @@ class Engine:
 
     def _summed(self, part: Part, zones: ZoneSet) -> tuple[list[int], Redone]:
         """A part's sums as they are kept on disk, or else computed."""
-        if self._kept is None or part.kernel == "zone_area":
+        kept = self._kept
+        if kept is None or part.kernel == "zone_area":
             found = self._evaluated(part, zones)
         else:
-            sums, positions = self._kept.found(SUMS, part, zones, lambda: self._by_zone(part, zones))
+            sums, positions = kept.found(SUMS, part, zones, lambda: self._by_zone(part, zones, kept))
             found = Evaluated(part, sums, tuple(positions))
             alike = self._alike(part, zones)
             if part.where is None and all(one.part != part for one in alike):
@@ -127,10 +129,9 @@ class Engine:
             sums = [min(total, whole) for total, whole in zip(sums, self.zone_areas(zones), strict=True)]
         return sums, _redone(self._resolved(part).layers, found.redone) if found.redone else []
 
-    def _by_zone(self, part: Part, zones: ZoneSet) -> tuple[list[int], list[int]]:
+    def _by_zone(self, part: Part, zones: ZoneSet, kept: Kept) -> tuple[list[int], list[int]]:
         """A part's sums and the features done again, those zones computed that aren't kept as they are."""
-        kept = self._kept
-        if kept is None or not zonewise(part, zones):
+        if not zonewise(part, zones):
             return _plain(self._evaluated(part, zones))
         if (update := updated(part, self._alike(part, zones), zones, self.area.plane)) is not None:
             return _plain(update)
@@ -139,15 +140,15 @@ class Engine:
     def _some(self, part: Part, zones: ZoneSet, missing: list[int], only: Mask) -> tuple[list[int], list[int]]:
         """The sums of some zones from those features that may contribute to them; of other zones they aren't whole."""
         if len(missing) == len(zones):
-            return _plain(self._evaluated(part, zones))
+            return _plain(self._evaluated(part, zones, anew=True))
         found = contributions(zones, part, self.area.plane, only)
         return found.per_zone(), list(found.redone)
 
-    def _evaluated(self, part: Part, zones: ZoneSet) -> Evaluated:
-        """A part's sums, of one that is nearly the same as an earlier one by what differs."""
+    def _evaluated(self, part: Part, zones: ZoneSet, *, anew: bool = False) -> Evaluated:
+        """A part's sums, of one that is nearly the same as an earlier one by what differs, unless ``anew``."""
         resolved = self._resolved(part)
         alike = self._alike(resolved, zones)
-        update = updated(resolved, alike, zones, self.area.plane)
+        update = None if anew else updated(resolved, alike, zones, self.area.plane)
         if update is not None:
             return update
         found = contributions(zones, resolved, self.area.plane)
@@ -249,12 +250,9 @@ class Engine:
         """What each zone of a zone set comes to as a whole."""
         key = (id(zones), measured)
         if key not in self._known.outcomes:
-            kept = self._kept
-            self._known.outcomes[key] = (
-                self._whole(measured, zones)
-                if kept is None
-                else kept.found(OUTCOMES, measured, zones, lambda: self._whole(measured, zones))
-            )
+            compute = partial(self._whole, measured, zones)
+            found = compute() if self._kept is None else self._kept.found(OUTCOMES, measured, zones, compute)
+            self._known.outcomes[key] = found
         return self._known.outcomes[key]
 
     def _whole(self, measured: PerZone, zones: ZoneSet) -> list[Outcome]:

@@ -220,12 +220,16 @@ class Kept:
         said = _renamed(content_of(of), self._contents)
         if UNNAMED.search(said):
             return None
-        about = "\n".join((self._base, what, "" if zones is None else self._set(zones), said))
+        about = "\n".join((self._base, what, "" if zones is None else self.content_of_zones(zones), said))
         return hashlib.sha256(about.encode()).hexdigest()
 
     def content_of_zones(self, zones: ZoneSet) -> str:
         """SHA-256 of zones: their ids, borders, and whether they may overlap."""
-        return self._set(zones)
+        if id(zones) not in self._sets:
+            content = hashlib.sha256(repr((zones.ids, zones.overlapping)).encode())
+            content.update(b"".join(shapely.to_wkb(zones.geometry)))
+            self._sets[id(zones)] = content.hexdigest()
+        return self._sets[id(zones)]
 
     def lacks(self, codec: Codec, of: Part | PerZone, zones: ZoneSet) -> list[int]:
         """The zones whose results aren't kept, by their position."""
@@ -239,7 +243,7 @@ class Kept:
     def _names(self, part: Part, zones: ZoneSet) -> list[str]:
         """What the sum of each zone is kept under."""
         deciding = self._deciding.setdefault(id(zones), Deciding(zones))
-        return deciding.names(part, f"{self._base}\n{self._set(zones)}")
+        return deciding.names(part, f"{self._base}\n{self.content_of_zones(zones)}")
 
     def layers(self, what: str, of: object, compute: Callable[[], tuple[Layer, ...]]) -> tuple[Layer, ...]:
         """Features that were found, as they are kept, or found and kept; their keys tell of the layers of today."""
@@ -314,19 +318,14 @@ class Kept:
         versions = (f"{name} {importlib.metadata.version(name)}" for name in DECIDING_LIBRARIES)
         machine = f"{platform.python_version()} {platform.machine()} GEOS {shapely.geos_version_string}"
         plane = self._area.plane
-        return "\n".join((self.code, machine, *versions, str(plane), plane.definition, self._set(self._area.base)))
+        return "\n".join(
+            (self.code, machine, *versions, str(plane), plane.definition, self.content_of_zones(self._area.base))
+        )
 
     @cached_property
     def _contents(self) -> list[tuple[str, str]]:
         """What stands for the key of each layer; the longest first, as selections begin with what they are of."""
         return sorted(((one.key, one.content) for one in self._layers), key=lambda pair: -len(pair[0]))
-
-    def _set(self, zones: ZoneSet) -> str:
-        if id(zones) not in self._sets:
-            content = hashlib.sha256(repr((zones.ids, zones.overlapping)).encode())
-            content.update(b"".join(shapely.to_wkb(zones.geometry)))
-            self._sets[id(zones)] = content.hexdigest()
-        return self._sets[id(zones)]
 
 
 class KeptOutcomes(MutableMapping[str, Outcome]):
@@ -402,10 +401,8 @@ def _about(layer: Layer) -> dict[str, Any]:
     same = ("kind", "key", "unclassified", "selected_from", "scheme", "amount_unit")
     extent = None if layer.extent is None else shapely.to_wkb(layer.extent, hex=True)
     codes = None if layer.codes is None else dict(layer.codes)
-    return {**{name: getattr(layer, name) for name in same}, "source": {**asdict(layer.source), "sha256": ""}} | {
-        "extent": extent,
-        "codes": codes,
-    }
+    source = {**asdict(layer.source), "sha256": ""}
+    return {name: getattr(layer, name) for name in same} | {"source": source, "extent": extent, "codes": codes}
 
 
 def _decoded_layers(stored: bytes) -> tuple[Layer, ...]:
@@ -418,7 +415,7 @@ def _decoded_layers(stored: bytes) -> tuple[Layer, ...]:
             ends, wkb = arrays[f"ends{n}"].tolist(), arrays[f"wkb{n}"].tobytes()
             each = [wkb[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
             geometry = np.asarray(shapely.from_wkb(np.array(each, dtype=object)), dtype=object)
-            source = Source(**{**about.pop("source")})
+            source = Source(**about.pop("source"))
             extent = about.pop("extent")
             found.append(
                 Layer(

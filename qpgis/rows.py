@@ -135,6 +135,12 @@ class Row:
         return self.definition == STATISTICS or self.definition.startswith(REPORTED)
 
     @property
+    def names(self) -> dict[str, object]:
+        """What it is a value of and where, with the first columns of tables."""
+        zone = {"zone_id": self.zone.id, "zone_name": self.zone.name, "level": self.zone.level}
+        return {"indicator": self.indicator, "definition": self.definition, **zone}
+
+    @property
     def light(self) -> Light | None:
         """The light of the target that is due next."""
         return self.judgements[0].light if self.judgements else None
@@ -144,11 +150,7 @@ def record(row: Row, workspace: Workspace) -> dict[str, object]:
     """A row with the columns of ``indicators.csv``; numerator and denominator in the units that they are shown in."""
     above, below, target = row.numerator, row.denominator, row.target
     return {
-        "indicator": row.indicator,
-        "definition": row.definition,
-        "zone_id": row.zone.id,
-        "zone_name": row.zone.name,
-        "level": row.zone.level,
+        **row.names,
         "period": row.period or workspace.period,
         "value": row.value,
         "unit": row.unit,

@@ -112,9 +112,10 @@ def staleness(workspace: Workspace) -> Staleness:
         if not isinstance(indicator, Indicator):
             continue
         for definition in chosen:
-            zones = _unknown(workspace, engine, indicator, definition)
-            if zones:
-                why = tuple(_why(workspace, indicator, definition, last))
+            made = _made(workspace, indicator, definition)
+            zones = _unknown(workspace, engine, made) if made is not None else ()
+            if made is not None and zones:
+                why = tuple(_why(workspace, indicator, definition, made, last))
                 outdated.append(Outdated(indicator.id, definition.name, zones, why))
             else:
                 fresh += 1
@@ -175,23 +176,23 @@ def _changed(workspace: Workspace, last: Mapping[str, Any]) -> Iterator[ChangedI
             yield ChangedInput(*key, "gone" if key not in now else "new" if key not in before else "changed")
 
 
-def _unknown(workspace: Workspace, engine: Engine, indicator: Indicator, definition: Definition) -> tuple[str, ...]:
-    """The zones of whose values something would be computed; none where a layer lacks and nothing can be."""
-    made = _made(workspace, indicator, definition)
-    if made is None:
-        return ()
+def _unknown(workspace: Workspace, engine: Engine, made: Measure) -> tuple[str, ...]:
+    """The zones of whose values something would be computed."""
     sets = _sets(workspace) if isinstance(made, PerZone) else workspace.area.zone_sets  # sums of groups follow
     return tuple(dict.fromkeys(zones.ids[n] for zones in sets for n in engine.unknown(made, zones)))
 
 
 def _made(workspace: Workspace, indicator: Indicator, definition: Definition) -> Measure | None:
+    """What a definition measures; nothing where a layer lacks."""
     try:
         return indicator(workspace.layers, definition)
     except NotComputable:
         return None
 
 
-def _why(workspace: Workspace, indicator: Indicator, definition: Definition, last: Mapping[str, Any]) -> Iterable[str]:
+def _why(
+    workspace: Workspace, indicator: Indicator, definition: Definition, made: Measure, last: Mapping[str, Any]
+) -> Iterable[str]:
     """What differs from the last run of all that a definition depends on."""
     before = last.get("definitions", {}).get(f"{indicator.id} {definition.name}")
     if before is None:
@@ -203,8 +204,7 @@ def _why(workspace: Workspace, indicator: Indicator, definition: Definition, las
         found.append("zones")
     if before != _settings(indicator, definition):
         found.append("definition")
-    made = _made(workspace, indicator, definition)
-    read = {layer.kind for layer in made.read()} if made is not None else set()
+    read = {layer.kind for layer in made.read()}
     kinds = [kind for kind in workspace.layers if kind in read]
     found += [kind for kind in kinds if _differs(workspace, kind, last, moved="zones" in found)]
     return found or ["dropped"]

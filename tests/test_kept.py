@@ -99,8 +99,8 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     evaluate = Engine._evaluated
 
-    def watched(self: Engine, part: object, zones: object) -> object:
-        found = evaluate(self, part, zones)  # type: ignore[arg-type]
+    def watched(self: Engine, part: object, zones: object, **how: bool) -> object:
+        found = evaluate(self, part, zones, **how)  # type: ignore[arg-type]
         seen.append(part.kernel)  # type: ignore[attr-defined]
         return found
 

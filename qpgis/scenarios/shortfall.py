@@ -117,11 +117,7 @@ class Shortfall:
         """With the columns of :data:`COLUMNS`."""
         row, work = self.row, self.work
         return {
-            "indicator": row.indicator,
-            "definition": row.definition,
-            "zone_id": row.zone.id,
-            "zone_name": row.zone.name,
-            "level": row.zone.level,
+            **row.names,
             "value": row.value,
             "unit": row.unit,
             "operator": self.target.operator,
