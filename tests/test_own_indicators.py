@@ -596,3 +596,53 @@ def test_the_examples_of_the_page_run(workspace: Maker, capsys: pytest.CaptureFi
 def test_the_page_tells_every_promise() -> None:
     page = (Path(__file__).resolve().parents[1] / "docs" / "own_indicators.md").read_text("utf-8")
     assert re.findall(r"^\| `(\w+)` \| .*$", page.split("## What every indicator promises")[1], re.M) == list(CONTRACTS)
+
+
+DERIVED = '''
+from dataclasses import replace
+import shapely
+from qpgis import Definition, Total, indicator, parts
+
+
+@indicator(
+    unit="km2", zh="林地核心", en="Core forest", theme="ecology",
+    definitions=(
+        Definition("m100", "边缘 100 m 以内", "100 m inside"),
+        Definition("m200", "边缘 200 m 以内", "200 m inside", {"inside_m": 200.0}),
+        Definition("m0", "全部", "All", {"inside_m": 0.0}),
+    ),
+)
+def core_forest(zones, forest, *, inside_m=100.0):
+    """Formula: ``area(forest, inside_m from its border)``."""
+    if not inside_m:
+        return Total(parts.area(forest))
+    core = shapely.buffer(forest.geometry, -inside_m, join_style="mitre")
+    return Total(parts.area(replace(forest, geometry=core{key})))
+'''
+
+
+@pytest.mark.parametrize("key", ["", ', key="core"'])
+def test_layers_that_a_function_makes_are_told_apart_by_what_they_hold(workspace: Maker, key: str) -> None:
+    """However it calls them: 600 m x 1 km of forest, whose border is moved inwards by 100 m and 200 m."""
+    ws = qp.open_workspace(own(workspace, DERIVED.replace("{key}", key)))
+    names = ("m100", "m200", "m0")
+    for again in (ws, qp.open_workspace(ws.files[0].parent)):  # computed, and as it was kept
+        found = {name: values(again, "core_forest", name)["a"] for name in names}
+        assert found == pytest.approx({"m100": 0.4 * 0.8, "m200": 0.2 * 0.6, "m0": 0.6}, rel=1e-3)
+
+
+CHANGED = but("    near = parts", '    forest.frame["class_"] = "bamboo"\n    near = parts')
+
+
+def test_a_function_that_changes_its_layers_changes_them_for_itself(workspace: Maker) -> None:
+    ws = qp.open_workspace(own(workspace, CHANGED))
+    forest = ws.layers["forest"]
+    before = forest.frame.copy(), forest.content
+    made = ws.indicators["forest_near_water"](ws.layers, ws.indicators["forest_near_water"].definitions[0])  # type: ignore[operator]
+    (changed,) = {layer.key: layer for layer in made.read() if layer.kind == "forest"}.values()
+    assert set(changed.frame["class_"]) == {"bamboo"}
+    assert changed.key != forest.key
+    assert ws.layers["forest"].frame.equals(before[0])
+    shapes = but("    near = parts", "    forest.geometry[:1] = None\n    near = parts")
+    with pytest.raises(ConfigError, match="read-only"):
+        qp.assess(qp.open_workspace(own(workspace, shapes)))

@@ -6,7 +6,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from functools import wraps
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -15,6 +15,7 @@ from typing import Any
 from qpgis.errors import ConfigError, NotComputable, did_you_mean
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import NAME, REPORTED, STATISTICS, Declared, Indicator
+from qpgis.layers import Layer
 from qpgis.provenance import sha256_of
 from qpgis.sources import regular_file
 from qpgis.workspace.cards import read_cards, read_composites
@@ -144,18 +145,43 @@ def _begin(one: Indicator) -> str:
 
 
 def _guarded(function: Callable[..., Any], path: Path, name: str) -> Callable[..., Any]:
-    """The function, its faults told as mistakes of its file."""
+    """The function, its faults told as mistakes of its file; what it does to its layers it does to copies."""
 
     @wraps(function)
     def guarded(*layers: Any, **settings: Any) -> Any:
+        lent = [_lent(one) if isinstance(one, Layer) else one for one in layers]
         try:
-            return function(*layers, **settings)
+            return _told_apart(function(*lent, **settings), list(zip(lent, layers, strict=True)))
         except NotComputable:
             raise
         except Exception as error:
             raise ConfigError(f"{name}, {_said(error, path)}") from error
 
     return guarded
+
+
+def _lent(layer: Layer) -> Layer:
+    """A layer whose rows may be changed without changing the layer's; shapes can't be."""
+    shapes = layer.geometry.view()
+    shapes.flags.writeable = False
+    return replace(layer, frame=layer.frame.copy(deep=False), geometry=shapes)
+
+
+def _told_apart(made: Any, lent: Sequence[tuple[Any, Any]]) -> Any:
+    """What a function made: of layers as they were lent, or else of such as are known by what they hold.
+
+    What they are called wouldn't tell: one that was made with ``replace`` has the key of the layer that it was made of.
+    """
+    if isinstance(made, Layer):
+        for copy, own in lent:
+            if made is copy and made.frame.equals(own.frame):
+                return own
+        return replace(made, key=f"{made.key} | {made.content}")
+    if isinstance(made, tuple):
+        return tuple(_told_apart(one, lent) for one in made)
+    if not is_dataclass(made) or isinstance(made, type):
+        return made
+    return replace(made, **{one.name: _told_apart(getattr(made, one.name), lent) for one in fields(made) if one.init})
 
 
 def _said(error: BaseException, path: Path) -> str:
