@@ -439,12 +439,11 @@ def _stale(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from qpgis.catalogue import text
-    from qpgis.kept import Store
     from qpgis.staleness import staleness
 
     workspace = _workspace(options, _Progress())
     if options.prune and workspace.cache is not None:
-        _say(text("stale_pruned", options.lang, count=Store(workspace.cache).prune()))
+        _say(text("stale_pruned", options.lang, count=workspace.cache.prune()))
     found = staleness(workspace)
     if options.json:
         sys.stdout.write(json.dumps(asdict(found), ensure_ascii=False, indent=2) + "\n")

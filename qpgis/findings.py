@@ -87,6 +87,11 @@ class Findings:
         """Record a finding that was made elsewhere."""
         self._found[finding] = None
 
+    @property
+    def made(self) -> tuple[Finding, ...]:
+        """The findings in the order in which they were made."""
+        return tuple(self._found)
+
     def __iter__(self) -> Iterator[Finding]:
         """The findings, worst first, then by rule, layer, file and feature."""
         return iter(ordered(self._found))

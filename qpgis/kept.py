@@ -34,8 +34,13 @@ from qpgis.zonewise import Deciding, zonewise
 
 Value = TypeVar("Value")
 TABLE = "kept (name TEXT PRIMARY KEY, value BLOB, sha256 BLOB, run INTEGER)"
+INDEX = "kept_by_run ON kept (run)"
 RUNS = 30
 """What so many runs haven't used is dropped."""
+LARGE, LARGE_RUNS = 1_000_000, 5
+"""Of more bytes than that, what these runs haven't used."""
+LARGEST = 500_000_000
+"""Larger ones aren't kept; SQLite takes no more than twice as many bytes."""
 PATIENCE_S = 5.0
 """So long a run waits for another that is writing; then it does without."""
 OTHERS_FAULT = frozenset(
@@ -82,7 +87,8 @@ class Store:
 
     def put(self, name: str, value: bytes) -> None:
         """Keep something with the next :meth:`flush`."""
-        self._new[name] = value
+        if len(value) <= LARGEST:
+            self._new[name] = value
 
     def flush(self) -> None:
         """Write what is new, note what was used, drop what no run has used for long; all of it or nothing."""
@@ -91,18 +97,20 @@ class Store:
         with suppress(OSError, sqlite3.Error):
             self._mended(self._write)
         self._new, self._used = {}, set()
-        self._close()
+        self.close()
 
     def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._writing()) as base:
             base.execute("BEGIN IMMEDIATE")
             base.execute(f"CREATE TABLE IF NOT EXISTS {TABLE}")
+            base.execute(f"CREATE INDEX IF NOT EXISTS {INDEX}")
             run = self._run = _last_run(base) + 1 if self._run is None else self._run
             rows = ((name, value, _seal(name, value), run) for name, value in self._new.items())
             base.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", rows)
             base.executemany("UPDATE kept SET run = ? WHERE name = ?", ((run, name) for name in self._used))
             base.execute("DELETE FROM kept WHERE run <= ?", (run - RUNS,))
+            base.execute("DELETE FROM kept WHERE run <= ? AND length(value) > ?", (run - LARGE_RUNS, LARGE))
             base.execute("COMMIT")
 
     def prune(self, *, keep_runs: int = 1) -> int:
@@ -122,7 +130,7 @@ class Store:
                 base.execute("VACUUM")
             return int(dropped)
 
-        self._close()
+        self.close()
         try:
             return self._mended(drop)
         except (OSError, sqlite3.Error) as error:
@@ -135,7 +143,7 @@ class Store:
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in OTHERS_FAULT:
                 raise
-            self._close()
+            self.close()
             for ending in ("-journal", "-wal", "-shm", ""):  # a journal would be played into the new file
                 Path(f"{self.path}{ending}").unlink(missing_ok=True)
             return work()
@@ -153,7 +161,8 @@ class Store:
         except sqlite3.Error:
             return None
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of the file until something is looked up again, which may be in another thread."""
         reading = self.__dict__.pop("_reading", None)
         if reading is not None:
             reading.close()
@@ -166,6 +175,13 @@ def _last_run(base: sqlite3.Connection) -> int:
 def _seal(name: str, value: bytes) -> bytes:
     """The hash of an entry; with its name, as a damaged index may lead to another's."""
     return hashlib.sha256(name.encode() + b"\0" + value).digest()
+
+
+def libraries() -> str:
+    """What can change a digit beside the program: Python, the machine, versions of libraries."""
+    versions = (f"{name} {importlib.metadata.version(name)}" for name in DECIDING_LIBRARIES)
+    machine = f"{platform.python_version()} {platform.machine()} GEOS {shapely.geos_version_string}"
+    return "\n".join((machine, *versions))
 
 
 class Codec(NamedTuple):
@@ -250,10 +266,10 @@ class Kept:
         back = [(content, key) for key, content in self._contents]
 
         def encode(layers: tuple[Layer, ...]) -> bytes:
-            return _encoded_layers(tuple(replace(one, key=_renamed(one.key, self._contents)) for one in layers))
+            return encoded_layers(tuple(replace(one, key=_renamed(one.key, self._contents)) for one in layers))
 
         def decode(stored: bytes) -> tuple[Layer, ...]:
-            return tuple(replace(one, key=_renamed(one.key, back)) for one in _decoded_layers(stored))
+            return tuple(replace(one, key=_renamed(one.key, back)) for one in decoded_layers(stored))
 
         return self.found(Codec(what, encode, decode), of, None, compute)
 
@@ -315,12 +331,8 @@ class Kept:
 
     @cached_property
     def _base(self) -> str:
-        versions = (f"{name} {importlib.metadata.version(name)}" for name in DECIDING_LIBRARIES)
-        machine = f"{platform.python_version()} {platform.machine()} GEOS {shapely.geos_version_string}"
         plane = self._area.plane
-        return "\n".join(
-            (self.code, machine, *versions, str(plane), plane.definition, self.content_of_zones(self._area.base))
-        )
+        return "\n".join((self.code, libraries(), str(plane), plane.definition, self.content_of_zones(self._area.base)))
 
     @cached_property
     def _contents(self) -> list[tuple[str, str]]:
@@ -382,7 +394,7 @@ def _said(found: Outcome) -> list[object]:
     return [found.value, found.reason, *amounts]
 
 
-def _encoded_layers(layers: tuple[Layer, ...]) -> bytes:
+def encoded_layers(layers: tuple[Layer, ...]) -> bytes:
     """Layers as one file of arrays: what they are as text, their rows as Parquet, their shapes as WKB."""
     arrays: dict[str, Any] = {"layers": np.frombuffer(_text([_about(layer) for layer in layers]), dtype=np.uint8)}
     for n, layer in enumerate(layers):
@@ -405,7 +417,8 @@ def _about(layer: Layer) -> dict[str, Any]:
     return {name: getattr(layer, name) for name in same} | {"source": source, "extent": extent, "codes": codes}
 
 
-def _decoded_layers(stored: bytes) -> tuple[Layer, ...]:
+def decoded_layers(stored: bytes) -> tuple[Layer, ...]:
+    """The layers of :func:`encoded_layers`."""
     import pandas as pd
 
     found = []

@@ -89,7 +89,7 @@ def sha256_of(path: Path) -> str:
     Of a file geodatabase, which is a folder, those of its files in order of their names; locks come and go.
     """
     digest = hashlib.sha256()
-    for part in _parts_of(path):
+    for part in parts_of(path):
         try:
             with part.open("rb") as stream:
                 while chunk := stream.read(1 << 20):
@@ -135,14 +135,14 @@ class Stamp:
 
 
 def _times(path: Path) -> tuple[tuple[int, int], ...]:
-    found = (part.stat() for part in _parts_of(path))
+    found = (part.stat() for part in parts_of(path))
     return tuple((one.st_size, one.st_mtime_ns) for one in found)
 
 
 SHAPEFILE = (".cpg", ".dbf", ".prj", ".shp", ".shx")
 
 
-def _parts_of(path: Path) -> list[Path]:
+def parts_of(path: Path) -> list[Path]:
     """The files that a dataset is made of; suffixes in any case, locks of a geodatabase left out."""
     if path.is_dir():
         return sorted(part for part in path.rglob("*") if part.is_file() and part.suffix.lower() != ".lock")

@@ -105,8 +105,8 @@ class Workspace:
         What ``qpgis.toml`` says of each layer; empty where there is none.
     opened : mapping
         What it was opened with beside ``qpgis.toml``: other zones, a grid, levels of an OpenStreetMap extract.
-    cache : Path or None
-        The file that keeps what runs find out; ``None`` where nothing is kept.
+    cache : Store or None
+        What runs find out is kept there; ``None`` where nothing is.
     stamps : mapping of Path to Stamp
         What files were as they were read, so that a notebook can say if they have changed.
     """
@@ -135,7 +135,7 @@ class Workspace:
     files: tuple[Path, ...] = field(default=(), repr=False, compare=False)
     tables: Mapping[str, LayerTable] = field(default_factory=dict, repr=False, compare=False)
     opened: Mapping[str, object] = field(default_factory=dict, repr=False)
-    cache: Path | None = field(default=None, repr=False, compare=False)
+    cache: Store | None = field(default=None, repr=False, compare=False)
     stamps: Mapping[Path, Stamp] = field(default_factory=dict, repr=False, compare=False)
 
     def changed(self) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ class Workspace:
         if self.cache is None:
             return Known(self.area)
         own_code = [one.sha256 for one in self.inputs if one.role == "indicators" and one.name.endswith(".py")]
-        return Known(self.area, kept=Kept(Store(self.cache), self.area, self.layers.values(), own_code))
+        return Known(self.area, kept=Kept(self.cache, self.area, self.layers.values(), own_code))
 
     @property
     def grades(self) -> frozenset[Grade]:

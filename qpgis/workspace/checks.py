@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from qpgis.quality.areas import (
 from qpgis.quality.coverage import check_layer, check_zones
 from qpgis.quality.geometry import Subject
 from qpgis.workspace.config import LayerTable
+from qpgis.workspace.unchanged import Unchanged, content_of_zones
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,19 +35,31 @@ def check_quality(
     area: StudyArea,
     control: Mapping[str, ControlArea],
     findings: Findings,
+    unchanged: Unchanged,
 ) -> pd.DataFrame | None:
-    """Check what was read; the land use of each zone by drawn and stated areas, where fields or controls are named."""
-    check_zones(area, findings)
+    """Check what was read, or say what was found before.
+
+    Returns
+    -------
+    DataFrame or None
+        The land use of each zone by drawn and stated areas, where fields or controls are named.
+    """
+    unchanged.findings("zones", partial(content_of_zones, area), findings, partial(check_zones, area))
     units_m2: dict[str, float] = {}
     for kind, layer in layers.items():
         if LAYERS[kind] == ("polygon",) and tables[kind].file and len(layer):
-            check_layer(layer, area.plane, findings)
+            check = partial(check_layer, layer, area.plane)
+            unchanged.findings("layer", partial(_content, layer, area), findings, check)
             if tables[kind].area_field:
                 units_m2[kind] = _check_fields_of_area(layer, tables[kind], area, findings)
     landuse = layers.get("landuse")
     if landuse is None or not (tables["landuse"].area_field or control):
         return None
     return _land_use(landuse, tables["landuse"], area, control, findings, unit_m2=units_m2.get("landuse", 1.0))
+
+
+def _content(layer: Layer, area: StudyArea) -> str:
+    return f"{area.plane} {area.plane.definition} {layer.content}"
 
 
 def _check_fields_of_area(layer: Layer, table: LayerTable, area: StudyArea, findings: Findings) -> float:

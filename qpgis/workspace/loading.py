@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from qpgis.crs import COINCIDENT_M, LONLAT, Floats, Geometries, label, parse
 from qpgis.errors import ConfigError, LayerError, SourceError, ZoneError, did_you_mean
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.indicators.declaration import Declared
+from qpgis.kept import Store
 from qpgis.layers import Fields, Layer, Ledger, State, prepare, text_of
 from qpgis.measures.areas import area_contributions
 from qpgis.naming import field_for
@@ -41,6 +43,7 @@ from qpgis.workspace.joins import joined
 from qpgis.workspace.reference import Reference, reference
 from qpgis.workspace.samples import read_sample
 from qpgis.workspace.tables import read_baselines, read_statistics, read_targets
+from qpgis.workspace.unchanged import READ_LAYER, Files, ReadLayer, Unchanged, comes_back, content_of_area
 
 Progress = Callable[[str], None]
 CACHE = Path(".qpgis", "cache.sqlite")
@@ -73,6 +76,7 @@ class Reader:
     hashes: dict[Path, str] = field(default_factory=dict)
     window: Bounds | None = None
     database: str | None = None
+    unchanged: Unchanged = field(default_factory=Unchanged)
 
     def features(self, table: FileTable | LayerTable, role: str) -> tuple[RawFeatures, Source]:
         """The features and the source of one file of the workspace."""
@@ -127,6 +131,13 @@ class Reader:
         rows = read_features(Request(path, name, role, self.findings, layer=table.layer, encoding=table.encoding))
         self.inputs[name, role, "join"] = InputFile(name, role, self.hash(path), len(rows.frame), None)
         return joined(raw, rows, on=table.on, key=table.key or table.on, role=role, findings=self.findings)
+
+    def files(self, table: FileTable | LayerTable) -> Files | None:
+        """Every file that the features of a table are read from; a table of a database is none."""
+        if self.unchanged.store is None or table.file is None or is_table(table.file):
+            return None
+        named = (table.file, table.control_points, table.join.file if table.join else None)
+        return Files((self.folder / name for name in named if name), self.hash)
 
     def _request(self, path: Path, name: str, role: str, table: FileTable | LayerTable) -> Request:
         """What a table of the workspace asks for."""
@@ -211,7 +222,8 @@ def open_workspace(
     config = whole.at(period)
     _require_files(config, path.parent)
     url = config.database.url if config.database else None
-    reader = Reader(path.parent, Findings(lang), progress, database=url)
+    store = Store(path.parent / CACHE) if cache and folder is not None else None
+    reader = Reader(path.parent, Findings(lang), progress, database=url, unchanged=Unchanged(store))
     _report_inherited(whole, config, reader.findings)
     area = _read_area(config, reader, zones, grid_cell_m)
     reader.window = _window(area)
@@ -226,7 +238,8 @@ def open_workspace(
     tables = _by_id(tables, plans, config.registry)
     tables["baselines"] = _all_baselines(tables["baselines"], plans)
     control = tables.pop("control_areas", {})
-    land = check_quality(layers, config.layers, area, control, reader.findings)
+    land = check_quality(layers, config.layers, area, control, reader.findings, reader.unchanged)
+    reader.unchanged.close()
     own = [InputFile(path.name, "workspace", sha256_of(path), 0, None), *_own_indicators(config, path.parent)]
     return Workspace(
         name=config.name,
@@ -251,7 +264,7 @@ def open_workspace(
         tables=config.layers,
         opened=_opened(zones, grid_cell_m),
         stamps=_stamps(path, reader, config),
-        cache=path.parent / CACHE if cache and folder is not None else None,
+        cache=store,
         **tables,
     )
 
@@ -489,9 +502,11 @@ def _read_layers(
 ) -> tuple[dict[str, Layer], dict[str, Ledger]]:
     layers: dict[str, Layer] = {}
     ledgers: dict[str, Ledger] = {}
+    within = "" if reader.unchanged.store is None else content_of_area(area, state)
     for kind, table in config.layers.items():
         if table.file:
-            layers[kind], ledgers[kind] = _read_layer(kind, table, reader, area, state)
+            read = _as_read(kind, table, reader, within, partial(_read_layer, kind, table, area=area, state=state))
+            layers[kind], ledgers[kind] = read.layer, read.ledger
         elif table.empty_because:
             source = Source(CONFIG_NAME, area.base.source.grade, table.empty_because)
             layers[kind] = Layer.empty(kind, source, area.outline)
@@ -524,6 +539,26 @@ def _read_references(config: Config, reader: Reader, area: StudyArea) -> Iterato
         if len(found.frame) and _is_far(area.plane.project(found.frame.geometry.to_numpy(), LONLAT, what=id_), area):
             reader.findings.add(Severity.WARNING, "reference_elsewhere", layer=id_, file=raw.file)
         yield found
+
+
+def _as_read(
+    kind: str, table: LayerTable, reader: Reader, within: str, read: Callable[[Reader], tuple[Layer, Ledger]]
+) -> ReadLayer:
+    """A layer as it was read before, if its files are the same; else as it is read now."""
+    files = reader.files(table)
+    said = (kind, table.model_dump_json(), repr(reader.window), within)
+    of = None if files is None or files.content is None else "\n".join((*said, files.content))
+
+    def anew(findings: Findings) -> ReadLayer:
+        own = replace(reader, findings=findings, inputs={})
+        return ReadLayer(*read(own), own.inputs)
+
+    def lasting(found: ReadLayer) -> bool:
+        return files is not None and files.same() and comes_back(found.layer)
+
+    found = reader.unchanged.found(READ_LAYER, of, reader.findings, anew, lasting=lasting)
+    reader.inputs.update(found.inputs)
+    return found
 
 
 def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, state: State) -> tuple[Layer, Ledger]:

@@ -50,7 +50,7 @@ def reopened(
         if zones is None and not Path(table["file"]).exists():
             raise SourceError(f"it was computed over the zones of {table['file']}; name that file (--zones)")
         table = ZonesTable(**table | {"file": str(zones or table["file"]), "grade": Grade(table["grade"])})
-    settings = {"period": manifest["period"], "lang": manifest["language"], "zones": table, **asked}
+    settings = {"period": manifest["period"], "lang": manifest["language"], "zones": table, "cache": False, **asked}
     return open_workspace(place, **settings, progress=progress)
 
 
