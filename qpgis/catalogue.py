@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -77,9 +77,9 @@ def _entries() -> MappingProxyType[str, dict[str, str]]:
     return MappingProxyType(merged)
 
 
-def keys() -> frozenset[str]:
+def keys() -> Set[str]:
     """Every key of the catalogue."""
-    return frozenset(_entries())
+    return _entries().keys()
 
 
 def text(key: str, lang: Lang = "zh", /, **values: object) -> str:

@@ -10,8 +10,8 @@ import math
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -63,11 +63,12 @@ class Breach:
 
 def breaches(indicator: Indicator) -> Iterator[Breach]:
     """Every contract that an indicator breaks; an exception breaks the one that was tried."""
+    grounds = Grounds(indicator)
     for definition in indicator.definitions:
         for name, contract in CONTRACTS.items():
             about = (indicator.id, definition.name, name)
             try:
-                yield from (Breach(*about, why, indicator.file) for why in contract(indicator, definition))
+                yield from (Breach(*about, why, indicator.file) for why in contract(indicator, definition, grounds))
             except NotComputable:  # found as it was summed: the made ground has no such thing
                 continue
             except Exception as error:
@@ -163,6 +164,36 @@ def _shuffled(indicator: Indicator) -> dict[str, AnyLayer]:
     return found
 
 
+@dataclass(frozen=True)
+class Ground:
+    """Layers on the square kilometre; what one definition measures of them is known to the next."""
+
+    layers: Layers
+    engine: Engine = field(default_factory=lambda: Engine(_area()))
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What an indicator is tried on."""
+
+    indicator: Indicator
+
+    @cached_property
+    def made(self) -> Ground:
+        """The made layers."""
+        return Ground(_made(self.indicator))
+
+    @cached_property
+    def shuffled(self) -> Ground:
+        """The same in another order, known by itself: the layers' keys don't tell them apart."""
+        return Ground(_shuffled(self.indicator))
+
+    @cached_property
+    def empty(self) -> Ground:
+        """Layers without a feature."""
+        return Ground(_empty(self.indicator))
+
+
 # ---- what definitions come to there ----
 
 
@@ -196,17 +227,16 @@ def _values(indicator: Indicator, made: Measure | None, zones: ZoneSet, engine: 
     return [outcome(indicator.unit, *both, zone=zone).value for both, zone in zip(amounts, areas, strict=True)]
 
 
-def _all_values(indicator: Indicator, definition: Definition, layers: Layers) -> list[float | None]:
+def _all_values(indicator: Indicator, definition: Definition, ground: Ground) -> list[float | None]:
     """The values of the square kilometre and of its two pieces."""
-    area, made = _area(), _measure(indicator, definition, layers)
-    engine = Engine(area)
-    return [value for zones in area.zone_sets for value in _values(indicator, made, zones, engine)]
+    made = _measure(indicator, definition, ground.layers)
+    return [value for zones in _area().zone_sets for value in _values(indicator, made, zones, ground.engine)]
 
 
 # ---- the contracts ----
 
 
-def _described(indicator: Indicator, definition: Definition) -> Iterator[str]:
+def _described(indicator: Indicator, definition: Definition, _: Grounds) -> Iterator[str]:
     texts = {"zh": indicator.zh, "en": indicator.en, "theme": indicator.theme}
     texts |= {f"{definition.name}: zh": definition.zh, f"{definition.name}: en": definition.en}
     yield from (f"no {what}" for what, said in texts.items() if not said.strip())
@@ -216,20 +246,20 @@ def _described(indicator: Indicator, definition: Definition) -> Iterator[str]:
         yield "several definitions of this name"
 
 
-def _declared(indicator: Indicator, definition: Definition) -> Iterator[str]:
+def _declared(indicator: Indicator, definition: Definition, _: Grounds) -> Iterator[str]:
     unknown = [kind for kind in indicator.layers if kind not in LAYERS]
     yield from (f"unknown layer {kind!r}" for kind in unknown)
     indicator.check(definition)
 
 
-def _missing(indicator: Indicator, definition: Definition) -> Iterator[str]:
+def _missing(indicator: Indicator, definition: Definition, grounds: Grounds) -> Iterator[str]:
     needed = set(indicator.layers) - indicator.optional
     if needed:
         yield from _without(indicator, definition, _absent(indicator), needed)
-    made = _measure(indicator, definition, _made(indicator))
+    made = _measure(indicator, definition, grounds.made.layers)
     read = {layer.kind for layer in made.read()} if made is not None else set()
     for kind in sorted(needed):
-        layers = {**_made(indicator), kind: AbsentLayer(kind)}
+        layers = {**grounds.made.layers, kind: AbsentLayer(kind)}
         yield from _without(indicator, definition, layers, {kind} & read, of={kind})
 
 
@@ -249,15 +279,14 @@ def _without(
             yield f"without {', '.join(sorted(needed))} it gives a value"
 
 
-def _empties(indicator: Indicator, definition: Definition) -> Iterator[str]:
-    for value in _all_values(indicator, definition, _empty(indicator)):
+def _empties(indicator: Indicator, definition: Definition, grounds: Grounds) -> Iterator[str]:
+    for value in _all_values(indicator, definition, grounds.empty):
         if value is not None and not math.isfinite(value):
             yield f"without any feature it gives {value}"
 
 
-def _adds_up(indicator: Indicator, definition: Definition) -> Iterator[str]:
-    area, made = _area(), _measure(indicator, definition, _made(indicator))
-    engine = Engine(area)
+def _adds_up(indicator: Indicator, definition: Definition, grounds: Grounds) -> Iterator[str]:
+    area, made, engine = _area(), _measure(indicator, definition, grounds.made.layers), grounds.made.engine
     pieces = dict(_sides(made, area.own[0], engine))
     for side, (whole,) in _sides(made, area.base, engine):
         if not math.isclose(sum(pieces[side]), whole, rel_tol=TOLERANCE, abs_tol=1000):
@@ -265,16 +294,16 @@ def _adds_up(indicator: Indicator, definition: Definition) -> Iterator[str]:
             yield f"{side}: {said} in the pieces, {whole / 1e6:g} in the whole"
 
 
-def _any_order(indicator: Indicator, definition: Definition) -> Iterator[str]:
-    one = _all_values(indicator, definition, _made(indicator))
-    other = _all_values(indicator, definition, _shuffled(indicator))
+def _any_order(indicator: Indicator, definition: Definition, grounds: Grounds) -> Iterator[str]:
+    one = _all_values(indicator, definition, grounds.made)
+    other = _all_values(indicator, definition, grounds.shuffled)
     for a, b in zip(one, other, strict=True):
         if a != b and (a is None or b is None or not math.isclose(a, b, rel_tol=TOLERANCE)):
             yield f"{a} in one order, {b} in another"
 
 
-def _repeatable(indicator: Indicator, definition: Definition) -> Iterator[str]:
-    layers = _made(indicator)
+def _repeatable(indicator: Indicator, definition: Definition, grounds: Grounds) -> Iterator[str]:
+    layers = grounds.made.layers
     if _measure(indicator, definition, layers) != _measure(indicator, definition, layers):
         yield "two calls make different parts of the same layers"
 
@@ -282,18 +311,18 @@ def _repeatable(indicator: Indicator, definition: Definition) -> Iterator[str]:
 _RANGE = re.compile(r"Range\s+({0})\s+to\s+({0})".format(r"-?[\d.]*\d(?:e[+-]?\d+)?"))
 
 
-def _in_range(indicator: Indicator, definition: Definition) -> Iterator[str]:
+def _in_range(indicator: Indicator, definition: Definition, grounds: Grounds) -> Iterator[str]:
     declared = _RANGE.search(indicator.function.__doc__ or "")
     if declared is None:
         return
     low, high = float(declared[1]), float(declared[2])
-    for layers in (_made(indicator), _empty(indicator)):
-        for value in _all_values(indicator, definition, layers):
+    for ground in (grounds.made, grounds.empty):
+        for value in _all_values(indicator, definition, ground):
             if value is not None and not low <= value <= high:
                 yield f"{value:g} isn't within {low:g} to {high:g}"
 
 
-Contract = Callable[[Indicator, Definition], Iterator[str]]
+Contract = Callable[[Indicator, Definition, Grounds], Iterator[str]]
 CONTRACTS: Mapping[str, Contract] = MappingProxyType(
     {
         "described": _described,

@@ -283,6 +283,16 @@ class Layer:
             raise ConfigError(f"{self.kind}: no class {word!r}; {did_you_mean(word, known)}")
         if not len(self):
             return self
+        if wanted not in self._chosen:
+            self._chosen[wanted] = self._of_classes(wanted)
+        return self._chosen[wanted]
+
+    @cached_property
+    def _chosen(self) -> dict[frozenset[str], Layer]:
+        """The features of those classes that were asked for before: definitions ask for the same again and again."""
+        return {}
+
+    def _of_classes(self, wanted: frozenset[str]) -> Layer:
         mask = self.frame["class_"].isin(wanted).to_numpy()
         unknown = int((self.frame["class_"] == "").sum())
         if unknown and unknown == len(self):

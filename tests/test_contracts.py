@@ -16,7 +16,7 @@ from qpgis import Definition, Ratio, Total, indicator, parts
 from qpgis.area import ZoneSet
 from qpgis.catalogue import keys
 from qpgis.cli import main
-from qpgis.contracts import CONTRACTS, Breach, _all_values, _made, breaches
+from qpgis.contracts import CONTRACTS, Breach, Grounds, _all_values, breaches
 from qpgis.crs import Plane
 from qpgis.errors import MissingLayer
 from qpgis.indicators import Indicator, registry
@@ -46,7 +46,7 @@ BEYOND = "border_dead_ends"
 )
 def test_the_made_square_kilometre_tries_each(one: Indicator, definition: Definition) -> None:
     """A contract that only ever sees missing values tries nothing."""
-    values = [value for value in _all_values(one, definition, _made(one)) if value is not None]
+    values = [value for value in _all_values(one, definition, Grounds(one).made) if value is not None]
     assert values
     if definition.name != "eroded_100m":  # all or nothing: no made corridor is wide enough from end to end
         assert any(values)
