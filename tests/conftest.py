@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import geopandas as gpd
 import pytest
 from shapely import Geometry, box
+
+import qpgis as qp
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 EAST, NORTH = 600_000, 3_450_000
@@ -59,6 +66,36 @@ Maker = Callable[..., Path]
 def _faults_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of qpgis itself fails a test with its traceback."""
     monkeypatch.setenv("QPGIS_TRACEBACK", "1")
+
+
+@pytest.fixture(scope="session")
+def embedded() -> qp.Workspace:
+    """The embedded workspace, opened once; what is computed of it is known to whoever asks for it next."""
+    return qp.open_workspace()
+
+
+NO_NETWORK = ("unshare", "-n") if shutil.which("unshare") and os.geteuid() == 0 else ()
+"""Where there isn't even a loopback device; that takes root."""
+
+
+@pytest.fixture(scope="session")
+def embedded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``qpgis run --json`` of the embedded workspace wrote, without a network, and said: ``said.json``.
+
+    One run for all processes of pytest-xdist, whose folders lie beside each other.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "embedded"
+    with (shared / "embedded.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            command = [*NO_NETWORK, sys.executable, "-m", "qpgis", "run", "--json", "--out", shared / "running"]
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+            assert done.returncode == 0, done.stderr
+            (shared / "running" / "said.json").write_text(done.stdout, "utf-8")
+            (shared / "running").rename(folder)
+    return folder
 
 
 @pytest.fixture

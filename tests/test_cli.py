@@ -175,9 +175,8 @@ def test_the_page_about_layers_is_what_list_prints(capsys: pytest.CaptureFixture
         assert all(f"`{one.id}`" in about[kind] for kind in one.layers)
 
 
-def test_run_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--json", "--out", str(tmp_path / "out")]) == 0
-    summary = json.loads(capsys.readouterr().out)
+def test_run_as_json(embedded_run: Path) -> None:
+    summary = json.loads((embedded_run / "said.json").read_text("utf-8"))
     assert {Path(p).name for p in summary["written"]} == OUTPUTS
 
 

@@ -305,8 +305,8 @@ def test_what_is_no_longer_used_is_dropped(tmp_path: Path, monkeypatch: pytest.M
     assert [Store(path).get(name) for name in "abc"] == [None, None, b"c"]
 
 
-def test_the_embedded_workspace_keeps_nothing() -> None:
-    assert qp.open_workspace().cache is None
+def test_the_embedded_workspace_keeps_nothing(embedded: qp.Workspace) -> None:
+    assert embedded.cache is None
 
 
 OWN = '''

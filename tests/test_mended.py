@@ -556,14 +556,12 @@ def test_the_map_alone_tells_of_errors_too(workspace: Maker, tmp_path: Path) -> 
     assert main(["map", str(folder), "--out", str(tmp_path / "m.html")]) == 1
 
 
-def test_weak_grades_stand_in_the_geopackage(tmp_path: Path) -> None:
-    assert main(["run", "--out", str(tmp_path)]) == 0
-    assert set(gpd.read_file(tmp_path / "indicators.gpkg", layer="zones")["grade"]) == {"synthetic"}
+def test_weak_grades_stand_in_the_geopackage(embedded_run: Path) -> None:
+    assert set(gpd.read_file(embedded_run / "indicators.gpkg", layer="zones")["grade"]) == {"synthetic"}
 
 
-def test_the_manifest_holds_every_setting(tmp_path: Path) -> None:
-    assert main(["run", "--out", str(tmp_path)]) == 0
-    manifest = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
+def test_the_manifest_holds_every_setting(embedded_run: Path) -> None:
+    manifest = json.loads((embedded_run / "manifest.json").read_text("utf-8"))
     roads = next(d for d in manifest["definitions"] if d["indicator"] == "road_density")
     assert roads["settings"]["opposite_within_m"] == 40
     assert "trunk" in roads["settings"]["classes"]

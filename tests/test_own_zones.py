@@ -264,9 +264,9 @@ def test_a_measured_layer_can_show_more_of_its_features(workspace: Maker, tmp_pa
         qp.open_workspace(workspace(toml.replace("accuracy_m", "accuracy"), water=lakes))
 
 
-def test_the_embedded_workspace_can_be_copied(tmp_path: Path) -> None:
+def test_the_embedded_workspace_can_be_copied(tmp_path: Path, embedded: qp.Workspace) -> None:
     assert main(["init", str(tmp_path / "mine"), "--embedded"]) == 0
-    copied, embedded = qp.open_workspace(tmp_path / "mine"), qp.open_workspace()
+    copied = qp.open_workspace(tmp_path / "mine")
     assert repr(copied) == repr(embedded)
     assert {i.sha256 for i in copied.inputs if i.role != "workspace"} == {
         i.sha256 for i in embedded.inputs if i.role != "workspace"

@@ -335,9 +335,9 @@ def test_scenarios_on_the_command_line(stages: Workspace, tmp_path: Path, capsys
     assert "no scenario 'b'" in capsys.readouterr().err
 
 
-def test_the_embedded_rail_by_status_and_date() -> None:
+def test_the_embedded_rail_by_status_and_date(embedded: Workspace) -> None:
     """沪苏嘉城际线 is under construction; 西岑 opened on 2024-11-30, 练塘 and 苏州南 on 2024-12-26."""
-    present = qp.open_workspace()
+    present = embedded
     built = named_scenario(present, "under_construction").layers
     new = set(built["rail"].frame["name"]) - set(present.layers["rail"].frame["name"])
     assert new == {"沪苏嘉城际线"}

@@ -432,8 +432,8 @@ def test_a_file_under_a_wrong_name_is_refused(workspace: Maker) -> None:
         qp.open_workspace(folder)
 
 
-def test_an_embedded_workspace_is_one_sentence() -> None:
-    ws = qp.open_workspace()
+def test_an_embedded_workspace_is_one_sentence(embedded: qp.Workspace) -> None:
+    ws = embedded
     assert repr(ws).startswith("<Workspace 青浦区, period 2024: 14 zones; layers: landuse (")
     sizes = {g.id: len(g.members) for g in ws.area.groups}
     assert sizes == {"qingdong": 5, "xincheng": 3, "qingxi": 3, "xianxing-qidongqu": 5, "310118": 11}

@@ -382,8 +382,8 @@ def test_stations_from_a_web_map(tmp_path: Path) -> None:
     assert shapely.distance(found[at], truth) < 1e-9
 
 
-def test_the_embedded_workspace_has_no_such_finding() -> None:
-    assert rules(qp.open_workspace()) == {}
+def test_the_embedded_workspace_has_no_such_finding(embedded: qp.Workspace) -> None:
+    assert rules(embedded) == {}
 
 
 CONTROL = """
