@@ -292,6 +292,16 @@ class Kept:
             self.store.put(name, codec.encode(value))
         return value
 
+    def made(self, codec: Codec, content: str, make: Callable[[], Value]) -> Value:
+        """What is made of nothing but some content, as it is kept, or made and kept."""
+        name = hashlib.sha256("\n".join((self._program, codec.what, content)).encode()).hexdigest()
+        stored = self.store.get(name)
+        if stored is not None:
+            return codec.decode(stored)
+        value = make()
+        self.store.put(name, codec.encode(value))
+        return value
+
     def by_zone(
         self, part: Part, zones: ZoneSet, compute: Callable[[list[int], Mask], tuple[list[int], list[int]]]
     ) -> tuple[list[int], list[int]]:
@@ -330,9 +340,13 @@ class Kept:
         return " ".join((code_sha256(), *self._own_code))
 
     @cached_property
+    def _program(self) -> str:
+        return f"{self.code}\n{libraries()}"
+
+    @cached_property
     def _base(self) -> str:
         plane = self._area.plane
-        return "\n".join((self.code, libraries(), str(plane), plane.definition, self.content_of_zones(self._area.base)))
+        return "\n".join((self._program, str(plane), plane.definition, self.content_of_zones(self._area.base)))
 
     @cached_property
     def _contents(self) -> list[tuple[str, str]]:

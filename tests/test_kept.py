@@ -27,6 +27,7 @@ from qpgis.assessment import Assessment, assess
 from qpgis.cli import main
 from qpgis.engine import Engine
 from qpgis.kept import Store
+from qpgis.maps.thematic import display_copy
 from qpgis.staleness import staleness
 from qpgis.workspace.loading import CACHE
 from tests.conftest import EAST, HEAD, NORTH, four_towns, frame, layer, square, write
@@ -429,3 +430,28 @@ def test_a_banner_says_that_files_have_changed(folder: Path) -> None:
     for shown in (result._repr_html_(), workspace._repr_html_()):
         assert "⚠" in shown
         assert "landuse.gpkg" in shown
+
+
+def test_what_maps_draw_is_kept(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simplified shapes of layers that haven't changed aren't made again; a map is the same bytes."""
+    monkeypatch.setattr("qpgis.maps.result.WORTH_KEEPING", 20)
+    drawn: list[int] = []
+
+    def watched(shapes: np.ndarray) -> tuple[np.ndarray, int]:
+        drawn.append(len(shapes))
+        return display_copy(shapes)
+
+    monkeypatch.setattr("qpgis.maps.thematic.display_copy", watched)
+
+    def run(name: str, *more: str) -> tuple[bytes, int]:
+        drawn.clear()
+        assert main(["run", str(folder), "--out", str(tmp_path / name), "--no-log", *more]) in (0, 1)
+        return (tmp_path / name / "map.html").read_bytes(), drawn.count(100)
+
+    first, second, anew = run("first"), run("second"), run("anew", "--no-cache")
+    assert first[0] == second[0] == anew[0]
+    assert (first[1] > 0, second[1], anew[1]) == (True, 0, first[1])
+    uses = parcels()
+    uses.geometry = uses.geometry.buffer(-1)
+    write(folder, {"landuse": uses})
+    assert run("later") == run("later anew", "--no-cache")

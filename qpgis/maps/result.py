@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 
 from qpgis.assessment import Assessment
 from qpgis.catalogue import Lang, keys, text, unit_text
-from qpgis.crs import LONLAT, Plane
+from qpgis.crs import LONLAT, Geometries, Plane
+from qpgis.kept import Codec, Kept
 from qpgis.landuse import Scheme, scheme
 from qpgis.layers import SHOW, Layer
 from qpgis.maps import Lamp, Scene, SceneLayer
-from qpgis.maps.thematic import class_breaks, class_labels
+from qpgis.maps.thematic import class_breaks, class_labels, display_json
 from qpgis.plantables import is_judged, light_meanings, threshold_lines
 from qpgis.provenance import Grade, Source, worst
 from qpgis.rows import Row, status_text
@@ -28,6 +33,9 @@ MAP_DECIMALS = {"%": 2, "km/km2": 3, "count": 0, "people": 0}
 """Decimals of a value on the map, by unit."""
 SHADED_BY = {"patches": f"{SHOW}dpc"}
 """Of features that an indicator singles out, the attribute that their colour tells."""
+WORTH_KEEPING = 1000
+"""Vertices from which display copies are made again more slowly than they are found."""
+DRAWN = Codec("drawn", lambda made: json.dumps(made).encode(), json.loads)
 
 
 def scene_of(assessment: Assessment) -> Scene:
@@ -47,8 +55,17 @@ def scene_of(assessment: Assessment) -> Scene:
         ),
         footer=tuple(_footer(assessment)),
         lang=assessment.lang,
+        draw=partial(_drawn_before, workspace.known.kept),
         **_judging(assessment),
     )
+
+
+def _drawn_before(kept: Kept | None, shapes: Geometries) -> Any:
+    """What a page is given of shapes, as it was made by an earlier run."""
+    if kept is None or shapely.get_num_coordinates(shapes).sum() < WORTH_KEEPING:
+        return display_json(shapes)
+    content = hashlib.sha256(b"".join(shapely.to_wkb(shapes))).hexdigest()
+    return kept.made(DRAWN, content, lambda: display_json(shapes))
 
 
 def _judging(assessment: Assessment) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import html as html_escapes
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -25,6 +25,7 @@ from folium.template import Template
 
 from qpgis import styles
 from qpgis.catalogue import Lang, keys, pretty_unit, text
+from qpgis.crs import Geometries
 from qpgis.errors import CRSError, ZoneError
 from qpgis.landuse import plan_status_of
 from qpgis.layers import SHOW
@@ -47,6 +48,7 @@ _VALUE_COLUMNS = (
 _ZONE_COLUMNS = ("zone_id", "zone_name", "level")
 
 Json = dict[str, Any]
+Draw = Callable[[Geometries], Json]
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ class Scene:
         What the lights of statuses mean; empty where nothing is judged.
     judging : tuple of str
         By which settings values are judged, line by line.
+    draw : callable
+        Makes of shapes what the page is given of them: :func:`display_json`, or something that remembers it.
     """
 
     title: str
@@ -150,6 +154,7 @@ class Scene:
     notices: tuple[Notice, ...] = ()
     lights: tuple[Lamp, ...] = ()
     judging: tuple[str, ...] = ()
+    draw: Draw = field(default_factory=lambda: display_json, repr=False, compare=False)
 
 
 def planning_map(scene: Scene) -> folium.Map:
@@ -185,7 +190,7 @@ def planning_map(scene: Scene) -> folium.Map:
     zones = ZoneLayer(scene)
     zones.add_to(map_)
     for layer in sorted(scene.layers, key=lambda layer: styles.layer_style(layer.kind).order):
-        FeatureLayer(layer, scene.lang).add_to(map_)
+        FeatureLayer(layer, scene.lang, scene.draw).add_to(map_)
     Sheet(scene, zones).add_to(map_)
     LayerControl().add_to(map_)
     return map_
@@ -226,13 +231,13 @@ class FeatureLayer(folium.map.Layer):
         """
     )
 
-    def __init__(self, layer: SceneLayer, lang: Lang) -> None:
+    def __init__(self, layer: SceneLayer, lang: Lang, draw: Draw) -> None:
         # Leaflet's own layer control takes names as HTML; ours shows `title` as text.
         shown = styles.layer_style(layer.kind).shown if layer.shown is None else layer.shown
         super().__init__(name=html_escapes.escape(layer.title), overlay=True, show=shown)
         self._name = "Features"
         self.title = layer.title
-        self.data = layer_json(layer, lang)
+        self.data = layer_json(layer, lang, draw)
 
     def render(self, **kwargs: object) -> str:
         """Put data and script into the figure."""
@@ -406,23 +411,21 @@ def _values_json(rows: pd.DataFrame, theme: str, lang: Lang) -> Json:
     }
 
 
-def layer_json(layer: SceneLayer, lang: Lang) -> Json:
+def layer_json(layer: SceneLayer, lang: Lang, draw: Draw | None = None) -> Json:
     """A layer's display copy with its style and the whitelisted attributes."""
     frame = layer.frame[~(layer.frame.geometry.isna() | layer.frame.geometry.is_empty)]
-    shapes, scale = display_copy(frame.geometry.to_numpy())
-    drawn = [_parts(shape, scale) for shape in shapes]
+    shapes = (draw or display_json)(frame.geometry.to_numpy())
     status = [plan_status_of(value) for value in _column(frame, "plan_status")]
     style = styles.layer_style(layer.kind)
     return {
         "title": layer.title,
         "said": _said(layer.grade_said, layer.grade, lang),
         "weak": _must_be_said(layer.grade),
-        "type": drawn[0][0] if drawn else "area",
+        "type": shapes["features"][0][0] if shapes["features"] else "area",
         "order": style.order,
         "style": {key: getattr(style, key) for key in ("fill", "stroke", "width", "radius", "opacity")},
         "dashes": dict(styles.dashes()),
-        "scale": scale,
-        "features": drawn,
+        **shapes,
         "id": pack(_column(frame, "feature_id")),
         "name": pack(_column(frame, "name")),
         "names": _names_json(frame, style),
@@ -565,6 +568,12 @@ def _number(value: Decimal) -> str:
 
 
 # ---- display copies ----
+
+
+def display_json(shapes: Geometries) -> Json:
+    """The display copies of shapes as the page is given them."""
+    copies, scale = display_copy(shapes)
+    return {"scale": scale, "features": [_parts(shape, scale) for shape in copies]}
 
 
 def display_copy(shapes: np.ndarray) -> tuple[np.ndarray, int]:
