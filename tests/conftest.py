@@ -80,7 +80,7 @@ NO_NETWORK = ("unshare", "-n") if shutil.which("unshare") and os.geteuid() == 0 
 
 @pytest.fixture(scope="session")
 def embedded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``qpgis run --json`` of the embedded workspace wrote, without a network, and said: ``said.json``.
+    """What ``qpgis run`` wrote, without a network: ``maps/`` in a folder that was empty; ``out``, ``err``.
 
     One run for all processes of pytest-xdist, whose folders lie beside each other.
     """
@@ -90,11 +90,15 @@ def embedded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (shared / "embedded.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            command = [*NO_NETWORK, sys.executable, "-m", "qpgis", "run", "--json", "--out", shared / "running"]
-            done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+            running = shared / "running"
+            running.mkdir()
+            command = [*NO_NETWORK, sys.executable, "-W", "error", "-m", "qpgis", "run"]
+            done = subprocess.run(command, cwd=running, capture_output=True, encoding="utf-8", check=False)
             assert done.returncode == 0, done.stderr
-            (shared / "running" / "said.json").write_text(done.stdout, "utf-8")
-            (shared / "running").rename(folder)
+            assert [path.name for path in running.iterdir()] == ["maps"]
+            (running / "out").write_text(done.stdout, "utf-8")
+            (running / "err").write_text(done.stderr, "utf-8")
+            running.rename(folder)
     return folder
 
 

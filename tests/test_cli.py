@@ -29,12 +29,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def test_the_main_job_without_arguments(tmp_path: Path) -> None:
-    done = run("run", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert set(contents(tmp_path / "maps")) == OUTPUTS
-    assert "maps/map.html" in done.stdout
-    assert "青浦区 2024" in done.stderr
+def test_the_main_job_without_arguments(embedded_run: Path) -> None:
+    assert set(contents(embedded_run / "maps")) == OUTPUTS
+    assert "maps/map.html" in (embedded_run / "out").read_text("utf-8")
+    assert "青浦区 2024" in (embedded_run / "err").read_text("utf-8")
 
 
 def test_two_runs_give_the_same_bytes(workspace: Maker, tmp_path: Path) -> None:
@@ -175,8 +173,9 @@ def test_the_page_about_layers_is_what_list_prints(capsys: pytest.CaptureFixture
         assert all(f"`{one.id}`" in about[kind] for kind in one.layers)
 
 
-def test_run_as_json(embedded_run: Path) -> None:
-    summary = json.loads((embedded_run / "said.json").read_text("utf-8"))
+def test_run_as_json(workspace: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(workspace()), "--json", "--out", str(tmp_path / "out")]) == 0
+    summary = json.loads(capsys.readouterr().out)
     assert {Path(p).name for p in summary["written"]} == OUTPUTS
 
 
@@ -207,10 +206,15 @@ def test_a_new_workspace_runs_when_filled_in(tmp_path: Path) -> None:
     assert main(["run", str(tmp_path / "mine"), "--out", str(tmp_path / "out")]) == 0
 
 
-def test_map_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_map_alone(workspace: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without arguments of the embedded workspace, for which a small one stands here."""
+    small, here = workspace(), tmp_path / "here"
+    monkeypatch.setattr("qpgis.workspace.loading.embedded_workspace", lambda: small / "qpgis.toml")
+    here.mkdir()
+    monkeypatch.chdir(here)
     assert main(["map"]) == 0
-    assert [p.name for p in tmp_path.iterdir()] == ["map.html"]
+    assert [p.name for p in here.iterdir()] == ["map.html"]
+    assert "甲" in (here / "map.html").read_text("utf-8")
 
 
 def test_a_failed_run_leaves_the_old_outputs(workspace: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,9 +73,11 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 def test_every_indicator_has_a_value_in_every_embedded_zone(embedded_run: Path) -> None:
-    manifest = json.loads((embedded_run / "manifest.json").read_text("utf-8"))
+    manifest = json.loads((embedded_run / "maps" / "manifest.json").read_text("utf-8"))
     ours = {(one["indicator"], one["definition"]) for one in manifest["definitions"]}
-    computed = [row for row in table(embedded_run / "indicators.csv") if (row["indicator"], row["definition"]) in ours]
+    computed = [
+        row for row in table(embedded_run / "maps" / "indicators.csv") if (row["indicator"], row["definition"]) in ours
+    ]
     assert len(computed) > 100
     without = [row for row in computed if not row["value"]]
     assert {row["indicator"] for row in without} == {"corridor_continuity", "corridor_full_width", *UNPUBLISHED}
@@ -104,7 +106,7 @@ def test_the_living_circle_of_villages_has_a_value_wherever_there_are_villages(e
 
 
 def test_the_embedded_data_have_no_errors(embedded_run: Path) -> None:
-    assert [row for row in table(embedded_run / "findings.csv") if row["severity"] != "info"] == []
+    assert [row for row in table(embedded_run / "maps" / "findings.csv") if row["severity"] != "info"] == []
 
 
 def test_the_pilot_area_is_five_towns_and_not_liantang(embedded: qp.Workspace) -> None:

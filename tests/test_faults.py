@@ -203,16 +203,17 @@ def test_an_input_that_may_not_be_read(town: Path, tmp_path: Path, what: str) ->
 @pytest.mark.skipif(not ROOTLY or not shutil.which("unshare"), reason="mounting a small disk takes root")
 @pytest.mark.parametrize(("room", "reason"), [("100k", "the disk is full"), ("1200k", "No space left on device")])
 def test_a_full_disk(tmp_path: Path, room: str, reason: str) -> None:
-    """A disk with too little room for anything, and one on which it runs out within the embedded map's 2 MB."""
-    disk, kept = tmp_path / "disk", tmp_path / "kept"
+    """A disk with too little room for anything, and one on which it runs out within the map: zones have long names."""
+    long = four_towns().assign(name=[name * 300_000 for name in "甲乙丙丁"])
+    land, disk, kept = make_workspace(tmp_path / "land", towns=long), tmp_path / "disk", tmp_path / "kept"
     disk.mkdir()
     kept.mkdir()
     script = (
         f'mount -t tmpfs -o size={room} tmpfs "$1" || exit 77; echo old > "$1/map.html"; '
-        '"$3" -m qpgis map --out "$1/map.html"; status=$?; cp -r "$1/." "$2"; exit $status'
+        '"$3" -m qpgis map "$4" --out "$1/map.html"; status=$?; cp -r "$1/." "$2"; exit $status'
     )
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, "sh", disk, kept, sys.executable],
+        ["unshare", "-m", "sh", "-c", script, "sh", disk, kept, sys.executable, land],
         cwd=ROOT, capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     if done.returncode == 77:

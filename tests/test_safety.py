@@ -523,7 +523,7 @@ def test_entities_in_a_part_of_a_workbook(
 @pytest.mark.skipif(not NO_NETWORK, reason="a place without a network takes root")
 def test_a_run_needs_no_network(embedded_run: Path) -> None:
     """That run had none."""
-    assert (embedded_run / "map.html").exists()
+    assert (embedded_run / "maps" / "map.html").exists()
 
 
 # --- code ------------------------------------------------------------------------------------------------------------

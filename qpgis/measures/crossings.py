@@ -70,8 +70,13 @@ def _pieces(network: Network, chainage: Chainage, wet: Spans) -> tuple[Ints, Int
 
 def _in_water(waters: Geometries, xy: Floats) -> tuple[Ints, Floats]:
     """In which water places lie, and how far from its shore."""
-    points = shapely.points(xy)
-    of = shapely.STRtree(waters).nearest(points)
+    points, tree = shapely.points(xy), shapely.STRtree(waters)
+    shapely.prepare(waters)  # most places lie in a water, which is quicker told than what is nearest
+    point, water = tree.query(points)
+    inside = shapely.intersects(waters[water], points[point])
+    of = np.full(len(points), -1)
+    of[point[inside]] = water[inside]
+    of[of < 0] = tree.nearest(points[of < 0])
     shores = shapely.boundary(waters)
     shapely.prepare(shores)
     return of, shapely.distance(shores[of], points)
