@@ -18,6 +18,7 @@ from pandas.testing import assert_frame_equal
 from shapely import LineString, Point, Polygon
 
 import qpgis as qp
+from qpgis.errors import SourceError
 from qpgis.kept import Store
 from qpgis.layers import Layer
 from qpgis.sources import RawFeatures, Request
@@ -250,6 +251,20 @@ def test_what_is_written_while_it_is_read_is_not_kept(tmp_path: Path, monkeypatc
         patch.setattr("qpgis.workspace.loading.read_features", overtaken)
         kept(tmp_path)
     before.replace(tmp_path / "forest.gpkg")
+    same(tmp_path)
+
+
+def test_a_companion_that_no_reader_needs_may_be_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is kept then, and nothing refused."""
+    write(tmp_path, {"towns": four_towns(), "forest": forest()})
+    (tmp_path / "forest.qix").write_bytes(b"of another's")
+    (tmp_path / "qpgis.toml").write_text(HEAD + layer("forest", 'id_field = "id"'), encoding="utf-8")
+
+    def refused(path: Path) -> str:
+        raise SourceError(f"{path}: can't be read")
+
+    monkeypatch.setattr("qpgis.workspace.unchanged.sha256_of", refused)
+    kept(tmp_path)
     same(tmp_path)
 
 

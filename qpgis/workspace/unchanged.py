@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import shapely
 
 from qpgis.area import StudyArea
+from qpgis.errors import SourceError
 from qpgis.findings import COLUMNS, Finding, Findings, Ids, Severity
 from qpgis.kept import Codec, Store, decoded_layers, encoded_layers, libraries
 from qpgis.layers import Layer, Ledger, State
@@ -149,12 +151,17 @@ class Files:
 
     def __init__(self, paths: Iterable[Path], sha256: Callable[[Path], str]) -> None:
         self._paths = tuple(paths)
-        self._times = self._now()
-        self.content = self._content(sha256) if self._times is not None else None
+        self._times: list[tuple[str, int, int]] | None = None
+        self.content: str | None = None
+        with suppress(OSError, SourceError):  # what can't be read is for the readers to tell, if they need it
+            self._times = self._now()
+            self.content = self._content(sha256) if self._times is not None else None
 
     def same(self) -> bool:
         """True if none was written since."""
-        return self._now() == self._times
+        with suppress(OSError):
+            return self._now() == self._times
+        return False
 
     def _content(self, sha256: Callable[[Path], str]) -> str:
         """Names and hashes of all files."""
