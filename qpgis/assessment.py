@@ -124,6 +124,8 @@ class Assessment:
     lang : "zh" or "en"
     asked : mapping
         What :func:`assess` was asked for beside the workspace: level, definitions, indicators.
+    opens : pair of str, optional
+        The indicator and definition that its map opens with; by default the first with a value.
     """
 
     workspace: Workspace
@@ -136,6 +138,7 @@ class Assessment:
     engine: Engine = field(repr=False, compare=False)
     lang: Lang = "zh"
     asked: Mapping[str, object] = field(default_factory=dict, repr=False)
+    opens: tuple[str, str] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         judged = sum(row.target is not None for row in self.rows)
@@ -462,7 +465,7 @@ class _Run:
             made = indicator(self.workspace.layers, definition)
             found = self._outcomes(made) if isinstance(made, PerZone) else self._sums(indicator.unit, made)
         except NotComputable as reason:
-            note = joined(*self._reasons(indicator, definition, reason))
+            note = joined(self.lang, *self._reasons(indicator, definition, reason))
             blank = Row(*names, None, note=note, competes=definition.competes)
             return [replace(blank, zone=zone) for zone in zones_of(self.workspace)]
         if not self.aside:
@@ -473,6 +476,7 @@ class _Run:
             row,
             grade=worst(layer.source.grade for layer in layers),
             note=joined(
+                self.lang,
                 *self._layer_notes(layers),
                 *self._mixture_notes(made),
                 self._note_of_absent(indicator, definition),
@@ -515,8 +519,10 @@ class _Run:
             of_it = isinstance(made, Quotient) and any(layer in part.layers for _, part in made.numerator.terms())
             words = {"layer": text(f"layer_{layer.kind}", self.lang), "count": count}
             if nothing and of_it:
-                return replace(row, note=joined(row.note, text("note_no_amounts", self.lang, **words))), Outcome(None)
-            row = replace(row, note=joined(row.note, text("note_blank_amounts", self.lang, **words)))
+                return replace(
+                    row, note=joined(self.lang, row.note, text("note_no_amounts", self.lang, **words))
+                ), Outcome(None)
+            row = replace(row, note=joined(self.lang, row.note, text("note_blank_amounts", self.lang, **words)))
         return row, found
 
     def _remember(self, indicator: Indicator, definition: Definition, made: Measure) -> None:
@@ -575,12 +581,13 @@ class _Run:
         """The row of one zone, or missing with the components that it lacks."""
         sources = dict.fromkeys(source for part in parts for source in part.source.split("; "))
         row = Row(composite.id, composite.definitions[0].name, composite.unit, parts[0].zone, None)
-        row = replace(row, grade=worst(part.grade for part in parts if part.grade), source=joined(*sources))
+        grade = worst(part.grade for part in parts if part.grade)
+        row = replace(row, grade=grade, source="; ".join(filter(None, sources)))
         pairs = list(zip(composite.components, parts, strict=True))
         values = [part.value for part in parts if part.value is not None]
         lacking = len(values) < len(parts)
         said = (self._part_note(one, part) for one, part in pairs if not lacking or part.value is None)
-        return replace(row, value=None if lacking else composite.value(values), note=joined(*said))
+        return replace(row, value=None if lacking else composite.value(values), note=joined(self.lang, *said))
 
     def _part_note(self, one: Component, part: Row) -> str:
         """What a component counts for with its own note in brackets, or why it is missing."""
@@ -620,7 +627,7 @@ class _Run:
         border = self.workspace.area.zones_source(zone.id).grade
         grade = worst([border, *([row.grade] if row.grade else [])])
         said = text("note_synthetic", self.lang) if grade is Grade.SYNTHETIC else ""
-        return replace(row, zone=zone, grade=grade, note=joined(row.note, said))
+        return replace(row, zone=zone, grade=grade, note=joined(self.lang, row.note, said))
 
     def _reasons(self, indicator: Indicator, definition: Definition, first: NotComputable) -> Iterator[str]:
         """Everything that the definition lacks, not only what it met first."""
@@ -740,7 +747,7 @@ class _Run:
             row = self._sampled(row, *bounds)
         if survey.surveyed < _SURVEYED_WHOLLY:
             note = text("note_surveyed", self.lang, share=f"{survey.surveyed:.2%}")
-            row = replace(row, note=joined(row.note, note))
+            row = replace(row, note=joined(self.lang, row.note, note))
         return row
 
     def _bounded(self, row: Row, bounds: Bounds, layers: tuple[Layer, ...]) -> Row:
@@ -751,7 +758,7 @@ class _Run:
         assert row.value is not None
         low = None if bounds.low is None else min(bounds.low, row.value)
         high = None if bounds.high is None else max(bounds.high, row.value)
-        return replace(row, low=low, high=high, note=joined(row.note, note))
+        return replace(row, low=low, high=high, note=joined(self.lang, row.note, note))
 
     def _sampled(self, row: Row, found: Interval, classified: Classified) -> Row:
         """The row with the confidence interval of its adjusted value, which the value itself may lie outside of."""
@@ -759,10 +766,10 @@ class _Run:
         words = {"adjusted": f"{found.adjusted:.4g}", "low": f"{found.low:.4g}", "high": f"{found.high:.4g}"}
         words |= {"unit": unit_text(row.unit, self.lang), "share": f"{sample.confidence:.0%}", "file": sample.file}
         note = text("note_sampled", self.lang, **words, count=int(sample.matrix.counts.sum()))
-        return replace(row, low=found.low, high=found.high, note=joined(row.note, note))
+        return replace(row, low=found.low, high=found.high, note=joined(self.lang, row.note, note))
 
     def _missing(self, row: Row, reason: str) -> Row:
-        return replace(row, note=joined(row.note, reason))
+        return replace(row, note=joined(self.lang, row.note, reason))
 
     def _layer_notes(self, layers: tuple[Layer, ...]) -> Iterator[str]:
         for layer in layers:

@@ -345,7 +345,7 @@ def _add_diff(commands: Any) -> None:
     parser.add_argument("before", type=Path, metavar="A", help="folder that `qpgis run` wrote")
     parser.add_argument("after", type=Path, metavar="B", help="another")
     parser.add_argument("--unlike", action="store_true", help="compare definitions too that aren't the same")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every row there")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every row there, with --explain those of it")
     why = parser.add_argument_group("what made an indicator change")
     why.add_argument("--explain", metavar="INDICATOR", help="share its difference out among borders, data, definition")
     why.add_argument("--zone", metavar="Z", help="of one zone, by id or name (default: all)")
@@ -744,7 +744,8 @@ def _what_if(options: argparse.Namespace) -> int:
     workspace = _workspace(options, progress)
     spare(workspace.files, outputs)
     if options.all:
-        sys.stdout.write(f"{write_scenarios(scenario_table(workspace, lang=options.lang), options.out)}\n")
+        table = scenario_table(workspace, lang=options.lang)
+        sys.stdout.write(f"{write_scenarios(table, options.out, options.lang)}\n")
         return GOOD
     result = assess(named_scenario(workspace, options.scenario, lang=options.lang), lang=options.lang)
     written = write_outputs(result, options.out, progress=progress)
@@ -819,7 +820,7 @@ def _close_gap(options: argparse.Namespace) -> int:
 def _diff(options: argparse.Namespace) -> int:
     from qpgis.notebook import compare
     from qpgis.provenance import require_writable, spare
-    from qpgis.report.tables import write_comparison_csv
+    from qpgis.report.tables import write_comparison_csv, write_explanation_csv
     from qpgis.scenarios.compare import MANIFEST, VALUES
 
     if options.csv is not None:
@@ -830,10 +831,14 @@ def _diff(options: argparse.Namespace) -> int:
         raise ConfigError("--workspaces, --zone and --definition go with --explain INDICATOR")
     places = options.workspaces or (None, None)
     found = compare(options.before, options.after, unlike=options.unlike, lang=options.lang, workspaces=places)
+    why = None if options.explain is None else found.explain(options.explain, options.zone, options.definition)
     if options.csv is not None:
-        write_comparison_csv(found, options.csv)
+        if why is None:
+            write_comparison_csv(found, options.csv)
+        else:
+            write_explanation_csv(why, options.csv)
         _say(str(options.csv))
-    told = found if options.explain is None else found.explain(options.explain, options.zone, options.definition)
+    told = why or found
     if options.json:
         sys.stdout.write(json.dumps(told.as_record(), ensure_ascii=False, indent=2) + "\n")
     else:

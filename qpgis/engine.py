@@ -178,20 +178,18 @@ class Engine:
             return replace(part, layers=(self._access.reached(rule),), where=None)
         return replace(part, layers=tuple(self._access.chosen(layer, rule) for layer in part.layers), where=None)
 
-    def unknown(self, made: Measure, zones: ZoneSet) -> list[int]:
-        """The zones, by position, of which something that a measure needs isn't known, and would be computed."""
+    def kept(self, made: Measure, zones: ZoneSet) -> list[tuple[str, ...] | None]:
+        """What earlier runs found of all that a measure needs, by zone; ``None`` where something would be computed."""
         if isinstance(made, PerZone):
-            known = (id(zones), made) in self._known.outcomes
-            return [] if known else self._lacking(OUTCOMES, made, zones)
-        lacking = (
-            self._lacking(SUMS, part, zones)
-            for part in dict.fromkeys(made.parts())
-            if part.kernel != "zone_area" and (id(zones), part) not in self._known.sums
-        )
-        return sorted({n for some in lacking for n in some})
+            found = [self._on_disk(OUTCOMES, made, zones)]
+        else:
+            parts = (part for part in dict.fromkeys(made.parts()) if part.kernel != "zone_area")
+            found = [self._on_disk(SUMS, part, zones) for part in parts]
+        by_zone = zip(*found, strict=True) if found else ((),) * len(zones)
+        return [None if None in of_zone else of_zone for of_zone in by_zone]
 
-    def _lacking(self, codec: Codec, of: Part | PerZone, zones: ZoneSet) -> list[int]:
-        return list(range(len(zones))) if self._kept is None else self._kept.lacks(codec, of, zones)
+    def _on_disk(self, codec: Codec, of: Part | PerZone, zones: ZoneSet) -> list[str | None]:
+        return [None] * len(zones) if self._kept is None else self._kept.known(codec, of, zones)
 
     def keep(self) -> None:
         """Bring what was found out to the disk, for later runs."""

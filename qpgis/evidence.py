@@ -26,7 +26,7 @@ from qpgis.indicators.declaration import Definition, Indicator
 from qpgis.layers import Layer
 from qpgis.measures.contributions import MICRO
 from qpgis.parts import Measure, Part, PerZone, Quotient
-from qpgis.rows import Zone, joined, zones_of
+from qpgis.rows import Zone, joined, zones_called, zones_of
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -101,7 +101,9 @@ def evidence(
     Raises
     ------
     KeyError
-        If the assessment has no such indicator, definition or zone.
+        If the assessment has no such indicator or definition.
+    ConfigError
+        If it has no such zone.
     """
     definitions = dict.fromkeys(row.definition for row in assessment.rows if row.indicator == indicator)
     if not definitions:
@@ -111,11 +113,12 @@ def evidence(
     if name not in definitions:
         raise KeyError(f"no definition {name!r} of {indicator!r}; {did_you_mean(name, definitions)}")
     rows = [row for row in assessment.rows if (row.indicator, row.definition) == (indicator, name)]
-    tally = Tally(assessment, _zones_called(zone, zones_shown(assessment)))
+    shown = zones_shown(assessment)
+    tally = Tally(assessment, shown if zone is None else zones_called(zone, shown))
     tally.add((indicator, name))
     dropped, repaired = (findings_frame(tally.findings(rules)) for rules in (dropping(), repairing()))
     said = tally.said[indicator, name]
-    notes = {row.zone.id: joined(said, row.note) for row in rows if row.zone in tally.zones}
+    notes = {row.zone.id: joined(assessment.lang, said, row.note) for row in rows if row.zone in tally.zones}
     return Evidence(indicator, name, tally.used(), dropped, repaired, notes, assessment.lang)
 
 
@@ -123,16 +126,6 @@ def zones_shown(assessment: Assessment) -> list[Zone]:
     """The zones that an assessment has rows of."""
     there = {row.zone for row in assessment.rows}
     return [zone for zone in zones_of(assessment.workspace) if zone in there]
-
-
-def _zones_called(asked: str | None, zones: list[Zone]) -> list[Zone]:
-    if asked is None:
-        return zones
-    found = [zone for zone in zones if zone.id == asked] or [zone for zone in zones if zone.name == asked]
-    if not found:
-        known = [name for zone in zones for name in (zone.id, zone.name)]
-        raise KeyError(f"no zone {asked!r}; {did_you_mean(asked, known)}")
-    return found
 
 
 @cache

@@ -86,12 +86,12 @@ class Judging:
         found = [self._judgement(row, target, values) for target in targets] if row.competes else []
         if not found:
             status = judge(None, row.value, self._year(row), None, self.workspace.thresholds)
-            note = joined(row.note, text("note_not_judged", self.lang)) if targets else row.note
+            note = joined(self.lang, row.note, text("note_not_judged", self.lang)) if targets else row.note
             baseline = baseline_of(None, self.workspace.baselines.get(key, ())) if row.competes else None
             return replace(row, baseline=baseline, status=status, note=note)
         if not row.published:
             rivals = competing.get(key, ())
-            found = [replace(one, note=joined(one.note, self._span(row, one, rivals))) for one in found]
+            found = [replace(one, note=joined(self.lang, one.note, self._span(row, one, rivals))) for one in found]
         judgements = tuple(sorted(found, key=self._due))
         first = judgements[0]
         return replace(
@@ -126,7 +126,7 @@ class Judging:
             progress(target, row.value, baseline),
             elapsed(target, year, baseline),
             self.workspace.thresholds.light(target, status),
-            joined(row.note, resolved, *notes),
+            joined(self.lang, row.note, resolved, *notes),
         )
 
     def _doubt(self, row: Row, target: Target, baseline: Baseline | None, status: Status) -> str:

@@ -247,14 +247,17 @@ class Kept:
             self._sets[id(zones)] = content.hexdigest()
         return self._sets[id(zones)]
 
-    def lacks(self, codec: Codec, of: Part | PerZone, zones: ZoneSet) -> list[int]:
-        """The zones whose results aren't kept, by their position."""
+    def known(self, codec: Codec, of: Part | PerZone, zones: ZoneSet) -> list[str | None]:
+        """What is kept of each zone's result, as text; ``None`` where nothing is. Also raises why there can be none."""
         name = self.name(codec.what, of, zones)
-        if name is not None and self.store.get(name) is not None:
-            return []
+        stored = None if name is None else self.store.get(name)
+        if stored is not None:
+            _refuse(stored)
+            found = codec.decode(stored)
+            return list(map(str, found[0] if isinstance(of, Part) else found))
         if not (isinstance(of, Part) and zonewise(of, zones)):
-            return list(range(len(zones)))
-        return [n for n, one in enumerate(self._names(of, zones)) if self.store.get(one) is None]
+            return [None] * len(zones)
+        return [None if one is None else one.decode() for one in map(self.store.get, self._names(of, zones))]
 
     def _names(self, part: Part, zones: ZoneSet) -> list[str]:
         """What the sum of each zone is kept under."""
@@ -277,10 +280,8 @@ class Kept:
         """A result as it is kept, or computed and kept; also that it can't be computed."""
         name = self.name(codec.what, of, zones)
         stored = None if name is None else self.store.get(name)
-        if stored is not None and stored.startswith(REFUSED):
-            why, layer = json.loads(stored.removeprefix(REFUSED))
-            raise REFUSALS[why](layer)
         if stored is not None:
+            _refuse(stored)
             return codec.decode(stored)
         try:
             value = compute()
@@ -384,6 +385,13 @@ class KeptOutcomes(MutableMapping[str, Outcome]):
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+def _refuse(stored: bytes) -> None:
+    """Raise what is kept instead of a result: why there is none."""
+    if stored.startswith(REFUSED):
+        why, layer = json.loads(stored.removeprefix(REFUSED))
+        raise REFUSALS[why](layer)
 
 
 def _renamed(said: str, names: Iterable[tuple[str, str]]) -> str:

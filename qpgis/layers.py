@@ -121,6 +121,10 @@ COLUMNS = (
 )
 
 
+PRESENT = "present"
+"""The scenario of what is there."""
+
+
 @dataclass(frozen=True)
 class State:
     """The state of the world that indicators see: a date, the plan statuses that count, a scenario.
@@ -141,7 +145,7 @@ class State:
 
     as_of: date
     statuses: frozenset[str] = frozenset({"existing"})
-    scenario: str = "present"
+    scenario: str = PRESENT
     since: date = date.min
     until: date | None = None
 

@@ -130,7 +130,7 @@ class Answer(_Answer):
         asked = {self.indicator: [*usual, self.definition]}
         made = assess(self.scenario(), definitions=asked, known=self.present.known, lang=self.lang)
         given = {f.name: getattr(made, f.name) for f in fields(made)}
-        return Result(**{**given, "features": self.shown_on(made)})
+        return Result(**{**given, "features": self.shown_on(made), "opens": (self.indicator, self.definition)})
 
     def map(self) -> folium.Map:
         """The map of the scenario, with what was chosen."""
@@ -234,7 +234,10 @@ def assess(workspace: Workspace, **settings: Any) -> Result:
 
     Takes the settings of :func:`qpgis.assessment.assess`: ``level``, ``definitions``, ``indicators``, ``lang``.
     """
+    from qpgis.staleness import remember
+
     assessment = _assess(workspace, **{"known": workspace.known, **settings})
+    remember(assessment)
     return Result(**{f.name: getattr(assessment, f.name) for f in fields(assessment)})
 
 

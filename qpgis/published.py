@@ -93,7 +93,7 @@ class Published:
             grade=statistic.grade,
             source=statistic.source,
             period=statistic.period,
-            note=joined(*self._notes(statistic, ours)),
+            note=joined(self.lang, *self._notes(statistic, ours)),
         )
 
     def _notes(self, statistic: Statistic, ours: Row | None) -> Iterator[str]:
@@ -114,7 +114,7 @@ class Published:
     def _missing(self, blank: Row, targets: Iterable[Target]) -> Row:
         note = text("note_no_statistic", self.lang, period=self.workspace.period)
         if any(target.spatial for target in targets):
-            note = joined(text("note_not_in_version", self.lang), note)
+            note = joined(self.lang, text("note_not_in_version", self.lang), note)
         return replace(blank, note=note)
 
     def _unit(self, indicator: str, ours: Row | None, targets: Mapping[Key, tuple[Target, ...]]) -> str:

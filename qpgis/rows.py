@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qpgis.amounts import Amount
-from qpgis.catalogue import Lang, text
+from qpgis.catalogue import Lang, clauses, text
+from qpgis.errors import ConfigError, did_you_mean
 from qpgis.indicators.declaration import REPORTED, STATISTICS
 from qpgis.plans import Baseline, Light, Status, Target
 from qpgis.provenance import Grade
@@ -182,6 +184,22 @@ def zones_of(workspace: Workspace) -> list[Zone]:
     return sorted(zones, key=lambda zone: (area.levels.index(zone.level), zone.id))
 
 
+def zones_called(asked: str, zones: Iterable[Zone]) -> list[Zone]:
+    """The zones of an id, else of a name.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
+    there = list(zones)
+    found = [zone for zone in there if zone.id == asked] or [zone for zone in there if zone.name == asked]
+    if not found:
+        known = {name for zone in there for name in (zone.id, zone.name)}
+        raise ConfigError(f"no zone {asked!r}; {did_you_mean(asked, known)}")
+    return found
+
+
 def status_text(status: Status, target: Target | None, lang: Lang) -> str:
     """A status in words; a target without a number is told from none."""
     return text(status_key(status, targeted=target is not None), lang)
@@ -192,6 +210,6 @@ def status_key(status: str, *, targeted: bool) -> str:
     return "status_words_only" if targeted and status == Status.NO_TARGET else f"status_{status}"
 
 
-def joined(*notes: str) -> str:
+def joined(lang: Lang, *notes: str) -> str:
     """Notes as one, each once, without the empty ones."""
-    return "; ".join(dict.fromkeys(note for note in notes if note))
+    return clauses(dict.fromkeys(note for note in notes if note), lang)

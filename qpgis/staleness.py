@@ -1,7 +1,8 @@
-"""What a run would compute again, and why: each definition with the zones whose values aren't kept as they would be."""
+"""What a run would bring up to date, and why: each definition with the zones whose values aren't the last one's."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from qpgis.catalogue import Lang, keys, listed, text
 from qpgis.engine import Engine
 from qpgis.errors import NotComputable
 from qpgis.indicators.declaration import Definition, Indicator
+from qpgis.layers import PRESENT
 from qpgis.parts import Measure, PerZone
 from qpgis.workspace import Workspace
 
@@ -35,13 +37,14 @@ class ChangedInput:
 
 @dataclass(frozen=True)
 class Outdated:
-    """A definition with values that a run would compute again.
+    """A definition with values that a run would compute again, or that aren't those of the last run.
 
     Attributes
     ----------
     indicator, definition : str
     zones : tuple of str
-        Ids of the zones and groups that are measured again; the sums of other groups follow from them.
+        Ids of the zones and groups that are measured again, and of groups with other members; the sums of other groups
+        follow from them.
     why : tuple of str
         Layers by their kind; ``zones``, ``definition``, ``code``, ``first`` (never computed), ``dropped`` (not kept).
     """
@@ -106,26 +109,26 @@ def staleness(workspace: Workspace) -> Staleness:
         As it is opened now.
     """
     last = _last(workspace)
-    engine = Engine(workspace.area, workspace.known, layers=workspace.layers.values())
     outdated, fresh = [], 0
-    for indicator, chosen in definitions_of(workspace):
-        if not isinstance(indicator, Indicator):
-            continue
-        for definition in chosen:
-            made = _made(workspace, indicator, definition)
-            zones = _unknown(workspace, engine, made) if made is not None else ()
-            if made is not None and zones:
-                why = tuple(_why(workspace, indicator, definition, made, last))
-                outdated.append(Outdated(indicator.id, definition.name, zones, why))
-            else:
-                fresh += 1
+    for indicator, definition, made, found in _measured(workspace):
+        before = last.get("definitions", {}).get(f"{indicator.id} {definition.name}")
+        values = {} if before is None else before["zones"]
+        same = {zone: values.get(zone, value) == value is not None for zone, value in found.items()}
+        zones = tuple(dict.fromkeys(zone.partition(" ")[2] for zone in same if not same[zone]))
+        if made is not None and zones:
+            why = tuple(_why(workspace, indicator, definition, made, last))
+            outdated.append(Outdated(indicator.id, definition.name, zones, why))
+        else:
+            fresh += 1
     return Staleness(bool(last), tuple(_changed(workspace, last)) if last else (), tuple(outdated), fresh)
 
 
 def remember(assessment: Assessment) -> None:
-    """Keep what a run read, so that the next one can say what has changed since."""
+    """Keep what a run of the whole present read and found, so that the next one can say what has changed since."""
     workspace = assessment.workspace
-    if workspace.known.kept is not None:
+    usual = {(indicator.id, one.name) for indicator, chosen in definitions_of(workspace) for one in chosen}
+    whole = usual <= assessment.definitions.keys() and workspace.state.scenario == PRESENT
+    if whole and workspace.known.kept is not None:
         store = workspace.known.kept.store
         store.put(_name(workspace), json.dumps(_now(workspace)).encode())
         store.flush()
@@ -133,7 +136,7 @@ def remember(assessment: Assessment) -> None:
 
 def _name(workspace: Workspace) -> str:
     opened = json.dumps(workspace.opened, sort_keys=True, ensure_ascii=False)
-    return f"last run of {workspace.period} {opened}"
+    return f"last run of {workspace.period} {opened}, zone by zone"
 
 
 def _now(workspace: Workspace) -> dict[str, Any]:
@@ -144,16 +147,47 @@ def _now(workspace: Workspace) -> dict[str, Any]:
         "layers": {kind: [layer.content, layer.source.sha256] for kind, layer in workspace.layers.items()},
         "zones": [workspace.known.kept.content_of_zones(zones) for zones in _sets(workspace)],
         "definitions": {
-            f"{indicator.id} {definition.name}": _settings(indicator, definition)
-            for indicator, chosen in definitions_of(workspace)
-            if isinstance(indicator, Indicator)
-            for definition in chosen
+            f"{indicator.id} {definition.name}": {
+                "made": _settings(workspace, indicator, definition),
+                "zones": {zone: value for zone, value in found.items() if value is not None},
+            }
+            for indicator, definition, _, found in _measured(workspace)
         },
     }
 
 
-def _settings(indicator: Indicator, definition: Definition) -> str:
-    return repr(sorted({**indicator.settings, **definition.settings}.items()))
+def _settings(workspace: Workspace, indicator: Indicator, definition: Definition) -> str:
+    """What decides how a definition measures, beside the program: its settings, the file that declares it."""
+    file = [one.sha256 for one in workspace.inputs if one.role == "indicators" and one.name == indicator.file]
+    return repr((sorted({**indicator.settings, **definition.settings}.items()), file))
+
+
+Found = dict[str, str | None]
+"""By level and id of zones what is known of them, ``None`` where something would be computed."""
+
+
+def _measured(workspace: Workspace) -> Iterator[tuple[Indicator, Definition, Measure | None, Found]]:
+    """Every definition, what it measures, and what is known of that."""
+    engine = Engine(workspace.area, workspace.known, layers=workspace.layers.values())
+    usual = ((one, chosen) for one, chosen in definitions_of(workspace) if isinstance(one, Indicator))
+    for indicator, definition in ((one, definition) for one, chosen in usual for definition in chosen):
+        made = _made(workspace, indicator, definition)
+        yield indicator, definition, made, {} if made is None else _found(workspace, engine, made)
+
+
+def _found(workspace: Workspace, engine: Engine, made: Measure) -> Found:
+    whole = isinstance(made, PerZone)
+    groups = () if whole else workspace.area.groups  # their sums follow from those of their members
+    found: Found = {f"{group.level} {group.id}": " ".join(group.members) for group in groups}
+    for zones in _sets(workspace) if whole else workspace.area.zone_sets:
+        names = [f"{zones.level} {zone}" for zone in zones.ids]
+        try:
+            known = engine.kept(made, zones)
+        except NotComputable as reason:  # a run ends there too
+            return found | dict.fromkeys(names, type(reason).__name__)
+        short = (None if one is None else hashlib.sha256(repr(one).encode()).hexdigest()[:16] for one in known)
+        found |= zip(names, short, strict=True)
+    return found
 
 
 def _last(workspace: Workspace) -> dict[str, Any]:
@@ -176,12 +210,6 @@ def _changed(workspace: Workspace, last: Mapping[str, Any]) -> Iterator[ChangedI
             yield ChangedInput(*key, "gone" if key not in now else "new" if key not in before else "changed")
 
 
-def _unknown(workspace: Workspace, engine: Engine, made: Measure) -> tuple[str, ...]:
-    """The zones of whose values something would be computed."""
-    sets = _sets(workspace) if isinstance(made, PerZone) else workspace.area.zone_sets  # sums of groups follow
-    return tuple(dict.fromkeys(zones.ids[n] for zones in sets for n in engine.unknown(made, zones)))
-
-
 def _made(workspace: Workspace, indicator: Indicator, definition: Definition) -> Measure | None:
     """What a definition measures; nothing where a layer lacks."""
     try:
@@ -202,7 +230,7 @@ def _why(
     found = [] if last["code"] == kept.code else ["code"]
     if last["zones"] != [kept.content_of_zones(zones) for zones in _sets(workspace)]:
         found.append("zones")
-    if before != _settings(indicator, definition):
+    if before["made"] != _settings(workspace, indicator, definition):
         found.append("definition")
     read = {layer.kind for layer in made.read()}
     kinds = [kind for kind in workspace.layers if kind in read]

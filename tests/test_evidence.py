@@ -21,12 +21,13 @@ from qpgis.catalogue import keys
 from qpgis.cli import main
 from qpgis.contracts import MADE, _area, _made
 from qpgis.engine import Engine
-from qpgis.errors import NotComputable
+from qpgis.errors import ConfigError, NotComputable
 from qpgis.evidence import NONE, Evidence, dropping, pairs_of, repairing, terms_of
 from qpgis.findings import of_each
 from qpgis.indicators import Definition, Indicator, registry
 from qpgis.layers import Layer
 from qpgis.parts import PerZone
+from qpgis.scenarios.shortfall import shortfalls
 from tests.conftest import EAST, NORTH, WHOLES, Maker, frame, layer, square
 from tests.test_own_indicators import MIX, mixed
 
@@ -219,9 +220,22 @@ def test_a_statistic_is_its_row_of_the_table(workspace: Maker, tmp_path: Path) -
 
 
 def test_unknown_names_are_told(result: qp.Result) -> None:
-    for asked in (("forest_covr",), ("forest_cover", "戊"), ("forest_cover", "a", "totl")):
+    for asked in (("forest_covr",), ("forest_cover", "a", "totl")):
         with pytest.raises(KeyError):
             result.evidence(*asked)
+
+
+def test_an_unknown_zone_is_told_alike_everywhere(result: qp.Result) -> None:
+    asks = (
+        lambda zone: result.evidence("forest_cover", zone),
+        lambda zone: result.trajectory("forest_cover", zone),
+        lambda zone: qp.compare(result, result).explain("forest_cover", zone),
+        lambda zone: shortfalls(result, zones=[zone]),
+    )
+    for ask in asks:
+        for zone, known in (("戊", "丁"), ("sout", "did you mean 'south'")):
+            with pytest.raises(ConfigError, match=f"^no zone '{zone}'; .*{known}"):
+                ask(zone)
 
 
 def test_rules_are_known() -> None:

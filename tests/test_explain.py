@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from decimal import Decimal
@@ -218,6 +219,14 @@ def test_of_folders_with_and_without_their_workspaces(
     at_hand = [*asked, "--workspaces", *map(str, runs)]
     status, out, _ = diff(capsys, runs, *at_hand)
     assert (status, "数据：林地：+10" in out, "未能说明" in out) == (0, True, False)
+    status, out, _ = diff(capsys, runs, "--explain", COVER, "--zone", "丁")
+    assert (status, "变化 +0 " in out, "未能说明" in out) == (0, True, False)
+    file = runs[0] / "why.csv"
+    assert diff(capsys, runs, *at_hand, "--csv", str(file))[0] == 0
+    (written,) = csv.DictReader(file.read_text("utf-8-sig").splitlines())
+    assert (written["zone_id"], written["layers"]) == ("a", "forest")
+    assert Decimal(written["contribution"]) == Decimal(written["difference"])
+    assert float(written["difference"]) == pytest.approx(10, abs=1e-5)
     rows = json.loads(diff(capsys, runs, *at_hand, "--json")[1])["rows"]
     assert [(row["zone_id"], row["factor"], row["layers"]) for row in rows] == [("a", "data", "forest")]
     write(runs[0], {"forest": woods(300)})

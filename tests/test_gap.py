@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -482,7 +483,10 @@ def test_a_plan_on_the_command_line(city: Workspace, tmp_path: Path, capsys: pyt
     assert "已证明最省：2 处" in said.out
     chosen = gpd.read_file(out / "chosen.gpkg")
     assert len(chosen) == 2
-    assert "补短板选定" in (out / "map.html").read_text("utf-8")
+    page = (out / "map.html").read_text("utf-8")
+    assert "补短板选定" in page
+    first = json.loads(re.findall(r'"series":\s*\[\s*(\{"indicator":\s*"\w+")', page)[0] + "}")
+    assert first == {"indicator": "bus_stop_coverage"}  # the map opens with it
     # what was chosen, as a scenario of qpgis.toml by the lines that were told, comes to the same
     toml = said.err[said.err.index("[scenarios.gap]") :].replace("chosen.gpkg", str(out / "chosen.gpkg"))
     other = tmp_path / "other"

@@ -365,6 +365,11 @@ def ran(folder: Path) -> None:
 
 def test_stale_says_what_and_why(folder: Path) -> None:
     assert told(folder) == (set(), set(), {})  # a notebook computed it all
+    write(folder, {"roads": frame([LineString([at(0, 500), at(900, 500)])], id=["1"], class_=["primary"])})
+    assert told(folder)[:2] == ({"roads.gpkg"}, {"roads"})
+    qp.assess(qp.open_workspace(folder), indicators=["construction_area"])  # a part of it is no run
+    qp.what_if(qp.open_workspace(folder), qp.Change("roads", how="remove", ids=("1",)))
+    assert told(folder)[:2] == ({"roads.gpkg"}, {"roads"})
     (folder / CACHE).unlink()
     assert told(folder)[1] == {"first"}
     ran(folder)
@@ -398,6 +403,39 @@ def test_stale_knows_borders_definitions_and_the_program(folder: Path, monkeypat
     write(folder, {"towns": four_towns()})
     monkeypatch.setattr("qpgis.kept.code_sha256", lambda: "other")
     assert told(folder)[1] == {"code"}
+
+
+def test_stale_tells_what_is_other_than_in_the_last_run_though_it_is_known(folder: Path) -> None:
+    """An earlier run found it out, or another zone's or indicator's sum is the same; nothing has to be computed."""
+    for people in (range(22), range(22, 0, -1)):
+        write(folder, {"residents": frame([at(x, 450) for x in range(50, 2000, 90)], people=people)})
+        ran(folder)
+    write(folder, {"residents": frame([at(x, 450) for x in range(50, 2000, 90)], people=range(22))})
+    files, why, zones = told(folder)
+    assert (files, why) == ({"residents.gpkg"}, {"residents"})
+    assert set(zones["construction_area_per_person"]) == {"a", "b"}
+    ran(folder)
+    assert told(folder) == (set(), set(), {})
+
+
+def test_stale_knows_members_and_cards(folder: Path) -> None:
+    card = (
+        '[indicators.near]\nzh = "近水林地"\nen = "Near"\nunit = "km2"\ntheme = "ecology"\n'
+        '[indicators.near.definitions.a]\nzh = "甲"\nen = "A"\nstanding = "示例"\n'
+        'numerator = {measure = "area", of = "forest", near = {layer = "water", limit_m = 300}}\n'
+    )
+    toml = TOML.replace("[zones]", 'indicators = ["card.toml"]\n[zones]', 1)
+    (folder / "qpgis.toml").write_text(toml, encoding="utf-8")
+    (folder / "card.toml").write_text(card, encoding="utf-8")
+    ran(folder)
+    (folder / "card.toml").write_text(card.replace("300", "200"), encoding="utf-8")
+    files, why, zones = told(folder)
+    assert (files, why, set(zones)) == ({"card.toml"}, {"definition"}, {"near"})
+    ran(folder)
+    (folder / "qpgis.toml").write_text(toml.replace('["a", "b"]', '["a", "c"]'), encoding="utf-8")
+    files, why, zones = told(folder)
+    assert (files, why) == ({"qpgis.toml"}, {"zones"})
+    assert zones["construction_area"] == ("south",)
 
 
 def test_stale_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

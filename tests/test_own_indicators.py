@@ -456,7 +456,7 @@ def test_a_composite_by_hand(workspace: Maker) -> None:
     assert set(found["grade"]) == {"open"}  # the worst: forest and borders are surveyed
     assert found["numerator"].isna().all()
     assert found["denominator"].isna().all()
-    assert found.loc["b", "note"] == "分项“林地占比”20 %，得 25 分，权重 3; 分项“水域占比”30 %，得 50 分，权重 1"
+    assert found.loc["b", "note"] == "分项“林地占比”20 %，得 25 分，权重 3；分项“水域占比”30 %，得 50 分，权重 1"
     assert all("forest.gpkg" in source and "water.gpkg" in source for source in found["source"])
 
 

@@ -9,6 +9,7 @@ import openpyxl
 import pytest
 
 from qpgis.cli import main
+from qpgis.errors import ConfigError
 from qpgis.plans import Baseline, Target, Thresholds, due, start_of
 from qpgis.scenarios.trajectory import arrival
 from tests.conftest import Maker
@@ -139,5 +140,5 @@ def test_of_several_targets_one_is_chosen(workspace: Maker) -> None:
         result.trajectory("forest_cover", "a", target_year=2030)
     with pytest.raises(KeyError, match="did you mean 'forest_cover'"):
         result.trajectory("forest_cove", "a")
-    with pytest.raises(KeyError, match="no zone '戊'"):
+    with pytest.raises(ConfigError, match="no zone '戊'"):
         result.trajectory("forest_cover", "戊")

@@ -320,11 +320,21 @@ def test_scenarios_by_name(stages: Workspace) -> None:
         qp.scenario_table(stages, ["plan"])
 
 
+@pytest.mark.parametrize("title", ["方案甲", "a", "规划与研究全部建成", "现状", "present"])
+def test_scenarios_of_one_name_are_refused(stages: Workspace, title: str) -> None:
+    """Columns, manifests and replays would take one for the other."""
+    file = stages.files[0]
+    toml = file.read_text("utf-8").replace("方案甲", "a" if title == "a" else "方案甲")
+    file.write_text(f'{toml}\n[scenarios.b]\ntitle = "{title}"\nstatuses = ["planned"]\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"line \d+: scenario 'b': '\w+' is called '{title}' too"):
+        qp.open_workspace(file.parent)
+
+
 def test_scenarios_on_the_command_line(stages: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = str(stages.files[0].parent), tmp_path / "out"
     assert main(["what-if", folder, "--all", "--out", str(out)]) == 0
     head, *rows = (out / "scenarios.csv").read_text("utf-8-sig").splitlines()
-    assert head == "indicator,definition,zone_id,zone_name,level,unit,present,现状与在建," + (
+    assert head == "indicator,definition,zone_id,zone_name,level,unit,现状,现状与在建," + (
         "规划全部建成（不含研究）,规划与研究全部建成,方案甲"
     )
     assert any(row.startswith("road_density,") for row in rows)

@@ -78,10 +78,15 @@ def _judging(assessment: Assessment) -> dict[str, Any]:
 
 
 def _mapped(assessment: Assessment) -> list[Row]:
-    """The rows of indicators that have values by zone; those with any value first, so that the map opens on one."""
+    """The rows of indicators that have values by zone; the map opens with the first: what it is to, or any value."""
     rows = [row for row in assessment.rows if (row.indicator, row.definition) in assessment.definitions]
     filled = {row.indicator for row in rows if row.value is not None}
-    return sorted(rows, key=lambda row: row.indicator not in filled)
+
+    def place(row: Row) -> tuple[bool, bool, bool]:
+        opens = assessment.opens or ("", "")
+        return (row.indicator, row.definition) != opens, row.indicator != opens[0], row.indicator not in filled
+
+    return sorted(rows, key=place)
 
 
 def _value(assessment: Assessment, row: Row) -> dict[str, object]:

@@ -20,13 +20,15 @@ from qpgis.findings import COLUMNS as FINDING_COLUMNS
 from qpgis.findings import Finding
 from qpgis.indicators.declaration import REPORTED
 from qpgis.landuse import scheme
-from qpgis.layers import SHOW
+from qpgis.layers import PRESENT, SHOW
 from qpgis.plantables import PLAN_COLUMNS, threshold_lines
 from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, staged_outputs, worst
 from qpgis.quality.areas import TOTAL, WITHOUT_CODE
 from qpgis.rows import CSV_COLUMNS, Row, record, status_text, zones_of
 from qpgis.scenarios.compare import COLUMNS as COMPARED
 from qpgis.scenarios.compare import Comparison
+from qpgis.scenarios.explain import COLUMNS as EXPLAINED
+from qpgis.scenarios.explain import Explanation
 from qpgis.scenarios.gap import Answer
 from qpgis.scenarios.shortfall import COLUMNS as SHORTFALL_COLUMNS
 from qpgis.scenarios.shortfall import Shortfall
@@ -93,6 +95,13 @@ def write_comparison_csv(comparison: Comparison, path: Path) -> None:
         _write_csv(stage / path.name, COMPARED, rows)
 
 
+def write_explanation_csv(explanation: Explanation, path: Path) -> None:
+    """What made values change, a row for each zone and factor; contributions and differences are exact decimals."""
+    rows = ([_compared_cell(one[name]) for name in EXPLAINED] for one in explanation.records)
+    with staged_outputs(path.parent) as stage:
+        _write_csv(stage / path.name, EXPLAINED, rows)
+
+
 def _compared_cell(value: object) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else safe_text(value)
 
@@ -105,8 +114,9 @@ def write_findings_csv(assessment: Assessment, path: Path) -> None:
 SCENARIOS = "scenarios.csv"
 
 
-def write_scenarios(table: pd.DataFrame, folder: Path) -> Path:
+def write_scenarios(table: pd.DataFrame, folder: Path, lang: Lang) -> Path:
     """``scenarios.csv``: the values of scenarios side by side; empty is missing."""
+    table = table.rename(columns={PRESENT: text("scenario_present", lang)})
     rows = ([safe_text(v) if isinstance(v, str) else number_text(v) for v in row] for row in table.to_numpy())
     with staged_outputs(folder) as stage:
         _write_csv(stage / SCENARIOS, (safe_text(name) for name in table.columns), rows)

@@ -464,7 +464,7 @@ class _Pairing:
                 said.append("diff_note_target")
             if a["unit"] != b["unit"]:
                 said.append("diff_note_unit")
-            return "; ".join(text(key, self.lang) for key in said)
+            return clauses((text(key, self.lang) for key in said), self.lang)
         row, run = (a, self.after) if a else (b, self.before)
         assert row is not None
         return text(f"diff_why_{_why_alone(row, run)}", self.lang)

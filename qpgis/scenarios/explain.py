@@ -21,7 +21,7 @@ from qpgis.crs import LONLAT
 from qpgis.errors import ConfigError, did_you_mean
 from qpgis.indicators.declaration import REPORTED, STATISTICS
 from qpgis.layers import LAYERS
-from qpgis.rows import joined
+from qpgis.rows import Zone, joined, zones_called
 from qpgis.scenarios.compare import Comparison
 from qpgis.scenarios.moved import ARROW, Moved
 from qpgis.scenarios.moved import COLUMNS as MOVED
@@ -127,7 +127,7 @@ class Explanation:
         """Rows with the columns of :data:`COLUMNS`; numbers are exact decimals, ``None`` is missing."""
         for zone in self.zones:
             shown = {name: zone.record[name] for name in COLUMNS if name in zone.record and name != "note"}
-            shown |= {"note": joined(*zone.notes, *self.notes)}
+            shown |= {"note": joined(self.lang, *zone.notes, *self.notes)}
             blank = Contribution("", (), "", Decimal(0))
             for part in zone.parts or (blank,):
                 whole = zone.record["difference"] or None
@@ -289,11 +289,9 @@ def _asked(comparison: Comparison, indicator: str, zone: str | None, definition:
     found = [one for one in found if one["definition"] == name]
     if zone is None:
         return found
-    of = [one for one in found if one["zone_id"] == zone] or [one for one in found if one["zone_name"] == zone]
-    if not of:
-        known = {one[key] for one in found for key in ("zone_id", "zone_name")}
-        raise ConfigError(f"no zone {zone!r}; {did_you_mean(zone, known)}")
-    return of
+    zones = [Zone(one["zone_id"], one["zone_name"], one["level"]) for one in found]
+    called = zones_called(zone, zones)
+    return [one for one, of in zip(found, zones, strict=True) if of in called]
 
 
 def _run_names(runs: Sequence[str], lang: Lang) -> list[str]:
@@ -301,9 +299,11 @@ def _run_names(runs: Sequence[str], lang: Lang) -> list[str]:
 
 
 def _only_compared(record: Mapping[str, Any], lang: Lang) -> Explained:
-    """A difference of which nothing is known."""
+    """A difference of which nothing is known, if there is one."""
     if record["difference"] is None:
         return Explained(record, (), (text("explain_none", lang),))
+    if not record["difference"]:
+        return Explained(record, ())
     label = text(f"explain_{UNEXPLAINED}", lang)
     return Explained(record, (Contribution(UNEXPLAINED, (), label, record["difference"]),))
 

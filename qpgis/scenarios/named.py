@@ -79,7 +79,7 @@ def scenario_table(results: Iterable[Assessment]) -> pd.DataFrame:
     Parameters
     ----------
     results : iterable of Assessment
-        Such as the present and its scenarios; a column each, called by the scenario.
+        Such as the present and its scenarios; a column each, called by the scenario, ``present`` where there is none.
 
     Raises
     ------

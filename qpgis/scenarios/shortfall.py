@@ -17,7 +17,7 @@ from qpgis.layers import Layer
 from qpgis.measures.contributions import MICRO
 from qpgis.parts import Expression, Made, Measure, OpenShore, Part, PerZone, Quotient
 from qpgis.plans import Status, Target, Thresholds, holds, limit
-from qpgis.rows import Judgement, Row, Zone, joined, zones_of
+from qpgis.rows import Judgement, Row, Zone, joined, zones_called, zones_of
 from qpgis.workspace import Workspace
 
 WORK_UNITS = MappingProxyType({"m2": ("ha", 10_000, 2), "m": ("km", 1000, 3), "people": ("people", 1, 0)})
@@ -176,14 +176,15 @@ def shortfalls(
     ConfigError
         If there is no such level or zone.
     """
-    only = None if zones is None else {zone_called(assessment.workspace, name).id for name in zones}
+    there = zones_of(assessment.workspace)
+    only = None if zones is None else {zone for name in zones for zone in zones_called(name, there)}
     levels = assessment.workspace.area.levels
     if level is not None and level not in levels:
         raise ConfigError(f"no level {level!r}; {did_you_mean(level, levels)}")
     made = {key: measure_of(assessment, *key) for key in assessment.definitions}
     rows = (row for row in assessment.rows if indicator in (None, row.indicator))
     found = (one for row in rows for one in _of_row(assessment, row, made, level))
-    return tuple(one for one in found if only is None or one.row.zone.id in only)
+    return tuple(one for one in found if only is None or one.row.zone in only)
 
 
 def zone_called(workspace: Workspace, name: str) -> Zone:
@@ -194,12 +195,7 @@ def zone_called(workspace: Workspace, name: str) -> Zone:
     ConfigError
         If there is none.
     """
-    zones = zones_of(workspace)
-    found = [zone for zone in zones if zone.id == name] or [zone for zone in zones if zone.name == name]
-    if not found:
-        known = [said for zone in zones for said in (zone.id, zone.name)]
-        raise ConfigError(f"no zone {name!r}; {did_you_mean(name, known)}")
-    return found[0]
+    return zones_called(name, zones_of(workspace))[0]
 
 
 def measure_of(assessment: Assessment, indicator: str, definition: str) -> Measure | None:
@@ -230,7 +226,7 @@ def _of_row(assessment: Assessment, row: Row, made: _Measures, level: str | None
                     continue
                 borrowed = text("gap_borrowed", assessment.lang, zone=row.zone.name)
                 found = _shortfall(assessment, inner, replace(one, note=""), measure)
-                yield replace(found, note=joined(borrowed, found.note))
+                yield replace(found, note=joined(assessment.lang, borrowed, found.note))
 
 
 def _within(assessment: Assessment, row: Row, level: str) -> Iterator[Row]:
@@ -251,21 +247,21 @@ def _shortfall(assessment: Assessment, row: Row, judgement: Judgement, made: Mea
     lang, target = assessment.lang, judgement.target
     past = text("gap_past", lang) if target.year < assessment.workspace.year else ""
     if target.value is None:
-        return Shortfall(row, target, None, None, None, "", joined(text("gap_words", lang), past))
+        return Shortfall(row, target, None, None, None, "", joined(lang, text("gap_words", lang), past))
     goal = limit(target, _thresholds(assessment))
     blank = Shortfall(row, target, goal, None, None, "", past)
     if row.value is None:
-        return replace(blank, note=joined(row.note, past))
+        return replace(blank, note=joined(lang, row.note, past))
     blank = replace(blank, difference=goal - row.value)
     if row.published or row.numerator is None or not isinstance(made, Quotient):
         why = "gap_published" if row.published else "gap_whole" if isinstance(made, PerZone) else "gap_composed"
-        return replace(blank, note=joined(text(why, lang), past))
+        return replace(blank, note=joined(lang, text(why, lang), past))
     lacking = Lack.of(made, row.unit, target)
     what = listed((_title(assessment, kind) for kind in lacking.kinds), lang)
     below = row.denominator.micro if row.denominator else None
     work = lacking.work(row.numerator.micro, below, lambda value: holds(target, value, _thresholds(assessment)))
     never = "" if work else text("gap_unreachable", lang, what=what)
-    return replace(blank, work=work, what=what, note=joined(never, past))
+    return replace(blank, work=work, what=what, note=joined(lang, never, past))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from qpgis.errors import did_you_mean
 from qpgis.indicators.declaration import REPORTED, STATISTICS
 from qpgis.periods import year_of
 from qpgis.plans import Baseline, Status, Target, Thresholds, due, elapsed, holds, judge, limit, start_of
-from qpgis.rows import Judgement, Row
+from qpgis.rows import Judgement, Row, zones_called
 from qpgis.workspace import UNDATED, Workspace
 
 if TYPE_CHECKING:
@@ -183,14 +183,15 @@ def trajectory(
     Raises
     ------
     KeyError
-        If there is no such row or target.
+        If there is no such indicator, definition or target.
+    ConfigError
+        If there is no such zone.
     """
     rows = [row for row in assessment.rows if row.indicator == indicator]
     if not rows:
         raise KeyError(f"no indicator {indicator!r}; {did_you_mean(indicator, {r.indicator for r in assessment.rows})}")
-    there = [row for row in rows if zone in (row.zone.id, row.zone.name)]
-    if not there:
-        raise KeyError(f"{indicator}: no zone {zone!r}; {did_you_mean(zone, {r.zone.name for r in rows})}")
+    called = zones_called(zone, dict.fromkeys(row.zone for row in rows))
+    there = [row for row in rows if row.zone in called]
     named = [row for row in there if definition in (None, row.definition)]
     if not named:
         raise KeyError(f"{indicator}: no definition {definition!r}; {did_you_mean(str(definition), _names(there))}")

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from qpgis.catalogue import LANGUAGES, Lang, listed, text
+from qpgis.catalogue import LANGUAGES, Lang, clauses, listed, text
 from qpgis.errors import QpgisError, SourceError
 from qpgis.provenance import sha256_of
 from qpgis.report.manifest import seal
@@ -328,7 +328,7 @@ class _Outputs:
         if recomputed != self.manifest["outputs"][name]:
             for part, names in causes.items():
                 reasons.append(text(f"verify_why_{part}", self.lang, names=listed(names, self.lang)))
-        return "; ".join(reasons) or text("verify_why_unknown", self.lang)
+        return clauses(reasons, self.lang) or text("verify_why_unknown", self.lang)
 
 
 def _verdict(good: bool, yes: str, no: str) -> tuple[Verdict, str]:

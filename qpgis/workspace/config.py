@@ -20,12 +20,13 @@ from pydantic import (
     model_validator,
 )
 
+from qpgis.catalogue import LANGUAGES, read_toml, text
 from qpgis.crs.trust import Datum
 from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.indicators import registry
 from qpgis.indicators.declaration import Declared
 from qpgis.landuse import crosswalk, scheme
-from qpgis.layers import INACCURATE_M, LAYERS
+from qpgis.layers import INACCURATE_M, LAYERS, PRESENT
 from qpgis.periods import last_day
 from qpgis.provenance import Grade
 from qpgis.sources.raster import SUFFIXES as RASTER_SUFFIXES
@@ -711,6 +712,20 @@ def _cross_check(config: Config, lines: Lines) -> Iterator[str]:
         for kind, layer in layers.items():
             at = line_of((*path, kind), lines)
             yield from (at + m for m in _layer_mistakes(kind, layer, every))
+    yield from _scenarios_of_one_name(config.scenarios, lines)
+
+
+def _scenarios_of_one_name(scenarios: Mapping[str, ScenarioTable], lines: Lines) -> Iterator[str]:
+    """Scenarios that results would call as another one: columns and manifests know them by it."""
+    built = {id_: row for id_, row in read_toml("schemes", "scenarios.toml").items() if id_ not in scenarios}
+    taken = {row[lang]: id_ for id_, row in built.items() for lang in LANGUAGES}
+    taken |= dict.fromkeys([PRESENT, *(text("scenario_present", lang) for lang in LANGUAGES)], PRESENT)
+    for id_, table in scenarios.items():
+        name = table.title or id_
+        if name in taken:
+            at = line_of(("scenarios", id_), lines)
+            yield f"{at}scenario {id_!r}: {taken[name]!r} is called {name!r} too; give it a title of its own"
+        taken.setdefault(name, id_)
 
 
 def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str]:
