@@ -108,11 +108,12 @@ class Stamp:
     sha256 : str
         Of its content; empty where there is no such file.
     times : tuple of int
-        Size and time of change of each of its parts: as long as they are the same, so is the content.
+        Size and times of change of each of its parts: as long as they are the same, so is the content. Whoever writes
+        a file may put the first of them back, not the second.
     """
 
     sha256: str
-    times: tuple[tuple[int, int], ...] = field(compare=False)
+    times: tuple[tuple[int, int, int], ...] = field(compare=False)
 
     @classmethod
     def at(cls, path: Path, sha256: str | None = None) -> Stamp:
@@ -134,9 +135,9 @@ class Stamp:
         return self if same else Stamp.at(path)
 
 
-def _times(path: Path) -> tuple[tuple[int, int], ...]:
+def _times(path: Path) -> tuple[tuple[int, int, int], ...]:
     found = (part.stat() for part in parts_of(path))
-    return tuple((one.st_size, one.st_mtime_ns) for one in found)
+    return tuple((one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found)
 
 
 SHAPEFILE = (".cpg", ".dbf", ".prj", ".shp", ".shx")

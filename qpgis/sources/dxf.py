@@ -123,7 +123,14 @@ def _drawing(request: Request) -> tuple[_Drawing, str]:
     _, encoding = text_of(request)
     status = request.path.stat()
     try:
-        seen = (str(request.path.absolute()), encoding.codec, status.st_size, status.st_mtime_ns, status.st_ino)
+        seen = (
+            str(request.path.absolute()),
+            encoding.codec,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+            status.st_ino,
+        )
         return _read_once(*seen), str(encoding)
     except Unusable as error:
         raise request.refusal(str(error)) from error
