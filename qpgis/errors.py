@@ -156,6 +156,10 @@ class OutputError(QpgisError, OSError):
     """An output can't be written; what stood there before is untouched."""
 
 
+MOST_NAMED = 100
+"""So many known words a remedy lists."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A remedy for a mistyped word.
 
@@ -166,7 +170,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     close = closest(word, names)
-    return f"did you mean {close!r}?" if close is not None else "known: " + ", ".join(names)
+    more = f", … (+{len(names) - MOST_NAMED})" if len(names) > MOST_NAMED else ""
+    return f"did you mean {close!r}?" if close is not None else f"known: {', '.join(names[:MOST_NAMED])}{more}"
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

@@ -113,9 +113,10 @@ def staleness(workspace: Workspace) -> Staleness:
     for indicator, definition, made, found in _measured(workspace):
         before = last.get("definitions", {}).get(f"{indicator.id} {definition.name}")
         values = {} if before is None else before["zones"]
-        same = {zone: values.get(zone, value) == value is not None for zone, value in found.items()}
+        now = found if made is not None else dict.fromkeys(values)  # what was measured, and can't be any more
+        same = {zone: values.get(zone, value) == value is not None for zone, value in now.items()}
         zones = tuple(dict.fromkeys(zone.partition(" ")[2] for zone in same if not same[zone]))
-        if made is not None and zones:
+        if zones:
             why = tuple(_why(workspace, indicator, definition, made, last))
             outdated.append(Outdated(indicator.id, definition.name, zones, why))
         else:
@@ -219,7 +220,7 @@ def _made(workspace: Workspace, indicator: Indicator, definition: Definition) ->
 
 
 def _why(
-    workspace: Workspace, indicator: Indicator, definition: Definition, made: Measure, last: Mapping[str, Any]
+    workspace: Workspace, indicator: Indicator, definition: Definition, made: Measure | None, last: Mapping[str, Any]
 ) -> Iterable[str]:
     """What differs from the last run of all that a definition depends on."""
     before = last.get("definitions", {}).get(f"{indicator.id} {definition.name}")
@@ -232,14 +233,15 @@ def _why(
         found.append("zones")
     if before["made"] != _settings(workspace, indicator, definition):
         found.append("definition")
-    read = {layer.kind for layer in made.read()}
-    kinds = [kind for kind in workspace.layers if kind in read]
+    read = set(indicator.layers) if made is None else {layer.kind for layer in made.read()}
+    read |= set(indicator.layers) - workspace.layers.keys()
+    kinds = [kind for kind in {**workspace.layers, **last["layers"]} if kind in read]
     found += [kind for kind in kinds if _differs(workspace, kind, last, moved="zones" in found)]
     return found or ["dropped"]
 
 
 def _differs(workspace: Workspace, kind: str, last: Mapping[str, Any], *, moved: bool) -> bool:
     """Whether a layer holds something else; one that was surveyed in the whole area does so as soon as zones move."""
-    layer = workspace.layers[kind]
+    layer = workspace.layers.get(kind)
     content, file = last["layers"].get(kind, ("", ""))
-    return bool(content != layer.content and (not moved or file != layer.source.sha256))
+    return layer is None or bool(content != layer.content and (not moved or file != layer.source.sha256))

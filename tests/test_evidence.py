@@ -21,7 +21,7 @@ from qpgis.catalogue import keys
 from qpgis.cli import main
 from qpgis.contracts import MADE, _area, _made
 from qpgis.engine import Engine
-from qpgis.errors import ConfigError, NotComputable
+from qpgis.errors import ConfigError, NotComputable, did_you_mean
 from qpgis.evidence import NONE, Evidence, dropping, pairs_of, repairing, terms_of
 from qpgis.findings import of_each
 from qpgis.indicators import Definition, Indicator, registry
@@ -236,6 +236,7 @@ def test_an_unknown_zone_is_told_alike_everywhere(result: qp.Result) -> None:
         for zone, known in (("戊", "丁"), ("sout", "did you mean 'south'")):
             with pytest.raises(ConfigError, match=f"^no zone '{zone}'; .*{known}"):
                 ask(zone)
+    assert len(did_you_mean("戊", map(str, range(10_000)))) < 1000
 
 
 def test_rules_are_known() -> None:

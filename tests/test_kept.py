@@ -416,6 +416,16 @@ def test_stale_tells_what_is_other_than_in_the_last_run_though_it_is_known(folde
     assert set(zones["construction_area_per_person"]) == {"a", "b"}
     ran(folder)
     assert told(folder) == (set(), set(), {})
+    write(folder, {"facilities": frame([at(900, 520)], class_=["卫生院"])})  # there was only a school
+    assert told(folder)[1] == {"facilities"}
+    ran(folder)
+    write(folder, {"facilities": frame([at(900, 520)], class_=["小学"])})
+    assert told(folder)[1] == {"facilities"}
+    assert "health_facilities_per_10k" in told(folder)[2]
+    ran(folder)
+    toml = (folder / "qpgis.toml").read_text(encoding="utf-8")
+    (folder / "qpgis.toml").write_text(toml.partition("[layers.facilities]")[0], encoding="utf-8")
+    assert told(folder)[1] == {"facilities"}
 
 
 def test_stale_knows_members_and_cards(folder: Path) -> None:
