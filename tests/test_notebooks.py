@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_code_cell, new_notebook
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
@@ -53,5 +53,5 @@ def test_notebooks_run(tmp_path: Path) -> None:
             yield new_code_cell(ANEW.format(folder=str(tmp_path / path.stem)))
             yield from notebook.cells
 
-    every = [cell | {"id": f"cell{n}"} for n, cell in enumerate(cells())]
+    every = [from_dict(cell | {"id": f"cell{n}"}) for n, cell in enumerate(cells())]
     NotebookClient(new_notebook(cells=every), timeout=600, kernel_name="python3").execute()
