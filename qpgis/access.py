@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import TypeGuard
 
@@ -16,7 +17,7 @@ from qpgis.crs import Floats, Geometries
 from qpgis.errors import NoSuchBorder, UnknownBeyond
 from qpgis.layers import SHOW, Layer, shapes_of
 from qpgis.measures import borders, continuity, junctions
-from qpgis.measures.corridors import REACH_M, Corridors, bands, corridors
+from qpgis.measures.corridors import REACH_M, Corridors, Layout, bands, corridors
 from qpgis.measures.crossings import crossings
 from qpgis.measures.isochrones import BESIDE_M, isochrone
 from qpgis.measures.network import Feet, Ints, Network
@@ -37,7 +38,7 @@ from qpgis.parts import (
     content_of,
 )
 from qpgis.provenance import worst
-from qpgis.remembered import Remembered
+from qpgis.remembered import Locally, Remembered
 from qpgis.shapes import clipped, near, spots, touching
 
 Mask = NDArray[np.bool_]
@@ -70,11 +71,13 @@ class Access:
         self._plane = area.plane
         self._networks: dict[tuple[Layer, ...], Network] = {}
         self._feet: dict[tuple[Layer, _Way], Feet] = {}
-        self._ways: dict[_Way, Remembered] = {}
-        self._within: dict[Near | Walk | AtLeast, Remembered] = {}
+        self._ways: dict[tuple[tuple[Layer, ...], float], Locally] = {}
+        self._circles: dict[float, Remembered] = {}
+        self._clip = Locally(_clipped)
         self._walked: dict[tuple[Layer, Walk], Floats] = {}
         self._split: dict[tuple[Layer, Stretched], tuple[Pieces, Pieces]] = {}
         self._junctions: dict[tuple[Layer, float], junctions.Nodes] = {}
+        self._layouts: dict[tuple[Layer, float], Layout] = {}
         self._corridors: dict[tuple[Layer, Wide], Corridors] = {}
         self._ends: dict[tuple[Layer, BorderEnds], borders.BorderEnds] = {}
         self._grounds: dict[Near | Walk | AtLeast, Geometries] = {}
@@ -112,7 +115,7 @@ class Access:
         """
         areal = shapely.get_dimensions(layer.geometry) == AREAL
         ground, rest, share = layer.geometry.copy(), layer.geometry.copy(), np.ones(len(layer))
-        ground[areal], rest[areal] = self._clip(rule).of(layer.geometry[areal])
+        ground[areal], rest[areal] = self._clip.of(layer.geometry[areal], self.ground(rule))
         share[areal] = shapely.area(ground[areal]) / shapely.area(layer.geometry[areal])
         share[~areal] = self.holds(layer.select(~areal, "points"), rule)
 
@@ -123,18 +126,6 @@ class Access:
 
         why = content_of(rule)
         return part(ground, share, f"within {why}"), part(rest, 1 - share, f"not within {why}")
-
-    def _clip(self, rule: Near | Walk | AtLeast) -> Remembered:
-        """Clips polygons to the ground that a rule holds for: what is in it, and the rest."""
-        if rule not in self._within:
-            holds = shapely.get_parts(shapely.union_all(self.ground(rule)))
-
-            def clip(polygons: Geometries) -> tuple[Geometries, Geometries]:
-                within = clipped(polygons, holds)
-                return within, np.asarray(shapely.difference(polygons, within))
-
-            self._within[rule] = Remembered(clip)
-        return self._within[rule]
 
     def reached(self, rule: Rule) -> Layer:
         """The ground that a rule holds for as a layer of polygons without attributes; walks as isochrones."""
@@ -154,7 +145,8 @@ class Access:
 
     def _drawn(self, rule: Near | Walk | AtLeast) -> Geometries:
         if isinstance(rule, Near):
-            return np.asarray(shapely.buffer(rule.targets.geometry, rule.limit_m, quad_segs=QUAD_SEGS))
+            circles = Remembered(partial(_circles, rule.limit_m))
+            return self._circles.setdefault(rule.limit_m, circles).of(rule.targets.geometry)[0]
         if isinstance(rule, Walk):
             self._reach([rule])
             return self._grounds[rule]
@@ -206,7 +198,8 @@ class Access:
         made = Access(self._area)
         for name, known in vars(self).items():
             if isinstance(known, dict):
-                setattr(made, name, dict(known))
+                setattr(made, name, {key: _copied(one) for key, one in known.items()})
+        made._clip = self._clip.copy()
         return made
 
     def _pieces(self, layer: Layer, rule: Stretched) -> tuple[Pieces, Pieces]:
@@ -265,6 +258,9 @@ class Access:
 
     def _along(self, layer: Layer, rule: Wide) -> Corridors:
         if (layer, rule) not in self._corridors:
+            reach_m = reach_of(rule)
+            if (layer, reach_m) not in self._layouts:
+                self._layouts[layer, reach_m] = Layout.of(layer.geometry, self._plane, reach_m=reach_m)
             self._corridors[layer, rule] = corridors(
                 layer.geometry,
                 matrix_of(rule),
@@ -272,7 +268,8 @@ class Access:
                 barriers=barriers_of(rule),
                 min_width_m=rule.min_width_m,
                 offset_m=rule.offset_m,
-                reach_m=reach_of(rule),
+                reach_m=reach_m,
+                layout=self._layouts[layer, reach_m],
             )
         return self._corridors[layer, rule]
 
@@ -359,26 +356,38 @@ class Access:
         """Where the features of a layer get on the lines of a walk."""
         way = rule.lines, rule.barriers, rule.snap_within_m
         if (layer, way) not in self._feet:
-            self._feet[layer, way] = Feet(*self._getting_on(way).of(layer.geometry))
+            self._feet[layer, way] = Feet(*self._getting_on(*way[::2]).of(layer.geometry, shapes_of(rule.barriers)))
         return self._feet[layer, way]
 
-    def _getting_on(self, way: _Way) -> Remembered:
-        """Finds where features get on lines."""
-        if way not in self._ways:
-            lines, barriers, snap_within_m = way
-            network, shapes = self._network(lines), shapes_of(barriers)
+    def _getting_on(self, lines: tuple[Layer, ...], snap_within_m: float) -> Locally:
+        """Finds where features get on lines, among barriers."""
+        if (lines, snap_within_m) not in self._ways:
+            network = self._network(lines)
 
-            def feet(features: Geometries) -> tuple[Ints, Floats, Floats]:
-                found = network.feet(spots(features), snap_within_m=snap_within_m, barriers=shapes)
+            def feet(barriers: Geometries, features: Geometries) -> tuple[Ints, Floats, Floats]:
+                found = network.feet(spots(features), snap_within_m=snap_within_m, barriers=barriers)
                 return found.edge, found.share, found.away_m
 
-            self._ways[way] = Remembered(feet)
-        return self._ways[way]
+            self._ways[lines, snap_within_m] = Locally(feet, within_m=snap_within_m)
+        return self._ways[lines, snap_within_m]
 
     def _network(self, lines: tuple[Layer, ...]) -> Network:
         if lines not in self._networks:
             self._networks[lines] = Network.of(np.concatenate([one.geometry for one in lines]), self._plane)
         return self._networks[lines]
+
+
+def _copied(known: object) -> object:
+    """What is known, so that what is added isn't added there."""
+    return known.copy() if isinstance(known, Locally) else known
+
+
+def _clipped(ground: Geometries, polygons: Geometries) -> tuple[Geometries, Geometries]:
+    return clipped(polygons, ground)
+
+
+def _circles(radius_m: float, targets: Geometries) -> tuple[Geometries]:
+    return (np.asarray(shapely.buffer(targets, radius_m, quad_segs=QUAD_SEGS), dtype=object),)
 
 
 def matrix_of(rule: Wide) -> Geometries:

@@ -19,7 +19,7 @@ from qpgis.layers import Layer
 from qpgis.measures.areas import area_contributions
 from qpgis.measures.contributions import Contributions
 from qpgis.parts import BorderEnds, Expression, Linked, Measure, Part, PerZone, Wide
-from qpgis.wholes import FEATURES, WHOLES, Memo
+from qpgis.wholes import FEATURES, WHOLES, Memory
 from qpgis.zonewise import zonewise
 
 Redone = list[tuple[Layer, str]]
@@ -42,8 +42,8 @@ class Known:
         By zone set and form, parts with their sums: of one that is nearly the same, only what differs is computed.
     features
         What measures single out.
-    wholes
-        Outcomes of zones as wholes by the hash of all that they depend on.
+    wholes : Memory
+        What was found out of zones as wholes.
     kept : Kept, optional
         What earlier runs found out, on disk.
     access : Access
@@ -56,7 +56,7 @@ class Known:
     surveyed: dict[tuple[int, int], tuple[Geometry, list[int]]] = field(default_factory=dict)
     evaluated: dict[tuple[int, tuple[object, ...]], list[Evaluated]] = field(default_factory=dict)
     features: dict[Measure, tuple[Layer, ...]] = field(default_factory=dict)
-    wholes: Memo = field(default_factory=dict)
+    wholes: Memory = field(default_factory=Memory)
     kept: Kept | None = None
     access: Access = field(init=False)
 
@@ -72,7 +72,7 @@ class Known:
             surveyed=dict(self.surveyed),
             evaluated={form: list(parts) for form, parts in self.evaluated.items()},
             features=dict(self.features),
-            wholes=dict(self.wholes),
+            wholes=self.wholes.copy(),
         )
         object.__setattr__(made, "access", self.access.copy())
         return made
@@ -256,8 +256,10 @@ class Engine:
     def _whole(self, measured: PerZone, zones: ZoneSet) -> list[Outcome]:
         chosen = tuple(self._access.chosen(one, measured.where) for one in measured.layers if measured.where)
         given = replace(measured, layers=(*measured.layers, *chosen))
-        memo = self._known.wholes if self._kept is None else self._kept.wholes
-        return WHOLES[measured.kernel](zones, given, self.area.plane, memo)
+        memory = self._known.wholes
+        if self._kept is not None:
+            memory = replace(memory, outcomes=self._kept.wholes)
+        return WHOLES[measured.kernel](zones, given, self.area.plane, memory)
 
     def zone_areas(self, zones: ZoneSet) -> list[int]:
         """The area of each zone, in millionths of a square metre."""

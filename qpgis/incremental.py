@@ -17,11 +17,9 @@ from qpgis.area import ZoneSet
 from qpgis.crs import Geometries, Plane
 from qpgis.kernels import PARTIAL, amounts_of, contributions, features_of, left_out_of
 from qpgis.parts import Part
-from qpgis.remembered import NEW, Shapes
+from qpgis.remembered import NEW, Shapes, differing, nearly
 
 Ints = NDArray[np.int64]
-ALIKE = 0.9
-"""At least this part of the features must be known; else all are computed."""
 MEETING = frozenset({"area", "ground"})
 """Kernels in which features that meet change each other's contributions."""
 
@@ -65,37 +63,26 @@ def updated(part: Part, known: Iterable[Evaluated], zones: ZoneSet, plane: Plane
     """
     if part.kernel not in PARTIAL:
         return None
-    features = features_of(part)
-    most_new = (1 - ALIKE) * len(features)
-
-    def further(one: Evaluated) -> int:
-        return abs(len(one.features) - len(features))
-
-    for one in sorted(known, key=further):
-        if further(one) > most_new:
-            break
-        at = one.features.positions(features)
-        if (at == NEW).sum() <= most_new:
-            return _updated(part, features, at, one, zones, plane)
-    return None
+    features, parts = features_of(part), list(known)
+    alike = nearly(features, [one.features for one in parts])
+    if alike is None:
+        return None
+    which, at = alike
+    return _updated(part, features, at, parts[which], zones, plane)
 
 
 def _updated(part: Part, features: Geometries, at: Ints, known: Evaluated, zones: ZoneSet, plane: Plane) -> Evaluated:
     """The sums of what is known without the features that are gone or changed, and with those that came or changed."""
     before = known.features.shapes
-    came, gone = at == NEW, np.ones(len(before), dtype=bool)
-    gone[at[~came]] = False
+    came, gone = at == NEW, ~known.features.kept(at)
     if part.kernel == "amount":
         changed = ~came & (amounts_of(part) != _taken(amounts_of(known.part), at))
         came |= changed
         gone[at[changed]] = True
     if part.kernel in MEETING:
         outside = left_out_of(part)
-        was_outside = known.left_out.positions(outside)
-        still = np.zeros(len(known.left_out), dtype=bool)
-        still[was_outside[was_outside != NEW]] = True
-        others = [outside[was_outside == NEW], known.left_out.shapes[~still]]
-        boxes = np.concatenate([features[came], before[gone], *others])
+        others = differing(outside, known.left_out, known.left_out.positions(outside))
+        boxes = np.concatenate([features[came], before[gone], others])
         gone[known.features.boxes.query(boxes)[1]] = True
         came |= np.append(gone, True)[at]
     anew = contributions(zones, part, plane, came)

@@ -15,6 +15,7 @@ import numpy as np
 import shapely
 
 from qpgis.crs import Floats, Geometries, Plane, label, lonlat, parse
+from qpgis.dissolving import Dissolving
 from qpgis.errors import (
     ConfigError,
     LayerError,
@@ -29,15 +30,14 @@ from qpgis.landuse import class_words, oneway_of, plan_status_of, scheme, water_
 from qpgis.periods import first_day, last_day
 from qpgis.provenance import Source
 from qpgis.shapes import (
-    dissolved,
     equal_rows,
+    first_met,
     invalid_because,
     near,
     repaired,
     single_parts,
     spots,
     still_valid,
-    touching,
 )
 
 if TYPE_CHECKING:
@@ -212,6 +212,8 @@ class Layer:
         isn't all the ground of some codes.
     amount_unit : str
         What its amounts count: ``people``, ``m2``, ...; empty where the workspace doesn't say.
+    dissolving : Dissolving
+        Remembers how polygons were dissolved; what is selected or changed from a layer shares it.
     """
 
     kind: str
@@ -225,6 +227,7 @@ class Layer:
     scheme: str = ""
     codes: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
     amount_unit: str = ""
+    dissolving: Dissolving = field(default_factory=Dissolving, repr=False, compare=False)
 
     @classmethod
     def empty(cls, kind: str, source: Source, extent: Geometry | None = None) -> Layer:
@@ -316,7 +319,7 @@ class Layer:
     @cached_property
     def dissolved(self) -> Geometries:
         """The ground of polygons; what overlaps or adjoins is one."""
-        return dissolved(self.geometry)
+        return self.dissolving.of(self.geometry)
 
     def of_status(self, statuses: Iterable[str]) -> Layer:
         """The features of some plan statuses, of a kind that isn't cut to them (:data:`NEVER_CUT`).
@@ -359,7 +362,9 @@ class Layer:
 
     def united(self) -> Layer:
         """Polygons that touch made one feature, with the attributes of the first of them."""
-        first, wholes = touching(self.geometry)
+        first = first_met(self.dissolved, self.geometry)
+        order = np.argsort(first, kind="stable")
+        first, wholes = first[order], self.dissolved[order]
         frame = self.frame.iloc[first].reset_index(drop=True)
         return replace(self, frame=frame, geometry=wholes, key=f"{self.key} | united")
 

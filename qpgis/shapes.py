@@ -12,6 +12,8 @@ from qpgis.crs import Geometries
 
 POLYGON = 3
 """The type of a single polygon; from the fourth on, types hold several shapes."""
+NEGLIGIBLE_M2 = 1e-6
+"""Less is lost by rounding."""
 AREAL = (POLYGON, 6, 7)
 """Types that may hold polygons."""
 
@@ -107,36 +109,46 @@ def single_parts(shapes: Geometries) -> tuple[Geometries, NDArray[np.int64]]:
     return parts, owner
 
 
-def clipped(shapes: Geometries, ground: Geometries) -> Geometries:
-    """What lies of each of some polygons on some ground; missing ones stay missing.
+def clipped(shapes: Geometries, ground: Geometries) -> tuple[Geometries, Geometries]:
+    """What lies of each of some polygons on some ground, and the rest; missing ones stay missing.
+
+    Each by itself: only the ground that it meets decides, to the digit.
 
     Parameters
     ----------
     shapes, ground : arrays of valid polygons
-        In one plane; those of the ground don't overlap.
+        In one plane; those of the ground may overlap.
     """
-    shapely.prepare(shapes)
+    shapely.prepare(ground)
     part, of = shapely.STRtree(shapes).query(ground, predicate="intersects")
-    pieces = ground[part]
-    crossing = ~shapely.covers(shapes[of], pieces)
-    pieces[crossing] = shapely.intersection(pieces[crossing], shapes[of[crossing]])
-    single, owner = single_parts(pieces)
-    areal = shapely.get_type_id(single) == POLYGON
-    single, of = single[areal], of[owner[areal]]
-    order = np.argsort(of, kind="stable")
-    out = np.where(shapely.is_missing(shapes), None, shapely.Polygon())
-    shapely.multipolygons(single[order], indices=of[order], out=out)
-    return np.asarray(out, dtype=object)
+    within: Geometries = np.array([None if one is None else shapely.Polygon() for one in shapes], dtype=object)
+    whole = np.zeros(len(shapes), dtype=bool)
+    whole[of[shapely.covers(ground[part], shapes[of])]] = True
+    part, of = part[~whole[of]], of[~whole[of]]
+    order = np.lexsort((part, of))
+    pieces, owner = single_parts(shapely.intersection(shapes[of[order]], ground[part[order]]))
+    areal = shapely.get_type_id(pieces) == POLYGON
+    met, of = np.unique(of[order][owner[areal]], return_inverse=True)
+    within[met] = united_by(pieces[areal], of, len(met))
+    whole[met] = shapely.area(shapes[met]) - shapely.area(within[met]) < NEGLIGIBLE_M2
+    within[whole] = shapes[whole]
+    rest = shapes.copy()
+    rest[whole] = shapely.Polygon()
+    some = met[~whole[met]]
+    rest[some] = shapely.difference(shapes[some], within[some])
+    return within, rest
 
 
-def dissolved(polygons: Geometries) -> Geometries:
-    """The ground of polygons that overlap or adjoin: their union, each connected part a polygon.
-
-    Parts that meet in a point stay two. In an order that doesn't depend on the polygons'.
-    """
-    union = polygonal(shapely.union_all(polygons[~shapely.is_missing(polygons)]))
-    parts = shapely.get_parts(shapely.normalize(union))
-    return parts[~shapely.is_empty(parts)]
+def united_by(polygons: Geometries, owner: NDArray[np.int64], count: int) -> Geometries:
+    """The union of the polygons of each of so many owners, each of whom has some, united in the order given."""
+    order = np.argsort(owner, kind="stable")
+    number = np.bincount(owner, minlength=count)
+    first = np.cumsum(number) - number
+    united = np.empty(count, dtype=object)
+    for size in np.unique(number):
+        those = np.flatnonzero(number == size)
+        united[those] = shapely.union_all(polygons[order[first[those][:, None] + np.arange(size)]], axis=1)
+    return united
 
 
 def touching(polygons: Geometries) -> tuple[NDArray[np.int64], Geometries]:
@@ -144,10 +156,15 @@ def touching(polygons: Geometries) -> tuple[NDArray[np.int64], Geometries]:
     if not len(polygons):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=object)
     wholes = shapely.get_parts(shapely.union_all(polygons))
-    whole, row = shapely.STRtree(polygons).query(wholes, predicate="intersects")
-    first = np.full(len(wholes), len(polygons))
-    np.minimum.at(first, whole, row)
-    return first, wholes
+    return first_met(wholes, polygons), wholes
+
+
+def first_met(shapes: Geometries, others: Geometries) -> NDArray[np.int64]:
+    """The first of others that each of some shapes meets; each has to meet one."""
+    shape, other = shapely.STRtree(others).query(shapes, predicate="intersects")
+    first = np.full(len(shapes), len(others))
+    np.minimum.at(first, shape, other)
+    return first
 
 
 def near(shapes: Geometries, others: Geometries, *, within_m: float) -> NDArray[np.bool_]:
@@ -155,3 +172,12 @@ def near(shapes: Geometries, others: Geometries, *, within_m: float) -> NDArray[
     found = np.zeros(len(shapes), dtype=bool)
     found[shapely.STRtree(others).query(shapes, predicate="dwithin", distance=within_m)[0]] = True
     return found
+
+
+def connected(one: NDArray[np.int64], other: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Which connected piece each of some things is in, if some pairs are connected; numbered as they come."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import Point, Polygon, box
 
+from qpgis.dissolving import dissolved
 from qpgis.errors import LayerError
 from qpgis.measures.connectivity import NO_PATCH, Connectivity, Index, patch_connectivity
-from qpgis.shapes import dissolved
 
 kernel = sys.modules["qpgis.measures.connectivity"]
 

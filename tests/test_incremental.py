@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import Geometry, LineString, Point, box
 
-import qpgis.incremental
+import qpgis.remembered
 from qpgis.area import ZoneSet
 from qpgis.crs import Plane
 from qpgis.incremental import Evaluated, form, updated
@@ -52,7 +52,7 @@ def edited(draw: Any, shapes: list[Geometry], new: Any) -> list[Geometry]:
 
 @pytest.fixture(autouse=True)
 def however_different(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qpgis.incremental, "ALIKE", -100.0)  # any part is alike
+    monkeypatch.setattr(qpgis.remembered, "ALIKE", -100.0)  # any part is alike
 
 
 @settings(max_examples=150, deadline=None)

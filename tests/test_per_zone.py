@@ -18,7 +18,7 @@ from qpgis.indicators import Definition, Indicator, ecology, indicator
 from qpgis.layers import AbsentLayer, Layer
 from qpgis.parts import AnyLayer, PerZone, Zones
 from qpgis.provenance import Grade, Source
-from qpgis.wholes import Memo
+from qpgis.wholes import Memory
 from tests.conftest import EAST, HEAD, NORTH, Maker, frame, layer, square
 from tests.test_outputs import rows_of
 
@@ -27,7 +27,7 @@ SLIVER_M2 = 1.0
 """Of what is drawn along a border some micrometres may lie beyond it."""
 
 
-def largest_share(zones: engine.ZoneSet, measured: PerZone, plane: engine.Plane, memo: Memo) -> list[Outcome]:
+def largest_share(zones: engine.ZoneSet, measured: PerZone, plane: engine.Plane, memory: Memory) -> list[Outcome]:
     forest = shapely.union_all(measured.layers[0].geometry)
     found = []
     for zone in zones.geometry:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from heapq import heappop, heappush
 from math import exp
 from os import cpu_count
@@ -34,8 +34,11 @@ from numpy.typing import NDArray
 from qpgis.crs import Floats, Geometries
 from qpgis.errors import LayerError
 from qpgis.measures.coverage import GRID_M, TOLERANCE_M, mean_width
+from qpgis.remembered import NEW, Shapes, nearly
 
 Ints = NDArray[np.int64]
+Pairs = tuple[Ints, Ints, Floats]
+"""Two patches each, the earlier one first, in order, and how far apart they are."""
 Loops = Callable[..., Any]
 PROBABILITY = 0.5
 """How likely a link of ``distance_m`` is; 0.5 makes that the median dispersal distance."""
@@ -45,6 +48,8 @@ NO_PATCH = -1
 """The component of what is missing or empty."""
 SMALL = 50_000
 """Up to so many patches times links numba takes longer to start than Python to finish."""
+A_LITTLE_MORE = 1 + 1e-9
+"""Patches are looked for this much further, so that it is the distance itself that decides."""
 AT_ONCE = 64
 """Sources whose sums are added up by one thread; the order of adding depends on nothing else."""
 
@@ -86,21 +91,51 @@ class Index:
         return np.divide(100 * part, self.numerator, out=np.full(len(part), np.nan), where=self.numerator > 0)
 
 
-@dataclass(frozen=True)
 class Connectivity:
-    """What patches are worth to each other.
+    """What patches are worth to each other, each index worked out when it is asked for.
 
     Attributes
     ----------
-    iic, pc : Index
     component : int array, one a patch
         Which patches are connected by links of at most ``distance_m``, counted from 0 by the first of them;
         :data:`NO_PATCH` for what is missing or empty.
     """
 
-    iic: Index
-    pc: Index
-    component: Ints
+    def __init__(self, patches: _Patches, steps: _Graph, ways: _Graph, limit: float, connectors: bool) -> None:
+        self._patches, self._steps, self._ways = patches, steps, ways
+        self._limit, self._connectors = limit, connectors
+        self.component = np.full(patches.count, NO_PATCH)
+        self.component[patches.rows] = steps.components()
+
+    @cached_property
+    def iic(self) -> Index:
+        """By links, each as good as the other."""
+        return self._patches.over_all(_index(self._steps, self._patches.worth, np.inf, True, self._connectors))
+
+    @cached_property
+    def pc(self) -> Index:
+        """By the probability of the ways."""
+        ways = self._ways.without_needless()
+        return self._patches.over_all(_index(ways, self._patches.worth, self._limit, False, self._connectors))
+
+
+@dataclass(frozen=True)
+class _Patches:
+    """Which rows of so many are patches, and what these are worth."""
+
+    rows: Ints
+    worth: Floats
+    count: int
+
+    def over_all(self, index: Index) -> Index:
+        """An index with NaN for what is no patch."""
+
+        def spread(values: Floats) -> Floats:
+            wide = np.full(self.count, np.nan)
+            wide[self.rows] = values
+            return wide
+
+        return Index(index.numerator, *(spread(part) for part in (index.intra, index.flux, index.connector)))
 
 
 def patch_connectivity(
@@ -112,6 +147,7 @@ def patch_connectivity(
     link_within_m: float | None = None,
     negligible: float = NEGLIGIBLE,
     connectors: bool = True,
+    find_pairs: Callable[[Geometries, float], Pairs] | None = None,
 ) -> Connectivity:
     """IIC, PC and the importance of patches in one equal-area plane.
 
@@ -119,7 +155,7 @@ def patch_connectivity(
     ----------
     patches : array of valid polygons
         A patch each, of one part or several. Touching ones are linked at distance 0; see
-        :func:`qpgis.shapes.dissolved`. Missing and empty ones are no patch.
+        :func:`qpgis.dissolving.dissolved`. Missing and empty ones are no patch.
     distance_m : float
         How far apart, from edge to edge in the plane, linked patches may be for IIC; the distance at which a link
         has the given probability for PC.
@@ -136,6 +172,8 @@ def patch_connectivity(
         off, by at most this times the square of the summed attributes.
     connectors : bool
         Whether to work out what patches connect, which takes most of the time; without, it is NaN.
+    find_pairs : callable, optional
+        Gives what :func:`distances` gives, such as :meth:`Distances.of`, which remembers them.
 
     Raises
     ------
@@ -156,27 +194,69 @@ def patch_connectivity(
     decay = -np.log(probability) / distance_m
     limit = -np.log(negligible)
     reach = limit / decay if link_within_m is None else link_within_m
-    one, other, apart = distances(shapes, max(reach, distance_m))
+    one, other, apart = (find_pairs or distances)(shapes, max(reach, distance_m))
     _refuse_overlaps(shapes, there, one[apart == 0], other[apart == 0])
     near, likely = apart <= distance_m, (apart <= reach) & (apart * decay <= limit)
     steps = _Graph.of(len(shapes), one[near], other[near], np.ones(near.sum()))
-    ways = _Graph.of(len(shapes), one[likely], other[likely], apart[likely] * decay).without_needless()
-    component = np.full(len(patches), NO_PATCH)
-    component[there] = steps.components()
-    return Connectivity(
-        _over_all(_index(steps, worth, np.inf, True, connectors), there, len(patches)),
-        _over_all(_index(ways, worth, limit, False, connectors), there, len(patches)),
-        component,
-    )
+    ways = _Graph.of(len(shapes), one[likely], other[likely], apart[likely] * decay)
+    return Connectivity(_Patches(there, worth, len(patches)), steps, ways, limit, connectors)
 
 
-def distances(patches: Geometries, within_m: float) -> tuple[Ints, Ints, Floats]:
+def distances(patches: Geometries, within_m: float) -> Pairs:
     """Pairs of patches that are so near, the earlier one first, and how far apart their edges are in the plane."""
-    one, other = shapely.STRtree(patches).query(patches, predicate="dwithin", distance=within_m)
-    one, other = one[one < other], other[one < other]
+    return _in_order(_near(patches, np.arange(len(patches)), within_m))
+
+
+class Distances:
+    """Finds the :func:`distances` of patches, and remembers them: of nearly the same patches only new ones are held."""
+
+    def __init__(self) -> None:
+        self._known: dict[float, list[tuple[Shapes, Pairs]]] = {}
+
+    def of(self, patches: Geometries, within_m: float) -> Pairs:
+        """Pairs of patches that are so near, and how far apart they are."""
+        known = self._known.setdefault(within_m, [])
+        alike = nearly(patches, [shapes for shapes, _ in known])
+        if alike is not None:
+            shapes, pairs = known[alike[0]]
+            still = _still(pairs, len(shapes), patches, alike[1])
+            return _in_order(still, _near(patches, np.flatnonzero(alike[1] == NEW), within_m))
+        found = distances(patches, within_m)
+        known.append((Shapes(patches), found))
+        return found
+
+
+def _near(patches: Geometries, some: Ints, within_m: float) -> Pairs:
+    """Each pair of one of some patches and any other that are so near."""
+    one, other = shapely.STRtree(patches).query(patches[some], predicate="dwithin", distance=within_m * A_LITTLE_MORE)
+    one = some[one]
+    among = np.zeros(len(patches), dtype=bool)
+    among[some] = True
+    once = (one < other) | ~among[other]
+    low, high = np.minimum(one, other)[once], np.maximum(one, other)[once]
+    apart = shapely.distance(patches[low], patches[high])
+    near = apart <= within_m
+    return low[near], high[near], apart[near]
+
+
+def _still(pairs: Pairs, count: int, patches: Geometries, at: Ints) -> Pairs:
+    """Those of the pairs of so many known patches that are there, told where each stood among the known ones."""
+    there = at != NEW
+    place = np.full(count, NEW)
+    place[at[there]] = np.flatnonzero(there)
+    one, other = place[pairs[0]], place[pairs[1]]
+    kept = (one != NEW) & (other != NEW)
+    low, high, apart = np.minimum(one, other)[kept], np.maximum(one, other)[kept], pairs[2][kept]
+    turned = (one > other)[kept]  # the other way round the last digit may differ
+    apart[turned] = shapely.distance(patches[low[turned]], patches[high[turned]])
+    return low, high, apart
+
+
+def _in_order(*found: Pairs) -> Pairs:
+    """All pairs by their patches."""
+    one, other, apart = map(np.concatenate, zip(*found, strict=True))
     order = np.lexsort((other, one))
-    one, other = one[order], other[order]
-    return one, other, shapely.distance(patches[one], patches[other])
+    return one[order], other[order], apart[order]
 
 
 def _refuse_overlaps(patches: Geometries, rows: Ints, one: Ints, other: Ints) -> None:
@@ -281,17 +361,6 @@ def _sums(
             at, size, *links = hanging(order, dominator, *graph.rows)
             lost[at] += worth[source] * losses(size, distance[at], worth[at], *links, limit, hops)
     return met, lost
-
-
-def _over_all(index: Index, rows: Ints, count: int) -> Index:
-    """An index with NaN for what is no patch."""
-
-    def spread(values: Floats) -> Floats:
-        wide = np.full(count, np.nan)
-        wide[rows] = values
-        return wide
-
-    return Index(index.numerator, *(spread(part) for part in (index.intra, index.flux, index.connector)))
 
 
 # ------------------------------------------------------------------------------------ loops, compiled for large graphs

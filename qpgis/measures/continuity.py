@@ -13,8 +13,8 @@ import shapely
 from shapely import Geometry
 
 from qpgis.crs import Floats, Geometries, Plane
-from qpgis.measures.network import components
 from qpgis.measures.spans import HAIR_M, Chainage, Ints, Spans, require_lines
+from qpgis.shapes import connected
 
 TOLERANCE_M = 1.0
 """Lines that come this close are connected."""
@@ -63,7 +63,7 @@ def gaps(
     parts, owner = shapely.get_parts(lines, return_index=True)
     there = ~shapely.is_empty(parts)
     parts, owner = parts[there], owner[there]
-    ends = _joins(parts, components(*_close(parts, tolerance_m), len(parts)), max(within_m, tolerance_m))
+    ends = _joins(parts, connected(*_close(parts, tolerance_m), len(parts)), max(within_m, tolerance_m))
     return shapely.shortest_line(parts[ends[:, 0]], parts[ends[:, 1]]), owner[ends]
 
 
@@ -87,7 +87,7 @@ def networks(lines: Geometries, plane: Plane, *, tolerance_m: float = TOLERANCE_
     """
     require_lines(lines, "lines")
     parts, owner = shapely.get_parts(lines, return_index=True)
-    network = components(*_close(parts, tolerance_m), len(parts))
+    network = connected(*_close(parts, tolerance_m), len(parts))
     count = network.max(initial=-1) + 1
     metres = np.bincount(network, plane.lengths(parts), minlength=count)
     west, south = np.full(count, np.inf), np.full(count, np.inf)
@@ -117,7 +117,7 @@ def _joins(parts: Geometries, piece: Ints, within_m: float) -> Ints:
         reach_m = min(2 * reach_m + FIRST_ROUND_M, within_m)
         one, other = _shortest_joins(parts, tree, group, reach_m)
         pairs.append(np.column_stack([one, other]))
-        group = components(group[one], group[other], group.max() + 1)[group]
+        group = connected(group[one], group[other], group.max() + 1)[group]
     return np.concatenate(pairs)
 
 

@@ -140,6 +140,7 @@ def corridors(
     offset_m: float = 0.0,
     chord_m: float = CHORD_M,
     tolerance_m: float = TOLERANCE_M,
+    layout: Layout | None = None,
 ) -> Corridors:
     """Net width of corridors along their axes, and where it is too small.
 
@@ -171,6 +172,8 @@ def corridors(
         Sections stand across the chord of the axis over this length.
     tolerance_m : float
         Neighbours in the matrix that stand this close are one; a width that lacks no more than this is met.
+    layout : Layout, optional
+        Of these axes with these settings: it remembers what they run through.
 
     Raises
     ------
@@ -179,9 +182,8 @@ def corridors(
     """
     kinds = dict(barriers or {})
     _check(kinds, min_width_m=min_width_m, step_m=step_m, reach_m=reach_m, offset_m=offset_m)
-    course = _Axes.of(axes, plane)
-    cells, at = _cells(course.chainage.whole, step_m)
-    across = _across(course.chainage, at, reach_m, chord_m)
+    laid_out = layout or Layout.of(axes, plane, step_m=step_m, reach_m=reach_m, chord_m=chord_m)
+    course, cells, at, across = laid_out.course, laid_out.cells, laid_out.at, laid_out.across
     middle = across.at[::2] + reach_m
     beside = _Ground.under(across, across.inside(matrix, tolerance_m=tolerance_m), kinds)
     width, run = _widest(across, beside.net, middle, offset_m + tolerance_m)
@@ -300,6 +302,31 @@ class _Axes:
         np.minimum.at(least, sections.axis, sections.width_m)
         np.minimum.at(least, gaps.axis, gaps.narrowest_m)
         return np.where(np.isinf(least), np.nan, least)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Axes laid out: their course, its cells, the middle of each, and the sections across it."""
+
+    course: _Axes
+    cells: Spans
+    at: Floats
+    across: Chainage
+
+    @classmethod
+    def of(
+        cls,
+        axes: Geometries,
+        plane: Plane,
+        *,
+        step_m: float = STEP_M,
+        reach_m: float = REACH_M,
+        chord_m: float = CHORD_M,
+    ) -> Layout:
+        """For axes and settings as :func:`corridors` has them."""
+        course = _Axes.of(axes, plane)
+        cells, at = _cells(course.chainage.whole, step_m)
+        return cls(course, cells, at, _across(course.chainage, at, reach_m, chord_m))
 
 
 @dataclass(frozen=True)

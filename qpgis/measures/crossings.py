@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries
 from qpgis.measures.junctions import degrees, means
-from qpgis.measures.network import Network, components
+from qpgis.measures.network import Network
 from qpgis.measures.spans import Chainage, Spans
+from qpgis.shapes import connected
 
 Ints = NDArray[np.int64]
 SEAM_M = 0.1
@@ -59,7 +60,7 @@ def _pieces(network: Network, chainage: Chainage, wet: Spans) -> tuple[Ints, Int
     near = chainage.at[first + 1] - wet.high <= SEAM_M, wet.low - chainage.at[first] <= SEAM_M
     span = np.concatenate([np.flatnonzero(touching) for touching in near])
     node = np.concatenate([network.end[wet.line][near[0]], network.start[wet.line][near[1]]])
-    piece = components(span, len(wet) + node, len(wet) + len(network))
+    piece = connected(span, len(wet) + node, len(wet) + len(network))
     piece = np.unique(piece[: len(wet)], return_inverse=True)[1]
     exits = np.bincount(piece, weights=2 - near[0].astype(int) - near[1])
     # where a single span ends at a node, the water does: unless the line does too, in the water
@@ -86,4 +87,4 @@ def _joined(shapes: Geometries, water: Ints, within_m: float) -> Ints:
     """Which of some pieces, numbered from 0, come near each other over the same water."""
     one, other = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=within_m)
     same = water[one] == water[other]
-    return components(one[same], other[same], len(shapes))
+    return connected(one[same], other[same], len(shapes))

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats
-from qpgis.measures.network import Network, components
+from qpgis.measures.network import Network
+from qpgis.shapes import connected
 
 Ints = NDArray[np.int64]
 JUNCTION = 3
@@ -66,7 +67,7 @@ def chains(network: Network) -> Chains:
     passed = degrees(network)[node] == 2
     order = np.argsort(node[passed], kind="stable")
     one, other = edge[passed][order].reshape(-1, 2).T
-    chain = components(one, other, edges)
+    chain = connected(one, other, edges)
     ends, at = chain[edge[~passed]], node[~passed]
     order = np.lexsort((at, ends))
     start, end = at[order].reshape(-1, 2).T
@@ -89,7 +90,7 @@ def nodes(network: Network, *, merge_within_m: float = 0.0) -> Nodes:
     size = len(network)
     junction = np.bincount(np.concatenate([found.start, found.end]), minlength=size) >= JUNCTION
     short = (found.length_m <= merge_within_m) & junction[found.start] & junction[found.end]
-    merged = components(found.start[short], found.end[short], size)
+    merged = connected(found.start[short], found.end[short], size)
     degree = np.bincount(merged[np.concatenate([found.start[~short], found.end[~short]])], minlength=size)
     xy = means(network.xy, merged)
     degree = degree[: len(xy)]

@@ -365,15 +365,6 @@ class Network:
         return np.asarray(connected_components(self.graph, directed=False)[1], dtype=np.int64)
 
 
-def components(one: Ints, other: Ints, count: int) -> Ints:
-    """Which connected piece each of some things is in, if some pairs are connected; numbered as they come."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
-
-
 def _on_one_edge(sources: Feet, places: Feet) -> tuple[Ints, Ints]:
     """Every pair of a source and a place that get on one edge."""
     order = np.argsort(sources.edge, kind="stable")

@@ -13,10 +13,12 @@ import shapely
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries, Plane
+from qpgis.remembered import NEW, Shapes, nearly
 from qpgis.shapes import single_parts
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+_Stretches = tuple[Ints, Ints, Floats, Floats]
 
 APART_M = 1.0
 """Between the end of a line and the start of the next the chainage goes on by this."""
@@ -205,14 +207,22 @@ class Chainage:
             Shorter interruptions are closed: neighbours may stand a hair apart.
         """
         edges = self.edges
-        begin, end = self.xy[edges], self.xy[edges + 1]
-        length = self.at[edges + 1] - self.at[edges]
-        along = (end - begin) / length[:, None]
-        aside = right_m * _right(along)
-        straight = shapely.linestrings(np.stack([begin + aside, end + aside], axis=1))
-        edge, low, high = _stretches_within(straight, length, begin + aside, along, polygons)
+        edge, low, high = self._passing.setdefault(right_m, _Passing(*self._aside(right_m))).through(polygons)
         base = self.at[edges[edge]]
         return Spans.united(self.line[edges[edge]], base + low, base + high, tolerance_m=tolerance_m)
+
+    @cached_property
+    def _passing(self) -> dict[float, _Passing]:
+        """By how far to their right edges are looked at, where they run through polygons."""
+        return {}
+
+    def _aside(self, right_m: float) -> tuple[Geometries, Floats, Floats, Floats]:
+        """The edges so far to their right: as lines, how long, where they begin and in which direction they run."""
+        begin, end = self.xy[self.edges], self.xy[self.edges + 1]
+        length = self.at[self.edges + 1] - self.at[self.edges]
+        along = (end - begin) / length[:, None]
+        aside = right_m * _right(along)
+        return shapely.linestrings(np.stack([begin + aside, end + aside], axis=1)), length, begin + aside, along
 
     def near(self, others: Chainage, within_m: float, *, left_m: float | None = None) -> Spans:
         """Where the lines have another line within a distance.
@@ -249,10 +259,37 @@ def _right(along: Floats) -> Floats:
     return np.column_stack([along[:, 1], -along[:, 0]])
 
 
+class _Passing:
+    """Finds where straight edges run through polygons, and remembers it: of nearly the same polygons what differs.
+
+    Parameters
+    ----------
+    straight, length, begin, along
+        The edges as lines, how long they are, where they begin and in which direction they run.
+    """
+
+    def __init__(self, straight: Geometries, length: Floats, begin: Floats, along: Floats) -> None:
+        self._edges = straight, length, begin, along
+        self._known: list[tuple[Shapes, _Stretches]] = []
+
+    def through(self, polygons: Geometries) -> tuple[Ints, Floats, Floats]:
+        """Edges and the stretches of them, from their beginning, that lie in a polygon."""
+        alike = nearly(polygons, [shapes for shapes, _ in self._known])
+        if alike is None:
+            found = _stretches_within(*self._edges, polygons)
+            self._known.append((Shapes(polygons), found))
+            return found[1:]
+        shapes, known = self._known[alike[0]]
+        there = shapes.kept(alike[1])[known[0]]
+        new = _stretches_within(*self._edges, polygons[alike[1] == NEW])
+        edge, low, high = (np.concatenate([old[there], came]) for old, came in zip(known[1:], new[1:], strict=True))
+        return edge, low, high
+
+
 def _stretches_within(
     straight: Geometries, length: Floats, begin: Floats, along: Floats, polygons: Geometries
-) -> tuple[Ints, Floats, Floats]:
-    """Straight edges and the stretches of them, from their beginning, that lie in a polygon."""
+) -> _Stretches:
+    """Polygons, straight edges and the stretches of them, from their beginning, that lie in the polygon."""
     edge, polygon = shapely.STRtree(polygons).query(straight)
     shapely.prepare(polygons[np.unique(polygon)])
     met = shapely.intersects(polygons[polygon], straight[edge])
@@ -261,13 +298,14 @@ def _stretches_within(
     crossing = edge[~whole]
     parts, owner = single_parts(shapely.intersection(straight[crossing], polygons[polygon[~whole]]))
     long = shapely.get_dimensions(parts) == 1
-    parts, owner = parts[long], crossing[owner[long]]
+    of, parts, owner = polygon[~whole][owner[long]], parts[long], crossing[owner[long]]
     ends = [shapely.get_coordinates(shapely.get_point(parts, n)) for n in (0, -1)]
     there = [((xy - begin[owner]) * along[owner]).sum(axis=1) for xy in ends]
     low = np.maximum(np.minimum(*there), 0)
     high = np.minimum(np.maximum(*there), length[owner])
     kept = high > low
     return (
+        np.concatenate([polygon[whole], of[kept]]),
         np.concatenate([edge[whole], owner[kept]]),
         np.concatenate([np.zeros(whole.sum()), low[kept]]),
         np.concatenate([length[edge[whole]], high[kept]]),

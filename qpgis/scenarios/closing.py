@@ -16,6 +16,7 @@ from qpgis.area import ZoneSet
 from qpgis.assessment import assess
 from qpgis.catalogue import Lang
 from qpgis.crs import Geometries
+from qpgis.dissolving import dissolved
 from qpgis.engine import Engine, Known
 from qpgis.errors import ConfigError, CRSError, LayerError, NotComputable
 from qpgis.indicators.declaration import Indicator
@@ -27,7 +28,7 @@ from qpgis.scenarios.candidates import Candidates
 from qpgis.scenarios.cover import Chosen, Demand
 from qpgis.scenarios.shortfall import least
 from qpgis.scenarios.what_if import scenario
-from qpgis.shapes import dissolved, polygonal
+from qpgis.shapes import polygonal
 from qpgis.workspace import Workspace
 
 Ints = NDArray[np.int64]

@@ -68,7 +68,7 @@ def without(shapes: Geometries, cutters: Geometries) -> Geometries:
     """Shapes without what they have in common with others in their own dimension; empty where nothing is left.
 
     Two drawings of one thing differ by what other systems leave of coordinates: points and lines that lie
-    :data:`SAME_M` apart are one, and no sliver thinner than :data:`SLIVER_M` is left of a polygon.
+    :data:`SAME_M` apart are one, and no sliver thinner than :data:`SLIVER_M` is left of a polygon, or cut off it.
     """
     left = shapes.copy()
     row, cutter = shapely.STRtree(cutters).query(shapes, predicate="intersects")
@@ -77,6 +77,9 @@ def without(shapes: Geometries, cutters: Geometries) -> Geometries:
     for one in np.unique(dimension):
         of = dimension == one
         common[of] = shapely.relate_pattern(shapes[row[of]], cutters[cutter[of]], f"{one}********")
+    areal = np.flatnonzero(common & (dimension == AREAL))
+    overlaps = shapely.intersection(shapes[row[areal]], cutters[cutter[areal]])
+    common[areal] = mean_width(overlaps) >= SLIVER_M
     rows, joined = _joined(row[common], cutters[cutter[common]])
     left[rows] = shapely.difference(shapes[rows], joined)
     areal = rows[shapely.get_dimensions(shapes[rows]) == AREAL]
