@@ -36,7 +36,7 @@ def crossings(network: Network, water: Geometries, *, merge_within_m: float, lea
         A line that gets no further than this from the shore runs along it.
     """
     waters = shapely.get_parts(shapely.union_all(water)) if len(water) else np.empty(0, dtype=object)
-    chainage = Chainage.of(network.edges)
+    chainage = network.chainage
     wet = chainage.inside(water, tolerance_m=SEAM_M) if len(waters) else chainage.whole[:0]
     if not len(wet):
         return np.zeros((0, 2))

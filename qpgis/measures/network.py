@@ -15,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from qpgis.crs import Floats, Geometries, Plane
+from qpgis.measures.spans import Chainage
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -105,6 +106,11 @@ class Network:
     def edges(self) -> Geometries:
         """Each edge as a line of the plane."""
         return self._lines(np.arange(len(self.start)))
+
+    @cached_property
+    def chainage(self) -> Chainage:
+        """The edges laid out one after the other; it remembers what they run through."""
+        return Chainage.of(self.edges)
 
     def _lines(self, edge: Ints) -> Geometries:
         """Some of the edges as lines."""
