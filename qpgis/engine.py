@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-from shapely import Geometry
 
 from qpgis.access import Access, walked
 from qpgis.amounts import Outcome
@@ -37,7 +36,7 @@ class Known:
     area : StudyArea
         Zone sets are told apart by their identity, so it is kept.
     sums, outcomes, surveyed
-        By zone set and what was measured of it; extents are kept with what they cover, being told apart likewise.
+        By zone set and what was measured of it; extents by their WKB.
     evaluated
         By zone set and form, parts with their sums: of one that is nearly the same, only what differs is computed.
     features
@@ -53,7 +52,7 @@ class Known:
     area: StudyArea
     sums: dict[tuple[int, Part], tuple[list[int], Redone]] = field(default_factory=dict)
     outcomes: dict[tuple[int, PerZone], list[Outcome]] = field(default_factory=dict)
-    surveyed: dict[tuple[int, int], tuple[Geometry, list[int]]] = field(default_factory=dict)
+    surveyed: dict[tuple[int, bytes], list[int]] = field(default_factory=dict)
     evaluated: dict[tuple[int, tuple[object, ...]], list[Evaluated]] = field(default_factory=dict)
     features: dict[Measure, tuple[Layer, ...]] = field(default_factory=dict)
     wholes: Memory = field(default_factory=Memory)
@@ -269,11 +268,11 @@ class Engine:
         """The area of each zone that lies in the layer's extent, in millionths of a square metre."""
         if layer.extent is None:
             return self.zone_areas(zones)
-        key = (id(zones), id(layer.extent))
+        key = (id(zones), layer.surveyed)
         if key not in self._known.surveyed:
             extent = np.array([layer.extent], dtype=object)
-            self._known.surveyed[key] = layer.extent, area_contributions(zones.geometry, extent).per_zone()
-        return self._known.surveyed[key][1]
+            self._known.surveyed[key] = area_contributions(zones.geometry, extent).per_zone()
+        return self._known.surveyed[key]
 
 
 def _plain(found: Evaluated) -> tuple[list[int], list[int]]:

@@ -247,12 +247,17 @@ class Layer:
         """SHA-256 of all that it holds and says of itself, but for the hash of its file."""
         about = (self.kind, self.unclassified, self.selected_from, self.scheme, self.codes, self.amount_unit)
         digest = hashlib.sha256(repr((about, replace(self.source, sha256=""))).encode())
-        digest.update(b"" if self.extent is None else shapely.to_wkb(self.extent))
+        digest.update(self.surveyed)
         digest.update(b"".join(shapely.to_wkb(self.geometry)))
         for name, column in self.frame.items():
             digest.update(f"\n{name} {len(column)} ".encode())
             digest.update("\0".join(map(repr, column.tolist())).encode())
         return digest.hexdigest()
+
+    @cached_property
+    def surveyed(self) -> bytes:
+        """The WKB of its extent; empty where it has none."""
+        return b"" if self.extent is None else shapely.to_wkb(self.extent)
 
     @property
     def accuracy_m(self) -> Floats:
