@@ -378,7 +378,7 @@ def test_incremental_is_full(both: Workspace, lots: list[tuple[int, int, str]], 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Land use, roads, people and a school, assessed before: so many parcels that a few more are little."""
+    """Land use, roads, people, a school and an axis, assessed before: so many parcels that a few more are little."""
     folder = tmp_path_factory.mktemp("both")
     parcels = [square(x, y, 100) for x in range(0, 2000, 100) for y in range(0, 2000, 100)]
     codes = ["0101", "0301", "0601", "1101", "0701", "0810", "0101"]
@@ -388,9 +388,20 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     schools = frame([point(900, 520)], class_=["小学"])
     roads = layer("roads", 'id_field = "id"', 'class_field = "class_"')
     more = layer("residents", 'amount_field = "people"') + layer("facilities", 'class_field = "class_"')
-    kinds = '[layers.residential]\nfrom = "landuse"\n'
+    axis = frame([road((100, 100), (1900, 1700))], id=["c1"])
+    kinds = '[layers.residential]\nfrom = "landuse"\n' + layer("corridor_axes", 'id_field = "id"')
     (folder / "qpgis.toml").write_text(HEAD + LAND + kinds + roads + more, encoding="utf-8")
-    write(folder, {"towns": four_towns(), "landuse": uses, "roads": lines, "residents": people, "facilities": schools})
+    write(
+        folder,
+        {
+            "towns": four_towns(),
+            "landuse": uses,
+            "roads": lines,
+            "residents": people,
+            "facilities": schools,
+            "corridor_axes": axis,
+        },
+    )
     workspace = qp.open_workspace(folder)
     qp.assess(workspace)
     return workspace
