@@ -165,6 +165,8 @@ def _add_run(commands: Any) -> None:
     )
     parser.add_argument("--evidence", action="store_true", help="write evidence.gpkg: the features behind every value")
     parser.add_argument("--strict", action="store_true", help="exit 1 if a target is breached")
+    said = "publish: nothing is written over these outputs any more, and a file of this period that changes is named"
+    parser.add_argument("--freeze", action="store_true", help=said)
     parser.add_argument("--json", action="store_true", help="print what was written and found as JSON")
     parser.add_argument("--no-log", action="store_true", help="leave this run out of the log, DIR/.qpgis/runs.jsonl")
     parser.add_argument(
@@ -254,7 +256,12 @@ def _add_list(commands: Any) -> None:
 
 def _add_init(commands: Any) -> None:
     parser = _add_command(commands, "init", _init, "make a workspace to fill in")
-    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("folder", nargs="?", type=Path, metavar="DIR")
+    year = parser.add_argument_group("a year rolled forward: a new period of a workspace, and what it still lacks")
+    year.add_argument("--from", dest="source", type=Path, metavar="WORKSPACE", help="the workspace; leave out DIR")
+    year.add_argument("--period", metavar="P", help="the new period: 2025")
+    year.add_argument("--lang", choices=("zh", "en"), default="zh", help="(default: zh)")
+    year.add_argument("--json", action="store_true", help="print what is missing as JSON")
     parser.add_argument(
         "--embedded",
         action="store_true",
@@ -425,14 +432,36 @@ def _run(options: argparse.Namespace) -> int:
 
     progress = _Progress()
     names = (*OUTPUTS, *LAND_AREAS, *EVIDENCE, MANIFEST)
+    path = _freezable(options) if options.freeze else None
     assessment = _assessment(options, [options.out / name for name in names], progress)
-    written = write_outputs(assessment, options.out, evidence=options.evidence, progress=progress)
+    kept = {"evidence": options.evidence, "frozen": options.freeze}
+    written = write_outputs(assessment, options.out, **kept, progress=progress)
     remember(assessment)
+    if path is not None:
+        _freeze(options, path, assessment.workspace.period)
     if not options.no_log:
         _log_run(assessment, options.out)
     breached = [row for row in assessment.rows if row.status is Status.BREACHED]
     _report_run(assessment, written, options.json)
     return FINDINGS if has_errors(assessment.findings) or (options.strict and breached) else GOOD
+
+
+def _freezable(options: argparse.Namespace) -> Path:
+    """The ``qpgis.toml`` whose period is to be frozen."""
+    from qpgis.workspace.frozen import require_freezable
+
+    given = (options.osm, options.zones, options.grid_m)
+    if options.workspace is None or any(one is not None for one in given):
+        raise ConfigError("--freeze is for a WORKSPACE as it is: leave out --osm, --zones and --grid-m")
+    return require_freezable(options.workspace, options.period)
+
+
+def _freeze(options: argparse.Namespace, path: Path, period: str) -> None:
+    from qpgis.catalogue import text
+    from qpgis.workspace.frozen import FROZEN, freeze
+
+    freeze(path, period, options.out)
+    _say(text("year_frozen", options.lang, period=period, folder=f"{FROZEN}/{period}"))
 
 
 def _stale(options: argparse.Namespace) -> int:
@@ -451,7 +480,7 @@ def _stale(options: argparse.Namespace) -> int:
         _print(found.lines(workspace, options.lang))
         if workspace.cache is None:
             _say(text("stale_no_cache", options.lang))
-    return FINDINGS if options.strict and found.outdated else GOOD
+    return FINDINGS if options.strict and (found.outdated or found.frozen) else GOOD
 
 
 def _log_run(assessment: Assessment, folder: Path) -> None:
@@ -850,6 +879,10 @@ def _init(options: argparse.Namespace) -> int:
     from qpgis.catalogue import data_dir
     from qpgis.provenance import require_writable
 
+    if options.source is not None or options.period is not None:
+        return _roll_forward(options)
+    if options.folder is None or options.json:
+        raise ConfigError("name the folder to make; --json goes with --from WORKSPACE --period P")
     folder: Path = options.folder
     if options.embedded:
         from qpgis.workspace.embedded import copy_embedded
@@ -871,6 +904,25 @@ def _init(options: argparse.Namespace) -> int:
             path.unlink(missing_ok=True)
         raise OutputError(f"{folder}: can't be written ({error.strerror})") from error
     sys.stdout.write(f"{folder / 'qpgis.toml'}\n")
+    return GOOD
+
+
+def _roll_forward(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from qpgis.catalogue import text
+    from qpgis.workspace.rolling import roll_forward
+
+    if options.source is None or options.period is None or options.folder is not None or options.embedded:
+        raise ConfigError("a year is rolled forward with --from WORKSPACE --period P, and without DIR")
+    path, added, missing = roll_forward(options.source, options.period)
+    if options.json:
+        summary = {"file": str(path), "added": added, "missing": [asdict(one) for one in missing]}
+        sys.stdout.write(json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
+        return GOOD
+    told = "year_rolled" if added else "year_there"
+    _say(text(told, options.lang, period=options.period, count=len(missing)))
+    _print([str(path), *(one.text(options.lang) for one in missing)])
     return GOOD
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from qpgis.catalogue import data_dir, text
 from qpgis.errors import OutputError, SourceError
@@ -140,6 +142,12 @@ def _times(path: Path) -> tuple[tuple[int, int, int], ...]:
     return tuple((one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found)
 
 
+def seal(manifest: Mapping[str, Any]) -> str:
+    """The hash of what a manifest says, which it holds itself: an edited one is told from what was written."""
+    said = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
 SHAPEFILE = (".cpg", ".dbf", ".prj", ".shp", ".shx")
 
 
@@ -261,6 +269,22 @@ def require_writable(*outputs: Path) -> None:
             raise OutputError(f"{folder}: can't be written ({reason}); choose another folder")
     if taken := [str(path) for path in outputs if path.exists() and not path.is_file()]:
         raise OutputError(f"{', '.join(taken)}: there is something that is no file; choose another place")
+    for folder in dict.fromkeys(path.parent for path in outputs):
+        period, published = _published(folder)
+        if taken := [path.name for path in outputs if path.parent == folder and path.name in published]:
+            raise OutputError(
+                f"{folder} holds what was published of the frozen period {period} ({', '.join(taken)}), which stays "
+                "as it is; choose another folder"
+            )
+
+
+def _published(folder: Path) -> tuple[str, set[str]]:
+    """The period whose published outputs a folder holds, and their names: a frozen manifest says so."""
+    try:
+        found = json.loads((folder / "manifest.json").read_text("utf-8"))
+        return (str(found["period"]), {"manifest.json", *found["outputs"]}) if found["frozen"] is True else ("", set())
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "", set()
 
 
 def _unwritable(folder: Path) -> str:

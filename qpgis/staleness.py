@@ -12,6 +12,7 @@ from qpgis.assessment import Assessment, definitions_of
 from qpgis.catalogue import Lang, keys, listed, text
 from qpgis.engine import Engine
 from qpgis.errors import NotComputable
+from qpgis.findings import Finding
 from qpgis.indicators.declaration import Definition, Indicator
 from qpgis.layers import PRESENT
 from qpgis.parts import Measure, PerZone
@@ -67,15 +68,20 @@ class Staleness:
     outdated : tuple of Outdated
     fresh : int
         How many definitions are as the last run left them.
+    frozen : tuple of Finding
+        Files of frozen periods that aren't what was published.
     """
 
     ever: bool
     inputs: tuple[ChangedInput, ...]
     outdated: tuple[Outdated, ...]
     fresh: int
+    frozen: tuple[Finding, ...] = ()
 
     def lines(self, workspace: Workspace, lang: Lang) -> Iterator[str]:
         """What it comes to, for planners."""
+        for found in self.frozen:
+            yield text("stale_frozen", lang, file=found.file, message=found.message, action=found.action)
         for one in self.inputs:
             yield text(f"stale_input_{one.change}", lang, name=one.name, role=_layer(one.role, lang))
         names = workspace.area.names
@@ -121,7 +127,8 @@ def staleness(workspace: Workspace) -> Staleness:
             outdated.append(Outdated(indicator.id, definition.name, zones, why))
         else:
             fresh += 1
-    return Staleness(bool(last), tuple(_changed(workspace, last)) if last else (), tuple(outdated), fresh)
+    frozen = tuple(one for one in workspace.findings if one.rule.startswith("frozen_"))
+    return Staleness(bool(last), tuple(_changed(workspace, last)) if last else (), tuple(outdated), fresh, frozen)
 
 
 def remember(assessment: Assessment) -> None:

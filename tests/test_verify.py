@@ -16,7 +16,7 @@ import pytest
 
 import qpgis as qp
 from qpgis.cli import main
-from qpgis.report.manifest import seal
+from qpgis.provenance import seal
 from qpgis.verifying import Check, Source, Verdict, verify
 from qpgis.verifying.runlog import append_run, log_path, read_log
 from tests.conftest import HEAD, Maker, four_towns, frame, layer, square, write
@@ -291,13 +291,17 @@ def test_a_changed_input_outdates_what_it_feeds(home: Path) -> None:
     assert forest_of(home / "out") in {one.found for one in csv_.differences}
 
 
-def test_a_comment_changes_a_hash_and_no_output(home: Path) -> None:
+def test_a_comment_changes_nothing_and_a_setting_its_hash(home: Path) -> None:
     with (home / "land" / "qpgis.toml").open("a", encoding="utf-8") as stream:
         stream.write("# nothing\n")
+    assert fails(verify(home / "out", source=Source(home / "land"))) == []
+    with (home / "land" / "qpgis.toml").open("a", encoding="utf-8") as stream:
+        stream.write("[synth]\nseed = 2\n")
     checks = verify(home / "out", source=Source(home / "land"))
     assert fails(checks) == [("input", "qpgis.toml workspace"), ("recomputed", "indicators.xlsx")]
     (difference,) = failed(checks, "recomputed")["indicators.xlsx"].differences  # its list of sources has the hashes
-    assert difference.wanted == hashlib.sha256((home / "land" / "qpgis.toml").read_bytes()).hexdigest()
+    inputs = json.loads((home / "out" / "manifest.json").read_text("utf-8"))["inputs"]
+    assert difference.found == next(one["sha256"] for one in inputs if one["role"] == "workspace")
 
 
 def test_a_changed_definition_in_qpgis_toml(home: Path) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,10 @@ from qpgis.area import ALL, StudyArea
 from qpgis.assessment import Assessment
 from qpgis.engine import Engine
 from qpgis.plantables import threshold_lines
-from qpgis.provenance import DECIDING_LIBRARIES, code_sha256, sha256_of
+from qpgis.provenance import DECIDING_LIBRARIES, code_sha256, seal, sha256_of
 
 
-def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
+def manifest(assessment: Assessment, outputs: Path, *, frozen: bool = False) -> dict[str, Any]:
     """What a run read and wrote, without clock, machine or absolute path.
 
     Parameters
@@ -30,9 +29,11 @@ def manifest(assessment: Assessment, outputs: Path) -> dict[str, Any]:
     assessment : Assessment
     outputs : Path
         The folder that holds all outputs but the manifest.
+    frozen : bool
+        Whether nothing is to be written over these outputs any more.
     """
     written = {path.name: sha256_of(path) for path in sorted(outputs.iterdir())}
-    found = {**about_run(assessment), "outputs": written}
+    found = {**about_run(assessment), "outputs": written, **({"frozen": True} if frozen else {})}
     return {**found, "sha256": seal(found)}
 
 
@@ -90,12 +91,6 @@ def about_run(assessment: Assessment) -> dict[str, Any]:
     }
 
 
-def seal(manifest: Mapping[str, Any]) -> str:
-    """The hash of what a manifest says, which it holds itself: an edited one is told from what was written."""
-    said = {key: value for key, value in manifest.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(said, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
-
-
 def _zones(area: StudyArea) -> list[dict[str, str]]:
     """Every zone and group with its area and a hash of its border; not the cells of a grid, which follow from them."""
     engine, found = Engine(area), []
@@ -113,9 +108,9 @@ def _zones(area: StudyArea) -> list[dict[str, str]]:
     return found
 
 
-def write_manifest(assessment: Assessment, folder: Path) -> None:
+def write_manifest(assessment: Assessment, folder: Path, *, frozen: bool = False) -> None:
     """Write ``manifest.json`` beside the other outputs, keys sorted."""
-    words = json.dumps(manifest(assessment, folder), ensure_ascii=False, indent=2, sort_keys=True)
+    words = json.dumps(manifest(assessment, folder, frozen=frozen), ensure_ascii=False, indent=2, sort_keys=True)
     (folder / "manifest.json").write_text(words + "\n", encoding="utf-8")
 
 

@@ -65,12 +65,13 @@ def write_outputs(
     folder: Path,
     *,
     evidence: bool = False,
+    frozen: bool = False,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> tuple[Path, ...]:
     """Write every output and ``manifest.json`` into a folder; what the values are made of too, if ``evidence``.
 
     Nothing in the folder changes before all files have been written; the manifest comes last. What only the run before
-    wrote there is removed.
+    wrote there is removed. Over ``frozen`` outputs nothing is ever written.
 
     Raises
     ------
@@ -83,5 +84,5 @@ def write_outputs(
         for name, write in outputs.items():
             progress(f"writing {name}")
             write_file(write, assessment, stage / name)
-        write_manifest(assessment, stage)
+        write_manifest(assessment, stage, frozen=frozen)
     return tuple(folder / name for name in (*outputs, MANIFEST))

@@ -13,12 +13,14 @@ from typing import Any
 
 from qpgis.catalogue import LANGUAGES, Lang, clauses, listed, text
 from qpgis.errors import QpgisError, SourceError
-from qpgis.provenance import sha256_of
-from qpgis.report.manifest import seal
+from qpgis.provenance import seal, sha256_of
 from qpgis.report.outputs import MANIFEST
+from qpgis.sources.osm import is_osm
 from qpgis.verifying.checks import Check, Difference, Verdict, check_lines
 from qpgis.verifying.formats import READ, Book, Line, Record, Wanted, csv_records, format_of
 from qpgis.verifying.runlog import read_log
+from qpgis.workspace.config import read_config
+from qpgis.workspace.loading import config_path
 
 __all__ = ["Check", "Difference", "Source", "Verdict", "check_lines", "verify"]
 
@@ -78,7 +80,7 @@ def verify(
         if source is None:
             found.append(outputs.check("recomputed", "", Verdict.TOLD, "not_recomputed"))
         else:
-            found += outputs.recomputed(source, progress)
+            found += [*outputs.of_frozen(source), *outputs.recomputed(source, progress)]
     except QpgisError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:  # whatever else an edited manifest may be
@@ -248,6 +250,20 @@ class _Outputs:
             yield self.check("log", "", Verdict.FAILS, "log_unknown")
         elif not broken:
             yield self.check("log", "", Verdict.HOLDS, "log_whole", count=len(lines), line=last)
+
+    # ---- what was frozen ----
+
+    def of_frozen(self, source: Source) -> Iterator[Check]:
+        """Whether these are the outputs that the workspace froze, where it froze their period."""
+        if source.place is None or is_osm(source.place) or not config_path(source.place).is_file():
+            return
+        config, period = read_config(config_path(source.place)), self.manifest["period"]
+        digest = config.periods[period].frozen if period in config.periods else ""
+        if digest and self.manifest.get("frozen"):
+            same = seal(self.manifest) == digest
+            yield self.check("frozen", period, *_verdict(same, "frozen_same", "frozen_other"))
+        elif digest:
+            yield self.check("frozen", period, Verdict.TOLD, "frozen_beside")
 
     # ---- computed again ----
 

@@ -26,7 +26,8 @@ from qpgis.workspace.reference import Reference
 if TYPE_CHECKING:
     import pandas as pd
 
-    from qpgis.workspace.config import LayerTable
+    from qpgis.workspace.config import ApprovalTable, LayerTable, SignoffTable
+    from qpgis.workspace.frozen import Frozen
 
 UNDATED = "undated"
 """The period of an extract that doesn't say when it was made."""
@@ -109,6 +110,12 @@ class Workspace:
         What runs find out is kept there; ``None`` where nothing is.
     stamps : mapping of Path to Stamp
         What files were as they were read, so that a notebook can say if they have changed.
+    frozen : mapping of period to Frozen
+        What was published of frozen periods.
+    approvals : mapping of (indicator, definition) to ApprovalTable
+        Which versions of definitions are in force, and by whom.
+    signoff : SignoffTable or None
+        Who signed its result, and which.
     """
 
     name: str
@@ -137,6 +144,9 @@ class Workspace:
     opened: Mapping[str, object] = field(default_factory=dict, repr=False)
     cache: Store | None = field(default=None, repr=False, compare=False)
     stamps: Mapping[Path, Stamp] = field(default_factory=dict, repr=False, compare=False)
+    frozen: Mapping[str, Frozen] = field(default_factory=dict, repr=False, compare=False)
+    approvals: Mapping[tuple[str, str], ApprovalTable] = field(default_factory=dict, repr=False)
+    signoff: SignoffTable | None = None
 
     def changed(self) -> tuple[str, ...]:
         """The files that aren't what was read any more, or are gone."""

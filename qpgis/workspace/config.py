@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -551,14 +552,82 @@ class OutputsTable(_Table):
 Layers = dict[str, LayerTable]
 
 
-class PeriodTable(_Table):
-    """``[periods.<year>]``: what differs in that period; a layer named here replaces the one of the same name."""
+class SignatureTable(_Table):
+    """Who signed, and when."""
 
+    name: Annotated[str, Field(min_length=1)]
+    date: date
+
+
+class SignoffTable(_Table):
+    """``[signoff]``: 编制, 校核, 审定 of a period's result; a period never takes those of another one.
+
+    Attributes
+    ----------
+    compiled, checked, approved : SignatureTable, optional
+    result : str
+        What was signed: the SHA-256 of ``indicators.csv``, which ``qpgis run`` tells.
+    """
+
+    compiled: SignatureTable | None = None
+    checked: SignatureTable | None = None
+    approved: SignatureTable | None = None
+    result: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
+
+
+class ApprovalTable(_Table):
+    """``[[approvals]]``: which version of a definition is in force since when, and who approved it.
+
+    Attributes
+    ----------
+    indicator, definition : str
+        As under ``[definitions]``, settings in brackets included.
+    version, approved_by : str
+    valid_from : str
+        The period that it is in force from.
+    """
+
+    indicator: str
+    definition: str
+    version: str = "1"
+    valid_from: str = ""
+    approved_by: str = ""
+
+    @field_validator("valid_from")
+    @classmethod
+    def _is_a_period(cls, value: str) -> str:
+        if value:
+            last_day(value)
+        return value
+
+
+class PeriodTable(_Table):
+    """``[periods.<year>]``: what differs in that period; a layer named here replaces the one of the same name.
+
+    Attributes
+    ----------
+    from_ : str
+        ``from``: the period that everything else is taken from; by default what stands outside ``[periods]``.
+    tables, definitions : optional
+        Replace those of the same name.
+    approvals : list of ApprovalTable, optional
+        Replace all others.
+    signoff : SignoffTable
+    frozen : str
+        The hash of what ``qpgis run --freeze`` published, see :mod:`qpgis.workspace.frozen`.
+    """
+
+    from_: str = Field("", alias="from")
     zones: ZonesTable | None = None
     groups: list[GroupTable] | None = None
     own_zones: list[OwnZonesTable] | None = None
     layers: Layers = {}
     state: StateTable | None = None
+    tables: TablesTable | None = None
+    definitions: dict[str, list[str]] = {}
+    approvals: list[ApprovalTable] | None = None
+    signoff: SignoffTable | None = None
+    frozen: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
 
 
 class Config(_Table):
@@ -583,6 +652,8 @@ class Config(_Table):
     tables: TablesTable = TablesTable()
     indicators: list[str] = []
     definitions: dict[str, list[str]] = {}
+    approvals: list[ApprovalTable] = []
+    signoff: SignoffTable = SignoffTable()
     thresholds: ThresholdsTable = ThresholdsTable()
     outputs: OutputsTable = OutputsTable()
     synth: SynthTable = SynthTable()
@@ -606,6 +677,13 @@ class Config(_Table):
     def _named_by_periods(cls, value: dict[str, PeriodTable]) -> dict[str, PeriodTable]:
         for period in value:
             last_day(period)
+        for period in value:
+            line, one = {period}, value[period].from_
+            while one:
+                if one in line:
+                    raise ValueError(f"from of {period!r} leads back to {one!r}; go on from an earlier period")
+                line.add(one)
+                one = value[one].from_ if one in value else ""
         return value
 
     def at(self, period: str | None) -> Config:
@@ -622,16 +700,44 @@ class Config(_Table):
                 raise ConfigError(f"no period {chosen!r}; {did_you_mean(chosen, {self.period, *self.periods})}")
             return self
         own = self.periods[chosen]
-        changes: dict[str, Any] = {"period": chosen, "layers": {**self.layers, **own.layers}}
+        base = self.at(own.from_) if own.from_ else self
+        changes: dict[str, Any] = {
+            "period": chosen,
+            "layers": {**base.layers, **own.layers},
+            "definitions": {**base.definitions, **own.definitions},
+        }
         if chosen != self.period:
-            changes["state"] = self.state.model_copy(update={"as_of": None})
-        keys = ("zones", "groups", "own_zones", "state")
+            changes |= {"state": base.state.model_copy(update={"as_of": None}), "signoff": SignoffTable()}
+        if own.tables is not None:
+            changes["tables"] = base.tables.model_copy(update=own.tables.model_dump(exclude_none=True))
+        keys = ("zones", "groups", "own_zones", "state", "approvals", "signoff")
         changes |= {key: value for key in keys if (value := getattr(own, key)) is not None}
-        return self.model_copy(update=changes)
+        return base.model_copy(update=changes)
+
+    def origin(self, period: str, kind: str) -> str:
+        """The period whose layer, or ``zones``, one takes; the workspace's own where none before it has one."""
+        while period in self.periods:
+            own = self.periods[period]
+            if kind in own.layers or (kind == "zones" and own.zones is not None):
+                return period
+            period = own.from_ or self.period
+            if period == self.period:
+                break
+        return self.period
+
+    def sha256(self) -> str:
+        """A hash of all that it says of its period; of what it says in other words, or of other periods, it isn't."""
+        return hashlib.sha256(self.model_dump_json(exclude={"periods"}, exclude_defaults=True).encode()).hexdigest()
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path, *, home: Path | None = None) -> Config:
     """A checked ``qpgis.toml``.
+
+    Parameters
+    ----------
+    path : Path
+    home : Path, optional
+        The folder of the workspace, where it is another one.
 
     Raises
     ------
@@ -644,14 +750,14 @@ def read_config(path: Path) -> Config:
         raise SourceError(f"{path} doesn't exist; make one with: qpgis init {path.parent}")
     table, text = read_table(path)
     lines = dict(key_lines(text))
-    indicators = indicators_of(path.parent, _listed(table, "indicators"), LAYERS)
+    indicators = indicators_of(home or path.parent, _listed(table, "indicators"), LAYERS)
     mistakes = [*_unknown_names(table, indicators, lines), *_escapes(text)]
     try:
         config = Config.model_validate(table)
     except ValidationError as error:
         mistakes += [explained(e, lines, _known_keys) for e in error.errors()]
         raise ConfigError(in_order(mistakes), file=path.name) from error
-    mistakes += _cross_check(config, lines)
+    mistakes += _cross_check(config, indicators, lines)
     if mistakes:
         raise ConfigError(in_order(mistakes), file=path.name)
     config._registry = indicators
@@ -666,8 +772,14 @@ def _unknown_names(table: Mapping[str, Any], indicators: Mapping[str, Declared],
         for kind in _tables(parent, "layers"):
             if kind not in LAYERS:
                 yield f"{line_of((*place, kind), lines)}unknown layer {kind!r}; {did_you_mean(kind, LAYERS)}"
-    for name, chosen in _tables(table, "definitions").items():
-        at = line_of(("definitions", name), lines)
+    tables: list[tuple[tuple[str, ...], Any]] = [
+        (("definitions", name), chosen) for name, chosen in _tables(table, "definitions").items()
+    ]
+    for period in _tables(table, "periods"):
+        of = _tables(table["periods"][period], "definitions")
+        tables += [(("periods", period, "definitions", name), chosen) for name, chosen in of.items()]
+    for place, chosen in tables:
+        name, at = place[-1], line_of(place, lines)
         if name not in indicators:
             yield f"{at}unknown indicator {name!r}; {did_you_mean(name, indicators)}"
         elif isinstance(chosen, list):
@@ -703,16 +815,40 @@ def _tables(table: Any, key: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _cross_check(config: Config, lines: Lines) -> Iterator[str]:
+def _cross_check(config: Config, registry: Mapping[str, Declared], lines: Lines) -> Iterator[str]:
     """Mistakes that only show when layers are seen together."""
     where: list[tuple[tuple[str, ...], Layers, Layers]] = [(("layers",), config.layers, config.layers)]
     for period, table in config.periods.items():
-        where.append((("periods", period, "layers"), table.layers, {**config.layers, **table.layers}))
+        if table.from_ and table.from_ not in {config.period, *config.periods}:
+            at, known = line_of(("periods", period, "from"), lines), {config.period, *config.periods} - {period}
+            yield f"{at}no period {table.from_!r}; {did_you_mean(table.from_, known)}"
+            return
+        where.append((("periods", period, "layers"), table.layers, dict(config.at(period).layers)))
     for path, layers, every in where:
         for kind, layer in layers.items():
             at = line_of((*path, kind), lines)
             yield from (at + m for m in _layer_mistakes(kind, layer, every))
     yield from _scenarios_of_one_name(config.scenarios, lines)
+    yield from _unknown_approvals(config, registry)
+
+
+def _unknown_approvals(config: Config, indicators: Mapping[str, Declared]) -> Iterator[str]:
+    """Approvals of definitions that there aren't, and two of one definition."""
+    every = [("approvals", config.approvals), *((f"periods.{p}", t.approvals) for p, t in config.periods.items())]
+    for at, several in every:
+        seen: set[tuple[str, str]] = set()
+        for one in several or ():
+            if one.indicator not in indicators:
+                yield f"[[{at}]] unknown indicator {one.indicator!r}; {did_you_mean(one.indicator, indicators)}"
+                continue
+            try:
+                name = indicators[one.indicator].definition(one.definition).name
+            except ConfigError as error:
+                yield f"[[{at}]] {error}"
+                continue
+            if (one.indicator, name) in seen:
+                yield f"[[{at}]] {one.indicator} {name!r} stands twice; keep the version that is in force"
+            seen.add((one.indicator, name))
 
 
 def _scenarios_of_one_name(scenarios: Mapping[str, ScenarioTable], lines: Lines) -> Iterator[str]:
@@ -812,6 +948,9 @@ def _known_keys(path: tuple[str, ...]) -> set[str]:
         "periods": PeriodTable,
         "scenarios": ScenarioTable,
         "changes": ChangeTable,
+        "signoff": SignoffTable,
+        **dict.fromkeys(("compiled", "checked", "approved"), SignatureTable),
+        "approvals": ApprovalTable,
     }
     for part in path:
         table = steps.get(part, table)

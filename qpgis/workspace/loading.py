@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,7 @@ from qpgis.workspace.checks import check_quality
 from qpgis.workspace.codes import classes_of, report_translation, with_codes
 from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, JoinTable, LayerTable, ZonesTable, read_config
 from qpgis.workspace.datums import check_against, check_layer, check_own_zones, check_zones, converted
+from qpgis.workspace.frozen import read_frozen, report_frozen, report_statistics
 from qpgis.workspace.joins import joined
 from qpgis.workspace.reference import Reference, reference
 from qpgis.workspace.samples import read_sample
@@ -240,7 +242,10 @@ def open_workspace(
     control = tables.pop("control_areas", {})
     land = check_quality(layers, config.layers, area, control, reader.findings, reader.unchanged)
     reader.unchanged.close()
-    own = [InputFile(path.name, "workspace", sha256_of(path), 0, None), *_own_indicators(config, path.parent)]
+    frozen = read_frozen(path.parent, whole)
+    report_frozen(frozen, whole, path.parent, reader.hash, reader.findings, config.period)
+    report_statistics(frozen.get(config.period), tables.get("statistics", ()), config, reader.findings)
+    own = [InputFile(path.name, "workspace", config.sha256(), 0, None), *_own_indicators(config, path.parent)]
     return Workspace(
         name=config.name,
         title=config.outputs.title or config.name,
@@ -265,6 +270,9 @@ def open_workspace(
         opened=_opened(zones, grid_cell_m),
         stamps=_stamps(path, reader, config),
         cache=store,
+        frozen=frozen,
+        approvals={(one.indicator, one.definition): one for one in config.approvals},
+        signoff=config.signoff,
         **tables,
     )
 
@@ -363,12 +371,13 @@ def _read_plans(config: Config, reader: Reader) -> Iterator[Plan]:
 
 
 def _report_inherited(whole: Config, chosen: Config, findings: Findings) -> None:
-    """Name the layers that a period takes from the workspace's main period."""
+    """Name the layers that a period takes from another one."""
     if chosen.period != whole.period:
         own = whole.periods[chosen.period].layers
         for kind, table in chosen.layers.items():
             if table.file and kind not in own:
-                findings.add(Severity.WARNING, "layer_of_main_period", layer=kind, file=table.file, value=whole.period)
+                origin = whole.origin(chosen.period, kind)
+                findings.add(Severity.WARNING, "layer_of_main_period", layer=kind, file=table.file, value=origin)
 
 
 def _named_tables(config: Config, folder: Path) -> Iterator[Path]:
@@ -777,7 +786,11 @@ def _read_tables(config: Config, folder: Path, zones: Mapping[str, str], reader:
             continue
         path = folder / file
         found[key] = readers[key](path, zones)
-        name = _display_name(file)
+        name, digest = _display_name(file), sha256_of(path)
+        if key == "statistics":  # those of later years are none of this one: a published year doesn't change by them
+            end = last_day(config.period)
+            found[key] = tuple(one for one in found[key] if last_day(one.period) <= end)
+            digest = hashlib.sha256(repr(found[key]).encode()).hexdigest()
         rows = sum(map(len, found[key].values())) if key == "baselines" else len(found[key])
-        reader.inputs[name, key] = InputFile(name, key, sha256_of(path), rows, None)
+        reader.inputs[name, key] = InputFile(name, key, digest, rows, None)
     return found
