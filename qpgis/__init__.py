@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qpgis.indicators import Definition, indicator
-    from qpgis.notebook import Answer, Result, assess, compare, gap, scenario_table, what_if
+    from qpgis.notebook import (
+        Answer,
+        ControlChecks,
+        Result,
+        assess,
+        compare,
+        control_checks,
+        gap,
+        scenario_table,
+        what_if,
+    )
     from qpgis.parts import Ratio, Total
     from qpgis.scenarios.what_if import Change
     from qpgis.workspace.loading import open_workspace
@@ -24,12 +34,14 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "Change",
+    "ControlChecks",
     "Definition",
     "Ratio",
     "Result",
     "Total",
     "assess",
     "compare",
+    "control_checks",
     "gap",
     "indicator",
     "open_workspace",
@@ -41,12 +53,14 @@ __all__ = [
 _HOMES = {
     "Answer": "qpgis.notebook",
     "Change": "qpgis.scenarios.what_if",
+    "ControlChecks": "qpgis.notebook",
     "Definition": "qpgis.indicators",
     "Ratio": "qpgis.parts",
     "Result": "qpgis.notebook",
     "Total": "qpgis.parts",
     "assess": "qpgis.notebook",
     "compare": "qpgis.notebook",
+    "control_checks": "qpgis.notebook",
     "gap": "qpgis.notebook",
     "indicator": "qpgis.indicators",
     "open_workspace": "qpgis.workspace.loading",

@@ -214,6 +214,9 @@ def _add_check(commands: Any) -> None:
         action="store_true",
         help="instead, try what every indicator of the workspace promises, its own too; its data aren't read",
     )
+    parser.add_argument("--control", action="store_true", help="instead, check its control lines (管控线校核)")
+    parser.add_argument("--since", metavar="PERIOD", help="with --control: also what changed since; or a workspace")
+    parser.add_argument("--strict", action="store_true", help="with --control: exit 1 if there are patches or the like")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
@@ -543,6 +546,10 @@ def _check(options: argparse.Namespace) -> int:
 
     if options.indicators:
         return _check_indicators(options)
+    if options.control:
+        return _check_control(options)
+    if options.since is not None or options.strict:
+        raise ConfigError("--since and --strict go with --control")
     assessment = _assessment(options, [options.out / name for name in CHECKS], _Progress())
     written = write_checks(assessment, options.out)
     if options.json:
@@ -554,6 +561,29 @@ def _check(options: argparse.Namespace) -> int:
         for path in written:
             _say(str(path))
     return FINDINGS if has_errors(assessment.findings) else GOOD
+
+
+def _check_control(options: argparse.Namespace) -> int:
+    from qpgis.findings import has_errors
+    from qpgis.notebook import control_checks
+    from qpgis.provenance import require_writable, spare
+    from qpgis.report.control import OUTPUTS
+
+    outputs = [options.out / name for name in OUTPUTS]
+    require_writable(*outputs)
+    progress = _Progress()
+    workspace = _workspace(options, progress)
+    spare(workspace.files, outputs)
+    progress("checking control lines")
+    found = control_checks(workspace, options.since, lang=options.lang)
+    written = found.write(options.out)
+    if options.json:
+        sys.stdout.write(found.table.to_json(orient="records", force_ascii=False, indent=2) + "\n")
+    else:
+        _print(found.lines())
+        for path in written:
+            _say(str(path))
+    return FINDINGS if has_errors(found.findings) or (options.strict and found.found) else GOOD
 
 
 def _check_indicators(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qpgis.assessment import Assessment
 from qpgis.assessment import assess as _assess
 from qpgis.catalogue import Lang
+from qpgis.control.checks import ControlChecks as _ControlChecks
 from qpgis.scenarios.gap import Answer as _Answer
 from qpgis.workspace import Workspace
 
@@ -181,6 +182,50 @@ def gap(
         given = Candidates.of(candidates, layer, workspace, cost_field=cost_field)
     found = close(workspace, indicator, given, zones=[zone] if isinstance(zone, str) else zone, **settings)
     return Answer(**{f.name: getattr(found, f.name) for f in fields(found)})
+
+
+class ControlChecks(_ControlChecks):
+    """The :class:`~qpgis.control.checks.ControlChecks` of a workspace, with files."""
+
+    def write(self, folder: str | Path) -> tuple[Path, ...]:
+        """Write ``control_checks.xlsx`` and ``control_checks.gpkg``, whole or not at all, and return their paths."""
+        from qpgis.report.control import write_control_checks
+
+        return write_control_checks(self, Path(folder))
+
+
+def control_checks(
+    workspace: Workspace, before: Workspace | str | Path | None = None, *, lang: Lang = "zh"
+) -> ControlChecks:
+    """Control lines checked (管控线校核): of one state, and with ``before`` between two.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Its towns, lines and figures count.
+    before : Workspace, str or path, optional
+        The same area earlier: a period of the workspace, or another workspace.
+    lang : "zh" or "en"
+
+    Raises
+    ------
+    ConfigError
+        If there is no such period, or the zones may overlap.
+    """
+    from qpgis.control.checks import control_checks as checks
+
+    earlier = before if isinstance(before, Workspace) or before is None else _earlier(workspace, before, lang)
+    found = checks(workspace, earlier, lang=lang)
+    return ControlChecks(**{f.name: getattr(found, f.name) for f in fields(found)})
+
+
+def _earlier(workspace: Workspace, before: str | Path, lang: Lang) -> Workspace:
+    """A workspace by its folder, or by the period of another one."""
+    from qpgis.workspace.loading import open_workspace
+
+    if Path(before).exists():
+        return open_workspace(before, lang=lang)
+    return open_workspace(workspace.files[0], period=str(before), lang=lang)
 
 
 def run_scenarios(workspace: Workspace, names: Iterable[str] | None = None, **settings: Any) -> dict[str, Result]:

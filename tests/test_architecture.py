@@ -53,6 +53,7 @@ ORDER = [
     "assessment",
     "staleness",
     "evidence",
+    "control",
     "scenarios",
     "maps",
     "report",

@@ -169,7 +169,7 @@ def test_a_mistake_in_a_plan_is_told(tmp_path: Path, old: str, new: str, message
 
 def test_the_plan_has_its_twenty_targets_at_its_scope() -> None:
     plan = read_plan("qingxi_2021_2025")
-    assert shipped_plans() == ("qingxi_2021_2025", "sfq_2021_2035")
+    assert shipped_plans() == ("qingxi_2021_2025", "qingxi_control_2035", "sfq_2021_2035")
     assert [t.number for t in plan.targets] == [*range(1, 21), *[0] * 5]
     assert {(t.zone, t.year) for t in plan.targets} == {("qingxi", 2025)}
     by_id = {t.indicator: t for t in plan.targets}

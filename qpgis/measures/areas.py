@@ -50,6 +50,19 @@ def area_contributions(
     return replace(found, redone=tuple(sorted({int(feature[n]) for n in {*differed, *split}})))
 
 
+def disjoint(shapes: Geometries) -> Geometries:
+    """Polygons each without what larger ones cover of it, so that no ground is in two; empty where nothing is left.
+
+    The order of :func:`area_contributions`: it depends on the shapes alone.
+    """
+    normal = shapely.normalize(shapes)
+    order = _by_size(normal)
+    order = order[~_repeated(normal[order])]
+    left = np.array([shapely.Polygon()] * len(shapes), dtype=object)
+    left[order], _ = _disjoint(normal[order], np.arange(len(order)), np.empty(0, dtype=object))
+    return left
+
+
 def _boxes_meet(shapes: Geometries, others: Geometries) -> Mask:
     """Which shapes have boxes that meet the box of any of some others."""
     meets = np.zeros(len(shapes), dtype=bool)

@@ -126,6 +126,12 @@ def _rounding(amounts: Floats) -> float:
     return 0.51 * next(fits, 0.0)
 
 
+def stated_square_metres(stated: Floats, drawn: Floats) -> Floats:
+    """Stated areas in square metres, whichever unit the file writes them in; NaN where it states none."""
+    there = np.isfinite(stated) & (drawn > 0)
+    return stated * UNITS_M2[_unit_of(stated[there] / drawn[there])] if there.any() else stated
+
+
 def _unit_of(ratio: Floats) -> str:
     """The unit in which most stated areas come nearest to the drawn ones; square metres if none fits."""
     fits = {unit: int((np.abs(ratio * m2 - 1) < 0.02).sum()) for unit, m2 in UNITS_M2.items()}

@@ -197,7 +197,7 @@ def write_xlsx(assessment: Assessment, path: Path) -> None:
         book.set_properties({"created": FIXED_TIME, "title": assessment.heading})
         for sheet in _sheets(assessment):
             name = sheet_name(sheet.name, [one.get_name() for one in book.worksheets()])
-            _write_sheet(book, name, sheet, assessment)
+            write_sheet(book, name, sheet, assessment.lang)
 
 
 class Sheet(NamedTuple):
@@ -360,7 +360,8 @@ def _source_rows(a: Assessment) -> Iterator[list[Any]]:
         yield [i.name, a.layer_title(i.role), grade, i.rows, i.crs, i.source, i.licence, i.date, i.sha256]
 
 
-def _write_sheet(book: Workbook, name: str, content: Sheet, a: Assessment) -> None:
+def write_sheet(book: Workbook, name: str, content: Sheet, lang: Lang) -> None:
+    """A sheet of a workbook: its title, its columns by their names in the catalogue, its rows."""
     _, title, columns, rows = content
     sheet = book.add_worksheet(name)
     heading = book.add_format({"bold": True, "bg_color": "#E8EFEA", "bottom": 1, "text_wrap": True, "valign": "top"})
@@ -373,7 +374,7 @@ def _write_sheet(book: Workbook, name: str, content: Sheet, a: Assessment) -> No
         "baseline": "0.00##",
         "due": "0.00##",
         "pace": "0.00##",
-        **dict.fromkeys(LAND_COLUMNS[4:], "#,##0.0"),
+        **dict.fromkeys((c for c in columns if c.endswith("_m2")), "#,##0.0"),
     }
     cells = {column: book.add_format({"num_format": pattern, "valign": "top"}) for column, pattern in formats.items()}
     plain = book.add_format({"text_wrap": True, "valign": "top"})
@@ -383,13 +384,13 @@ def _write_sheet(book: Workbook, name: str, content: Sheet, a: Assessment) -> No
     }
     sheet.write_string(0, 0, title, book.add_format({"bold": True, "font_size": 14}))
     for n, column in enumerate(columns):
-        sheet.write_string(2, n, text(f"column_{column}", a.lang), heading)
+        sheet.write_string(2, n, text(f"column_{column}", lang), heading)
     widths = [8] * len(columns)
     last = FIRST_ROW - 2
     for last, row in enumerate(rows, FIRST_ROW - 1):
         for n, value in enumerate(row):
             if columns[n] == "light" and value:
-                sheet.write_string(last, n, text(f"light_{value}", a.lang), lamps[value])
+                sheet.write_string(last, n, text(f"light_{value}", lang), lamps[value])
             else:
                 _write_cell(sheet, last, n, value, cells.get(columns[n], plain))
             widths[n] = max(widths[n], min(_display_width(value), WIDEST))

@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 
 from qpgis.catalogue import Lang, text
+from qpgis.control.placing import report_placing
 from qpgis.crs import Geometries, parse
 from qpgis.errors import ConfigError, LayerError, did_you_mean
 from qpgis.findings import Findings, Severity, ids_text
@@ -112,6 +113,7 @@ class _Scenario:
     def workspace(self) -> Workspace:
         """The workspace of the scenario."""
         present, lang = self.present, self.findings.lang
+        report_placing(present, self.layers, self.findings, file=self._file)
         same_land = self.layers.get("landuse") is present.layers.get("landuse")
         return replace(
             present,
