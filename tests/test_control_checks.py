@@ -13,6 +13,7 @@ from shapely.affinity import translate
 import qpgis as qp
 from qpgis.cli import main
 from qpgis.landuse import scheme, schemes
+from qpgis.scenarios.named import named_scenario
 from tests.conftest import EAST, HEAD, NORTH, Maker, frame, layer, square
 
 HEAD_OF_TWO = HEAD + '[periods."2023"]\n'
@@ -435,3 +436,22 @@ def test_without_the_lines_it_says_not_checked(workspace: Maker) -> None:
     ws = qp.open_workspace(workspace(tables, now=uses, redline=line(square(0, 0, 9))))
     ((rule, message, _),) = told(ws, construction=frame([square(300, 0, 100)], id=["b"], class_=[BUILT]))
     assert (rule, message) == ("placed_unchecked", "未作管控校核：缺少图层 永久基本农田、城镇开发边界")
+
+
+def test_a_plan_that_closes_a_gap_tells_what_it_places_across_lines(land: qp.Workspace) -> None:
+    """91 of 100 ha of a are wood; 92 take a hectare of trees, and there is only the farm to plant them on."""
+    trees = frame([square(0, 0, 101)], id=["t"], class_=[WOOD])
+    answer = qp.gap(land, "forest_cover", trees, layer="forest", zone="a", target=92.0)
+    assert answer.reached
+    assert [one.feature_id for one in answer.across] == ["补短板方案:t"] * 2
+    assert "情景在“永久基本农田”线内布置了林地" in answer.text()
+    assert [one["rule"] for one in answer.as_record()["across"]] == ["placed_across"] * 2
+
+
+def test_what_is_planned_is_held_against_the_lines_too(workspace: Maker) -> None:
+    roads = frame([street(0, 50), street(500, 50)], id=["s", "n"], status=["现状", "规划"])
+    tables = layer("roads", 'id_field = "id"', 'status_field = "status"') + "".join(map(layer, LINES))
+    lines = {kind: line(square(550 + 300 * n, 0, 100)) for n, kind in enumerate(LINES)}
+    made = named_scenario(qp.open_workspace(workspace(tables, roads=roads, **lines)), "planned")
+    (told_,) = [one for one in made.findings if one.rule.startswith("placed")]
+    assert (told_.rule, told_.feature_id, told_.value) == ("placed_across", "n", "100.0 m")

@@ -22,6 +22,8 @@ from qpgis.plans import holds
 from qpgis.workspace import Workspace
 
 POINT = 0
+PLACED = frozenset({"placed_across", "placed_over_figure", "placed_figure_in_words", "placed_unchecked"})
+"""The rules of findings about what a scenario adds."""
 M2_A_KM2 = 1_000_000
 
 

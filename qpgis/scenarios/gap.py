@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from qpgis.assessment import Assessment
 from qpgis.catalogue import Lang, clauses, text, unit_text
+from qpgis.control.placing import PLACED
 from qpgis.errors import ConfigError, did_you_mean
+from qpgis.findings import Finding
 from qpgis.indicators.declaration import Indicator
 from qpgis.layers import SHOW, Layer
 from qpgis.measures.contributions import MICRO
@@ -103,6 +105,14 @@ class Answer:
         made = scenario(self.present, self.changes, name=self.name, lang=self.lang)
         return replace(made, inputs=(*made.inputs, *self.candidates.inputs))
 
+    @cached_property
+    def across(self) -> tuple[Finding, ...]:
+        """What of the plan lies across control lines or above a figure, or that it wasn't checked (未作管控校核)."""
+        if self.choice is None or not self.choice.chosen:
+            return ()
+        known = set(self.present.findings)
+        return tuple(one for one in self._made.findings if one.rule in PLACED and one not in known)
+
     def scenario(self) -> Workspace:
         """The workspace with what was chosen.
 
@@ -174,6 +184,9 @@ class Answer:
             name = str(row["name"]) if "name" in row and row["name"] == row["name"] else ""
             named = " ".join(filter(None, [self.candidates.ids[one], name]))
             yield "  " + text("gap_chosen", lang, number=n, name=named, adds=self._amount(amount))
+        for finding in self.across:
+            about = f"{finding.feature_id}: " if finding.feature_id else ""
+            yield f"  {about}{clauses([finding.message, finding.action], lang)}"
 
     def _standing(self) -> Iterator[str]:
         """What is proven of the plan, or of there being none."""
@@ -235,6 +248,7 @@ class Answer:
             "unconfirmed": self.unconfirmed,
             **proven,
             "chosen": chosen,
+            "across": [{"rule": one.rule, "id": one.feature_id, "message": one.message} for one in self.across],
         }
 
 

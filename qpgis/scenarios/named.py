@@ -8,9 +8,10 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from qpgis.assessment import Assessment
-from qpgis.catalogue import Lang, read_toml
+from qpgis.catalogue import Lang, read_toml, text
+from qpgis.control.placing import report_placing
 from qpgis.errors import ConfigError, SourceError, did_you_mean
-from qpgis.findings import Findings
+from qpgis.findings import Findings, ordered
 from qpgis.layers import Layer
 from qpgis.scenarios.what_if import Change, scenario
 from qpgis.workspace import Workspace
@@ -46,10 +47,11 @@ def named_scenario(workspace: Workspace, name: str, *, lang: Lang = "zh") -> Wor
     table, title = tables[name], tables[name].title or name
     reader = Reader(workspace.files[0].parent, Findings(lang), lambda stage: None)
     changes = [_change(change, reader, title) for change in table.changes]
-    made = _in_state(workspace, table, lang) if table.statuses or table.as_of else workspace
-    made = scenario(made, changes, name=title, lang=lang)
+    there = _in_state(workspace, table, lang) if table.statuses or table.as_of else workspace
+    report_placing(workspace, there.layers, reader.findings, file=text("scenario_file", lang, name=title))
+    made = scenario(there, changes, name=title, lang=lang)
     inputs = reader.inputs.values()
-    return replace(made, inputs=(*made.inputs, *inputs), findings=(*made.findings, *reader.findings))
+    return replace(made, inputs=(*made.inputs, *inputs), findings=ordered((*made.findings, *reader.findings)))
 
 
 def as_it_was(workspace: Workspace, manifest: Mapping[str, Any]) -> Workspace:
