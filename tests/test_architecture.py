@@ -28,6 +28,7 @@ ORDER = [
     "layers",
     "area",
     "measures",
+    "overlay",
     "quality",
     "amounts",
     "parts",

@@ -17,8 +17,8 @@ from qpgis.errors import ConfigError, LayerError, did_you_mean
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, plan_statuses, scheme
 from qpgis.layers import LAYERS, Layer, text_of
+from qpgis.overlay import erased, passing, same_features, united
 from qpgis.provenance import Grade, Source, worst
-from qpgis.scenarios.overlay import erased, passing, same_features, united
 from qpgis.shapes import repaired
 from qpgis.sources import RawFeatures
 from qpgis.workspace import InputFile, Workspace

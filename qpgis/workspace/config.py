@@ -254,6 +254,9 @@ class LayerTable(ReadTable):
         With ``from``: the codes to take, instead of the scheme's own choice.
     empty_because : str
         There is no such thing in the area, and why that is known; then the layer is measured and empty.
+    changes : list of str
+        With ``file``: files of the same fields with what changed since (变更调查增量), the oldest first. What lies
+        beneath one of their polygons goes. Alone, in a period: these are laid over the layer of the same name.
     scheme : str
         Which land-use scheme the codes are of; mandatory for ``landuse``, and only for it.
     report_scheme : str
@@ -297,6 +300,7 @@ class LayerTable(ReadTable):
     from_: str | None = Field(None, alias="from")
     classes: list[str] | None = None
     empty_because: str | None = None
+    changes: list[str] = []
     scheme: str | None = None
     report_scheme: str | None = None
     extent: Any = "file"
@@ -323,6 +327,11 @@ class LayerTable(ReadTable):
     oneway_map: dict[str, Literal["forward", "backward", "both"]] = {}
     accuracy: AccuracyTable | None = None
 
+    @property
+    def only_changes(self) -> bool:
+        """True for what is laid over the layer of the same name, of another period."""
+        return self.model_fields_set == {"changes"}
+
     def measured_fields(self) -> list[str]:
         """The fields that hold numbers, those that are named."""
         fields = (self.area_field, self.net_area_field, self.deduction_field, self.amount_field)
@@ -335,6 +344,8 @@ class LayerTable(ReadTable):
             for key, value in (("file", self.file), ("from", self.from_), ("empty_because", self.empty_because))
             if value
         ]
+        if self.only_changes and self.changes:
+            return self
         if len(origins) != 1:
             raise ValueError(
                 f"needs exactly one of file, from, empty_because; it has {' and '.join(origins) or 'none'}"
@@ -629,6 +640,15 @@ class PeriodTable(_Table):
     signoff: SignoffTable | None = None
     frozen: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
 
+    def over(self, layers: Layers) -> Layers:
+        """The layers of the workspace as they are in the period."""
+        found = {**layers, **self.layers}
+        for kind in layers.keys() & self.layers.keys():
+            if self.layers[kind].only_changes:
+                changes = [*layers[kind].changes, *self.layers[kind].changes]
+                found[kind] = layers[kind].model_copy(update={"changes": changes})
+        return found
+
 
 class Config(_Table):
     """A whole ``qpgis.toml``.
@@ -703,7 +723,7 @@ class Config(_Table):
         base = self.at(own.from_) if own.from_ else self
         changes: dict[str, Any] = {
             "period": chosen,
-            "layers": {**base.layers, **own.layers},
+            "layers": own.over(base.layers),
             "definitions": {**base.definitions, **own.definitions},
         }
         if chosen != self.period:
@@ -825,9 +845,9 @@ def _cross_check(config: Config, registry: Mapping[str, Declared], lines: Lines)
             return
         where.append((("periods", period, "layers"), table.layers, dict(config.at(period).layers)))
     for path, layers, every in where:
-        for kind, layer in layers.items():
+        for kind in layers:
             at = line_of((*path, kind), lines)
-            yield from (at + m for m in _layer_mistakes(kind, layer, every))
+            yield from (at + m for m in _layer_mistakes(kind, every[kind], every))
     yield from _scenarios_of_one_name(config.scenarios, lines)
     yield from _unknown_approvals(config, registry)
 
@@ -872,6 +892,10 @@ def _layer_mistakes(kind: str, layer: LayerTable, every: Layers) -> Iterator[str
     if kind == "landuse" and layer.from_:
         yield "landuse is what other layers are selected from; it needs a file of its own"
     takes = LAYERS.get(kind, ())
+    if layer.only_changes or (layer.changes and not layer.file):
+        yield f"{kind}: changes goes with the file of the layer, whose features they bring up to date"
+    if layer.changes and takes != ("polygon",):
+        yield f"{kind}: changes goes with polygons, which take the ground of those beneath; give a whole file"
     if layer.from_ and takes != ("polygon",):
         features = " or ".join(f"{one}s" for one in takes)
         yield f"{kind}: its features are {features}, which land-use parcels can't give; it needs a file"

@@ -41,6 +41,7 @@ from qpgis.workspace.codes import classes_of, report_translation, with_codes
 from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, JoinTable, LayerTable, ZonesTable, read_config
 from qpgis.workspace.datums import check_against, check_layer, check_own_zones, check_zones, converted
 from qpgis.workspace.frozen import read_frozen, report_frozen, report_statistics
+from qpgis.workspace.increments import brought_up_to_date
 from qpgis.workspace.joins import joined
 from qpgis.workspace.reference import Reference, reference
 from qpgis.workspace.samples import read_sample
@@ -138,7 +139,8 @@ class Reader:
         """Every file that the features of a table are read from; a table of a database is none."""
         if self.unchanged.store is None or table.file is None or is_table(table.file):
             return None
-        named = (table.file, table.control_points, table.join.file if table.join else None)
+        changes = table.changes if isinstance(table, LayerTable) else []
+        named = (table.file, *changes, table.control_points, table.join.file if table.join else None)
         return Files((self.folder / name for name in named if name), self.hash)
 
     def _request(self, path: Path, name: str, role: str, table: FileTable | LayerTable) -> Request:
@@ -397,6 +399,7 @@ def _require_files(config: Config, folder: Path) -> None:
     """Every file that the workspace names must be there; all that are missing are named at once."""
     named = [("zones", config.zones.file), *(("own_zones", table.file) for table in config.own_zones)]
     named += [(f"layers.{kind}", table.file) for kind, table in config.layers.items() if table.file]
+    named += [(f"layers.{kind}.changes", file) for kind, table in config.layers.items() for file in table.changes]
     accuracies = ((kind, table.accuracy) for kind, table in config.layers.items())
     named += [(f"layers.{kind}.accuracy", one.file) for kind, one in accuracies if one]
     named += [(f"reference.{id_}", table.file) for id_, table in config.reference.items()]
@@ -571,8 +574,11 @@ def _as_read(
 
 
 def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, state: State) -> tuple[Layer, Ledger]:
-    raw, source = reader.features(table, kind)
-    layer, ledger = prepare_layer(kind, raw, table, source, area, state, reader.findings)
+    layer, ledger = _prepared(kind, table, reader, area, state)
+    for file in table.changes:
+        increment = table.model_copy(update={"file": file, "changes": []})
+        changes = _prepared(kind, increment, reader, area, state)
+        layer, ledger = brought_up_to_date(layer, ledger, *changes, reader.findings)
     check_layer(layer, area, reader.findings, declared=table.datum)
     if table.scheme:
         layer = with_codes(layer, table.scheme, reader.findings)
@@ -580,6 +586,11 @@ def _read_layer(kind: str, table: LayerTable, reader: Reader, area: StudyArea, s
             report_translation(layer, table.report_scheme, reader.findings)
         layer = layer if layer.elsewhere else _as_tessellation(layer, area, reader.findings)
     return layer, ledger
+
+
+def _prepared(kind: str, table: LayerTable, reader: Reader, area: StudyArea, state: State) -> tuple[Layer, Ledger]:
+    raw, source = reader.features(table, kind)
+    return prepare_layer(kind, raw, table, source, area, state, reader.findings)
 
 
 def prepare_layer(

@@ -46,7 +46,7 @@ def united(base: Layer, over: Layer, source: Source) -> Layer:
 def erased(base: Layer, cutters: Geometries, source: Source, *, ids: NDArray[np.bool_] | None = None) -> Layer:
     """A layer without what shapes cover of it, and without some of its features; what only touches stays as it is.
 
-    What is left of a polygon keeps so much of its amount.
+    What is left of a polygon keeps so much of its amount, and of its stated areas.
     """
     shapes = without(base.geometry, cutters)
     if ids is not None:
@@ -54,10 +54,10 @@ def erased(base: Layer, cutters: Geometries, source: Source, *, ids: NDArray[np.
     left = ~shapely.is_empty(shapes)
     frame = base.frame
     cut = np.flatnonzero(left & ~_same(shapes, base.geometry) & (shapely.get_dimensions(shapes) == AREAL))
-    if "amount" in frame and len(cut):
+    if len(cut):
         share = np.ones(len(frame))
         share[cut] = shapely.area(shapes[cut]) / shapely.area(base.geometry[cut])
-        frame = frame.assign(amount=frame["amount"] * share)
+        frame = frame.assign(**{name: frame[name] * share for name in ("amount", "area", "net_area") if name in frame})
     gone = hashlib.sha256(b"".join(shapely.to_wkb(cutters).tolist()))
     gone.update(b"" if ids is None else np.flatnonzero(ids).tobytes())
     frame, shapes = frame[left].reset_index(drop=True), shapes[left]
