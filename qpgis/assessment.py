@@ -43,7 +43,7 @@ from qpgis.measures.contributions import MICRO
 from qpgis.parts import Expression, Measure, Part, PerZone, Quotient, Total
 from qpgis.plans import Light, Status
 from qpgis.plantables import PLAN_COLUMNS, PlanTable, plan_tables
-from qpgis.provenance import Grade, worst
+from qpgis.provenance import Audience, Grade, Secrecy, strictest, worst
 from qpgis.published import SERIES_COLUMNS, Published, series_records
 from qpgis.rows import CSV_COLUMNS, Row, Zone, joined, record, zones_of
 from qpgis.uncertainty import Bounding, Bounds, inaccurate
@@ -99,6 +99,22 @@ class Later(Mapping[tuple[str, str], tuple[Layer, ...]]):
 
 
 @dataclass(frozen=True)
+class Withheld:
+    """What was left out of an assessment for an audience.
+
+    Attributes
+    ----------
+    layers : mapping of id to str
+        Layers without their features, and what they are called.
+    indicators : tuple of str
+        What the indicators are called whose values were dropped.
+    """
+
+    layers: Mapping[str, str] = field(default_factory=dict)
+    indicators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Assessment:
     """The result of :func:`assess`.
 
@@ -126,6 +142,10 @@ class Assessment:
         What :func:`assess` was asked for beside the workspace: level, definitions, indicators.
     opens : pair of str, optional
         The indicator and definition that its map opens with; by default the first with a value.
+    audience : Audience, optional
+        Whom it was cut down for, see :func:`qpgis.disclosure.seen_by`; by default everything is there.
+    withheld : Withheld
+        What was left out for that.
     """
 
     workspace: Workspace
@@ -139,6 +159,8 @@ class Assessment:
     lang: Lang = "zh"
     asked: Mapping[str, object] = field(default_factory=dict, repr=False)
     opens: tuple[str, str] | None = field(default=None, repr=False)
+    audience: Audience | None = None
+    withheld: Withheld = field(default_factory=Withheld, repr=False)
 
     def __repr__(self) -> str:
         judged = sum(row.target is not None for row in self.rows)
@@ -245,10 +267,23 @@ class Assessment:
 
     @property
     def heading(self) -> str:
-        """What stands above tables and maps; it says so if any value in them is synthetic."""
+        """What stands above tables and maps; it says so if any value in them is synthetic, or not for everybody."""
         title = text("table_title", self.lang, name=self.workspace.title)
-        synthetic = any(row.grade is Grade.SYNTHETIC for row in self.rows)
-        return text("title_synthetic", self.lang, title=title) if synthetic else title
+        if any(row.grade is Grade.SYNTHETIC for row in self.rows):
+            title = text("title_synthetic", self.lang, title=title)
+        if self.secrecy is Secrecy.PUBLIC:
+            return title
+        return text("title_secrecy", self.lang, title=title, level=text(f"secrecy_{self.secrecy}", self.lang))
+
+    @cached_property
+    def secrecy(self) -> Secrecy:
+        """The strictest level of all that feeds or stands in it: what values are computed from, and what is drawn."""
+        workspace, hidden = self.workspace, self.withheld.layers
+        cleared = workspace.public_values if self.audience is Audience.PUBLIC else frozenset()
+        drawn = [layer.source for kind, layer in workspace.layers.items() if kind not in hidden]
+        drawn += [zones.source for zones in workspace.area.zone_sets] + [one.source for one in workspace.references]
+        fed = (row.secrecy for row in self.rows if row.indicator not in cleared)
+        return strictest((*(source.secrecy for source in drawn), *fed))
 
     def title(self, indicator: str) -> str:
         """What planners call an indicator."""
@@ -465,8 +500,11 @@ class _Run:
             made = indicator(self.workspace.layers, definition)
             found = self._outcomes(made) if isinstance(made, PerZone) else self._sums(indicator.unit, made)
         except NotComputable as reason:
-            note = joined(self.lang, *self._reasons(indicator, definition, reason))
-            blank = Row(*names, None, note=note, competes=definition.competes)
+            quoted: list[str] = []
+            note = joined(self.lang, *self._reasons(indicator, definition, reason, quoted))
+            blank = Row(*names, None, note=note, competes=definition.competes, quoted=tuple(quoted))
+            there = (self.workspace.layers[kind] for kind in indicator.layers if kind in self.workspace.layers)
+            blank = replace(blank, secrecy=strictest(layer.source.secrecy for layer in there))
             return [replace(blank, zone=zone) for zone in zones_of(self.workspace)]
         if not self.aside:
             self._remember(indicator, definition, made)
@@ -475,6 +513,7 @@ class _Run:
         row = replace(
             row,
             grade=worst(layer.source.grade for layer in layers),
+            secrecy=strictest(layer.source.secrecy for layer in layers),
             note=joined(
                 self.lang,
                 *self._layer_notes(layers),
@@ -582,7 +621,9 @@ class _Run:
         sources = dict.fromkeys(source for part in parts for source in part.source.split("; "))
         row = Row(composite.id, composite.definitions[0].name, composite.unit, parts[0].zone, None)
         grade = worst(part.grade for part in parts if part.grade)
-        row = replace(row, grade=grade, source="; ".join(filter(None, sources)))
+        quoted = tuple(word for part in parts for word in part.quoted)
+        row = replace(row, grade=grade, source="; ".join(filter(None, sources)), quoted=quoted)
+        row = replace(row, secrecy=strictest(part.secrecy for part in parts))
         pairs = list(zip(composite.components, parts, strict=True))
         values = [part.value for part in parts if part.value is not None]
         lacking = len(values) < len(parts)
@@ -624,13 +665,16 @@ class _Run:
 
     def _at(self, row: Row, zone: Zone) -> Row:
         """The row for one zone; its grade is never better than that of the zone's border."""
-        border = self.workspace.area.zones_source(zone.id).grade
-        grade = worst([border, *([row.grade] if row.grade else [])])
+        border = self.workspace.area.zones_source(zone.id)
+        grade = worst([border.grade, *([row.grade] if row.grade else [])])
+        secrecy = strictest([border.secrecy, row.secrecy])
         said = text("note_synthetic", self.lang) if grade is Grade.SYNTHETIC else ""
-        return replace(row, zone=zone, grade=grade, note=joined(self.lang, row.note, said))
+        return replace(row, zone=zone, grade=grade, secrecy=secrecy, note=joined(self.lang, row.note, said))
 
-    def _reasons(self, indicator: Indicator, definition: Definition, first: NotComputable) -> Iterator[str]:
-        """Everything that the definition lacks, not only what it met first."""
+    def _reasons(
+        self, indicator: Indicator, definition: Definition, first: NotComputable, quoted: list[str]
+    ) -> Iterator[str]:
+        """Everything that the definition lacks, not only what it met first; ``quoted`` takes features' own words."""
         layers = dict(self.workspace.layers)
         lacking: dict[str, list[str]] = {}
         reason: NotComputable | None = first
@@ -645,6 +689,7 @@ class _Run:
                 yield text("note_services_without_amounts", self.lang, services=listed(named, self.lang))
             elif isinstance(reason, RepeatedNames):
                 layer = text(f"layer_{reason.layer}", self.lang)
+                quoted.append(str(ids_text(reason.names)))
                 yield text("note_repeated_names", self.lang, layer=layer, names=ids_text(reason.names))
             elif isinstance(reason, NoneOfClass):
                 named = (text(f"class_{name}", self.lang) for name in reason.classes)
@@ -656,6 +701,7 @@ class _Run:
             elif type(reason) in _LACKS and reason.layer in indicator.layers:
                 lacking.setdefault(_LACKS[type(reason)], []).append(reason.layer)
             else:  # in an own indicator's words
+                quoted.append(str(reason))
                 yield str(reason)
             layers[reason.layer] = Layer.empty(reason.layer, self.workspace.area.base.source)
             reason = None

@@ -156,9 +156,16 @@ def _add_workspace(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_audience(parser: argparse.ArgumentParser, default: str = "leader") -> None:
+    said = "whom it is for: public, leader (values of zones, features of public layers only), internal"
+    choices = ("public", "leader", "internal")
+    parser.add_argument("--audience", choices=choices, default=default, help=f"{said} (default: {default})")
+
+
 def _add_run(commands: Any) -> None:
     parser = _add_command(commands, "run", _run, "compute all indicators and write map, tables and manifest")
     _add_workspace(parser)
+    _add_audience(parser)
     parser.add_argument("--out", type=Path, default=Path("maps"), metavar="DIR", help="where to write (default: maps)")
     parser.add_argument(
         "--definitions", choices=("default", "all"), default="default", help="all: every definition side by side"
@@ -206,6 +213,7 @@ def _add_verify(commands: Any) -> None:
 def _add_check(commands: Any) -> None:
     parser = _add_command(commands, "check", _check, "read a workspace, print what is wrong in it and where")
     _add_workspace(parser)
+    _add_audience(parser, "internal")
     parser.add_argument(
         "--out", type=Path, default=Path("check"), metavar="DIR", help="where to write the findings (default: check)"
     )
@@ -223,6 +231,7 @@ def _add_check(commands: Any) -> None:
 def _add_map(commands: Any) -> None:
     parser = _add_command(commands, "map", _map, "compute and write the map only")
     _add_workspace(parser)
+    _add_audience(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("map.html"), metavar="FILE", help="HTML file (default: map.html)"
     )
@@ -320,6 +329,7 @@ def _add_fetch(commands: Any) -> None:
 def _add_what_if(commands: Any) -> None:
     parser = _add_command(commands, "what-if", _what_if, "compute a scenario, or several beside the present")
     _add_workspace(parser)
+    _add_audience(parser)
     which = parser.add_mutually_exclusive_group(required=True)
     said = "a table [scenarios.ID] of qpgis.toml, or: under_construction, planned, studied"
     which.add_argument("--scenario", metavar="ID", help=said)
@@ -430,14 +440,14 @@ def _assessment(options: argparse.Namespace, outputs: Sequence[Path], progress: 
 def _run(options: argparse.Namespace) -> int:
     from qpgis.findings import has_errors
     from qpgis.plans import Status
-    from qpgis.report.outputs import EVIDENCE, LAND_AREAS, MANIFEST, OUTPUTS, write_outputs
+    from qpgis.report.outputs import EVIDENCE, LAND_AREAS, MANIFEST, OUTPUTS, SECRECY, write_outputs
     from qpgis.staleness import remember
 
     progress = _Progress()
-    names = (*OUTPUTS, *LAND_AREAS, *EVIDENCE, MANIFEST)
+    names = (*OUTPUTS, *LAND_AREAS, *SECRECY, *EVIDENCE, MANIFEST)
     path = _freezable(options) if options.freeze else None
     assessment = _assessment(options, [options.out / name for name in names], progress)
-    kept = {"evidence": options.evidence, "frozen": options.freeze}
+    kept = {"audience": options.audience, "evidence": options.evidence, "frozen": options.freeze}
     written = write_outputs(assessment, options.out, **kept, progress=progress)
     remember(assessment)
     if path is not None:
@@ -540,6 +550,7 @@ def _report_run(assessment: Assessment, written: Sequence[Path], as_json: bool) 
 def _check(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
+    from qpgis.disclosure import seen_by
     from qpgis.findings import has_errors
     from qpgis.report.checks import CHECKS, missing_lines, write_checks
     from qpgis.report.inspected import finding_lines
@@ -550,8 +561,8 @@ def _check(options: argparse.Namespace) -> int:
         return _check_control(options)
     if options.since is not None or options.strict:
         raise ConfigError("--since and --strict go with --control")
-    assessment = _assessment(options, [options.out / name for name in CHECKS], _Progress())
-    written = write_checks(assessment, options.out)
+    assessment = seen_by(_assessment(options, [options.out / name for name in CHECKS], _Progress()), options.audience)
+    written = write_checks(assessment, options.out, audience=options.audience)
     if options.json:
         rows = [{k: str(v) for k, v in asdict(f).items()} for f in assessment.findings]
         sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
@@ -630,6 +641,7 @@ def _print(lines: Iterable[str]) -> None:
 
 
 def _map(options: argparse.Namespace) -> int:
+    from qpgis.disclosure import seen_by
     from qpgis.findings import has_errors
     from qpgis.provenance import staged_outputs
     from qpgis.report.outputs import write_map
@@ -638,7 +650,7 @@ def _map(options: argparse.Namespace) -> int:
     assessment = _assessment(options, [options.out], progress)
     progress(f"writing {options.out.name}")
     with staged_outputs(options.out.parent) as stage:
-        write_map(assessment, stage / options.out.name)
+        write_map(seen_by(assessment, options.audience), stage / options.out.name)
     sys.stdout.write(f"{options.out}\n")
     return FINDINGS if has_errors(assessment.findings) else GOOD
 
@@ -792,22 +804,22 @@ def _what_if(options: argparse.Namespace) -> int:
     from qpgis.findings import has_errors
     from qpgis.notebook import assess, scenario_table
     from qpgis.provenance import require_writable, spare
-    from qpgis.report.outputs import LAND_AREAS, MANIFEST, OUTPUTS, write_outputs
+    from qpgis.report.outputs import LAND_AREAS, MANIFEST, OUTPUTS, SECRECY, write_outputs
     from qpgis.report.tables import SCENARIOS, write_scenarios
     from qpgis.scenarios.named import named_scenario
 
     progress = _Progress()
-    names = [SCENARIOS] if options.all else [*OUTPUTS, *LAND_AREAS, MANIFEST]
+    names = [SCENARIOS] if options.all else [*OUTPUTS, *LAND_AREAS, *SECRECY, MANIFEST]
     outputs = [options.out / name for name in names]
     require_writable(*outputs)
     workspace = _workspace(options, progress)
     spare(workspace.files, outputs)
     if options.all:
-        table = scenario_table(workspace, lang=options.lang)
+        table = scenario_table(workspace, lang=options.lang, audience=options.audience)
         sys.stdout.write(f"{write_scenarios(table, options.out, options.lang)}\n")
         return GOOD
     result = assess(named_scenario(workspace, options.scenario, lang=options.lang), lang=options.lang)
-    written = write_outputs(result, options.out, progress=progress)
+    written = write_outputs(result, options.out, audience=options.audience, progress=progress)
     if not options.no_log:
         _log_run(result, options.out)
     _report_run(result, written, False)
@@ -847,14 +859,14 @@ def _gap(options: argparse.Namespace) -> int:
 def _close_gap(options: argparse.Namespace) -> int:
     from qpgis.notebook import gap
     from qpgis.provenance import require_writable, spare
-    from qpgis.report.outputs import LAND_AREAS, MANIFEST, OUTPUTS
+    from qpgis.report.outputs import LAND_AREAS, MANIFEST, OUTPUTS, SECRECY
     from qpgis.report.tables import CHOSEN
 
     if options.layer is None:
         raise ConfigError("--candidates needs --layer, the layer that they would be in: facilities, stations, ...")
     if options.level is not None:
         raise ConfigError("--level goes without --candidates; name zones with --zone")
-    names = [] if options.out is None else [*OUTPUTS, *LAND_AREAS, MANIFEST, CHOSEN]
+    names = [] if options.out is None else [*OUTPUTS, *LAND_AREAS, *SECRECY, MANIFEST, CHOSEN]
     outputs = [options.out / name for name in names]
     require_writable(*outputs)
     progress = _Progress()

@@ -24,6 +24,7 @@ from qpgis.plans import (
     judge,
     progress,
 )
+from qpgis.provenance import strictest
 from qpgis.rows import Judgement, Row, joined, zones_of
 from qpgis.workspace import Workspace
 
@@ -83,6 +84,8 @@ class Judging:
     def _judged(self, row: Row, values: Values, competing: Mapping[Key, Sequence[Row]] = MappingProxyType({})) -> Row:
         key = (row.indicator, row.zone.id)
         targets = self.targets.get(key, ())
+        if key in self._of_tables:
+            row = replace(row, secrecy=strictest([row.secrecy, self.workspace.tables_secrecy]))
         found = [self._judgement(row, target, values) for target in targets] if row.competes else []
         if not found:
             status = judge(None, row.value, self._year(row), None, self.workspace.thresholds)
@@ -92,6 +95,7 @@ class Judging:
         if not row.published:
             rivals = competing.get(key, ())
             found = [replace(one, note=joined(self.lang, one.note, self._span(row, one, rivals))) for one in found]
+            row = replace(row, secrecy=strictest([row.secrecy, *(rival.secrecy for rival in rivals)]))
         judgements = tuple(sorted(found, key=self._due))
         first = judgements[0]
         return replace(
@@ -185,6 +189,12 @@ class Judging:
         members = groups.get(zone, {zone})
         around = [g.id for g in self.workspace.area.groups if g.level == level and members < groups[g.id]]
         return around[0] if len(around) == 1 else ""
+
+    @cached_property
+    def _of_tables(self) -> frozenset[Key]:
+        """What the workspace's own tables give targets or baselines, by indicator and zone."""
+        own = ((target.indicator, target.zone) for target in self.workspace.targets)
+        return frozenset((*own, *self.workspace.baselines))
 
     @cached_property
     def _plan_documents(self) -> frozenset[str]:

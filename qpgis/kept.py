@@ -29,7 +29,7 @@ from qpgis.errors import NoSuchBorder, OutputError, UnknownBeyond
 from qpgis.kernels import Mask
 from qpgis.layers import Layer
 from qpgis.parts import Part, PerZone, content_of
-from qpgis.provenance import DECIDING_LIBRARIES, Grade, Source, code_sha256
+from qpgis.provenance import DECIDING_LIBRARIES, Grade, Secrecy, Source, code_sha256
 from qpgis.zonewise import Deciding, zonewise
 
 Value = TypeVar("Value")
@@ -456,7 +456,7 @@ def decoded_layers(stored: bytes) -> tuple[Layer, ...]:
                 Layer(
                     frame=frame,
                     geometry=geometry,
-                    source=replace(source, grade=Grade(source.grade)),
+                    source=replace(source, grade=Grade(source.grade), secrecy=Secrecy(source.secrecy)),
                     extent=None if extent is None else shapely.from_wkb(extent),
                     **about,
                 )

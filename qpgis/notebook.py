@@ -34,12 +34,17 @@ class Result(Assessment):
         """What a notebook shows: what it is, under a banner if the files it was computed from have changed since."""
         return f"{self.workspace.banner(self.lang)}<p>{escape(repr(self))}</p>"
 
-    def map(self) -> folium.Map:
-        """The map of all zones, indicators and layers; it shows itself in a notebook, ``.save()`` writes a file."""
+    def map(self, *, audience: str = "internal") -> folium.Map:
+        """The map of all zones, indicators and layers; it shows itself in a notebook, ``.save()`` writes a file.
+
+        It is the planner's own screen: internal features are on it, unless ``audience`` is ``leader`` or ``public``;
+        secret ones never are.
+        """
+        from qpgis.disclosure import seen_by
         from qpgis.maps import planning_map
         from qpgis.maps.result import scene_of
 
-        return planning_map(scene_of(self))
+        return planning_map(scene_of(seen_by(self, audience)))
 
     def evidence(self, indicator: str, zone: str | None = None, definition: str | None = None) -> Evidence:
         """What values are made of: features used with their contributions, dropped, repaired.
@@ -79,14 +84,15 @@ class Result(Assessment):
 
         return pd.DataFrame([one.record() for one in shortfalls(self, level=level)], columns=list(COLUMNS))
 
-    def write(self, folder: str | Path, *, evidence: bool = False) -> tuple[Path, ...]:
+    def write(self, folder: str | Path, *, audience: str = "leader", evidence: bool = False) -> tuple[Path, ...]:
         """Write every output of ``qpgis run`` into a folder, whole or not at all, and return their paths.
 
-        With ``evidence`` also ``evidence.gpkg``, what every value is made of.
+        With ``evidence`` also ``evidence.gpkg``, what every value is made of. They hold what the ``audience`` may see:
+        ``public``, ``leader`` (values of zones, features of public layers) or ``internal``.
         """
         from qpgis.report.outputs import write_outputs
 
-        return write_outputs(self, Path(folder), evidence=evidence)
+        return write_outputs(self, Path(folder), audience=audience, evidence=evidence)
 
 
 def what_if(
@@ -138,11 +144,14 @@ class Answer(_Answer):
         return self.result.map()
 
     def write(self, folder: str | Path) -> tuple[Path, ...]:
-        """Write the outputs of the scenario, and ``chosen.gpkg``, what was chosen, which a scenario may name."""
+        """Write the outputs of the scenario, and ``chosen.gpkg``, what was chosen, which a scenario may name.
+
+        They are for planners (audience ``internal``): what was chosen are features.
+        """
         from qpgis.report.outputs import write_outputs
         from qpgis.report.tables import write_chosen
 
-        return *write_outputs(self.result, Path(folder)), write_chosen(self, Path(folder))
+        return *write_outputs(self.result, Path(folder), audience="internal"), write_chosen(self, Path(folder))
 
 
 def gap(
@@ -251,7 +260,11 @@ def run_scenarios(workspace: Workspace, names: Iterable[str] | None = None, **se
 
 
 def scenario_table(
-    workspace: Workspace, several: Iterable[str | Assessment] | None = None, **settings: Any
+    workspace: Workspace,
+    several: Iterable[str | Assessment] | None = None,
+    *,
+    audience: str = "internal",
+    **settings: Any,
 ) -> pd.DataFrame:
     """The values of the present and of several scenarios side by side.
 
@@ -260,18 +273,22 @@ def scenario_table(
     workspace : Workspace
     several : iterable of str or Result, optional
         Ids of scenarios, or what :func:`what_if` gave; every one that can be named by default.
+    audience : str
+        Whom the values are for, see :func:`qpgis.disclosure.seen_by`.
     **settings
         Of :func:`assess`.
     """
+    from qpgis.disclosure import seen_by
     from qpgis.scenarios.named import scenario_table as side_by_side
 
     wanted = None if several is None else list(several)
     named = run_scenarios(
         workspace, None if wanted is None else [one for one in wanted if isinstance(one, str)], **settings
     )
-    if wanted is None:
-        return side_by_side(named.values())
-    return side_by_side([named["present"], *(named[one] if isinstance(one, str) else one for one in wanted)])
+    shown: list[Assessment] = list(named.values())
+    if wanted is not None:
+        shown = [named["present"]] + [named[one] if isinstance(one, str) else one for one in wanted]
+    return side_by_side([seen_by(one, audience) for one in shown])
 
 
 def assess(workspace: Workspace, **settings: Any) -> Result:

@@ -58,6 +58,60 @@ def worst(grades: Iterable[Grade]) -> Grade | None:
     return max(grades, key=_RANK.__getitem__, default=None)
 
 
+class Secrecy(StrEnum):
+    """Who may see data, the least strict first; also written 公开, 内部, 涉密."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    SECRET = "secret"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Secrecy | None:
+        return next((one for one in cls if value == text(f"secrecy_{one}")), None)
+
+    def within(self, limit: Secrecy) -> bool:
+        """True if it is no stricter than another level."""
+        return _STRICTNESS[self] <= _STRICTNESS[limit]
+
+
+_STRICTNESS = {level: rank for rank, level in enumerate(Secrecy)}
+
+
+def strictest(levels: Iterable[Secrecy]) -> Secrecy:
+    """The strictest of several levels; what nothing is known of is public.
+
+    >>> strictest([Secrecy.INTERNAL, Secrecy("公开")]).value
+    'internal'
+    """
+    return max(levels, key=_STRICTNESS.__getitem__, default=Secrecy.PUBLIC)
+
+
+def secrecy_words() -> str:
+    """The levels of secrecy, each with what outputs call it in Chinese: ``public (公开), ...``."""
+    return ", ".join(f"{level} ({text(f'secrecy_{level}')})" for level in Secrecy)
+
+
+class Audience(StrEnum):
+    """Whom outputs are for."""
+
+    PUBLIC = "public"
+    LEADER = "leader"
+    INTERNAL = "internal"
+
+    @property
+    def features(self) -> Secrecy:
+        """The strictest level of features that it may see; secret ones stand in no output."""
+        return Secrecy.INTERNAL if self is Audience.INTERNAL else Secrecy.PUBLIC
+
+    @property
+    def values(self) -> Secrecy:
+        """The strictest level of what values of zones that it may see are computed from."""
+        return _VALUES[self]
+
+
+_VALUES = {Audience.PUBLIC: Secrecy.PUBLIC, Audience.LEADER: Secrecy.INTERNAL, Audience.INTERNAL: Secrecy.SECRET}
+
+
 @dataclass(frozen=True)
 class Source:
     """Where a layer's features come from.
@@ -72,6 +126,8 @@ class Source:
         Title, licence and date of the source, empty where unknown.
     sha256 : str
         Hash of the file's bytes.
+    secrecy : Secrecy
+        Who may see its features.
     """
 
     file: str
@@ -80,6 +136,7 @@ class Source:
     licence: str = ""
     date: str = ""
     sha256: str = ""
+    secrecy: Secrecy = Secrecy.INTERNAL
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.name or self.file, f"({self.licence})" if self.licence else "") if part)

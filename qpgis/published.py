@@ -11,7 +11,7 @@ from qpgis.findings import Findings, Severity
 from qpgis.indicators.declaration import REPORTED, STATISTICS
 from qpgis.periods import last_day
 from qpgis.plans import Baseline, Target
-from qpgis.provenance import Grade
+from qpgis.provenance import Grade, strictest
 from qpgis.rows import Row, joined, zones_of
 from qpgis.workspace import UNDATED, Statistic, Workspace
 
@@ -93,6 +93,7 @@ class Published:
             grade=statistic.grade,
             source=statistic.source,
             period=statistic.period,
+            secrecy=strictest([self.workspace.tables_secrecy, *([] if ours is None else [ours.secrecy])]),
             note=joined(self.lang, *self._notes(statistic, ours)),
         )
 

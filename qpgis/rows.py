@@ -10,7 +10,7 @@ from qpgis.catalogue import Lang, clauses, text
 from qpgis.errors import ConfigError, did_you_mean
 from qpgis.indicators.declaration import REPORTED, STATISTICS
 from qpgis.plans import Baseline, Light, Status, Target
-from qpgis.provenance import Grade
+from qpgis.provenance import Grade, Secrecy
 from qpgis.workspace import Workspace
 
 CSV_COLUMNS = (
@@ -109,6 +109,10 @@ class Row:
         Where the value is of another period than the workspace: which.
     judgements : tuple of Judgement
         One for each target of this indicator and zone, the one that is due next first: ``target`` and the like are its.
+    secrecy : Secrecy
+        The strictest of all that fed value and note.
+    quoted : tuple of str
+        What of the note are features' own words, such as their names.
     """
 
     indicator: str
@@ -130,6 +134,8 @@ class Row:
     high: float | None = None
     period: str = ""
     judgements: tuple[Judgement, ...] = ()
+    secrecy: Secrecy = Secrecy.PUBLIC
+    quoted: tuple[str, ...] = ()
 
     @property
     def published(self) -> bool:

@@ -42,7 +42,7 @@ def four_towns() -> gpd.GeoDataFrame:
     return frame(squares, zone_id=["a", "b", "c", "d"], name=["甲", "乙", "丙", "丁"])
 
 
-HEAD = """
+HEAD = """secrecy = "public"
 name = "四镇"
 period = "2024"
 [zones]

@@ -55,6 +55,7 @@ ORDER = [
     "staleness",
     "evidence",
     "control",
+    "disclosure",
     "scenarios",
     "maps",
     "report",

@@ -110,7 +110,7 @@ def test_fields_of_the_database_specification_need_no_naming(workspace: Maker) -
 
 def test_zones_by_the_names_of_the_specification(workspace: Maker) -> None:
     towns = frame([square(0, 0)], XZQDM=["310118001"], XZQMC=["夏阳街道"])
-    head = 'name = "x"\nperiod = "2024"\n[zones]\nfile = "towns.gpkg"\ngrade = "surveyed"\n'
+    head = 'name = "x"\nperiod = "2024"\nsecrecy = "public"\n[zones]\nfile = "towns.gpkg"\ngrade = "surveyed"\n'
     area = qp.open_workspace(workspace(head=head, towns=towns)).area
     assert (area.base.ids, area.base.names) == (("310118001",), ("夏阳街道",))
 

@@ -540,6 +540,7 @@ def town_borders() -> gpd.GeoDataFrame:
 
 HEAD_OF_QINGPU = """
 name = "青浦"
+secrecy = "public"
 period = "2024"
 [zones]
 file = "towns.parquet"

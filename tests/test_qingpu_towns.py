@@ -35,6 +35,7 @@ CLASSES = {
 
 WORKSPACE = f"""
 name = "青浦区"
+secrecy = "public"
 period = "2024"
 [zones]
 file = "{TOWNS.as_posix()}"

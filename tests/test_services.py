@@ -301,6 +301,7 @@ def test_stations_of_qingpu_count_from_the_days_they_opened(tmp_path: Path) -> N
     planned = stations[stations["name"] == "西岑"].assign(id="planned", name="规划站", plan_status="规划", opened="")
     tables = f"""
 name = "青浦区"
+secrecy = "public"
 period = "2024"
 [zones]
 file = "{embedded.joinpath("boundaries", "qingpu_towns.geojson")}"

@@ -17,6 +17,7 @@ import shapely
 from qpgis.assessment import Assessment
 from qpgis.catalogue import Lang, keys, text, unit_text
 from qpgis.crs import LONLAT, Geometries, Plane
+from qpgis.disclosure import said_of
 from qpgis.kept import Codec, Kept
 from qpgis.landuse import Scheme, scheme
 from qpgis.layers import SHOW, Layer
@@ -26,7 +27,6 @@ from qpgis.plantables import is_judged, light_meanings, threshold_lines
 from qpgis.provenance import Grade, Source, worst
 from qpgis.rows import Row, status_text
 from qpgis.styles import layer_style, ramp
-from qpgis.workspace import Workspace
 from qpgis.workspace.reference import Reference
 
 MAP_DECIMALS = {"%": 2, "km/km2": 3, "count": 0, "people": 0}
@@ -47,7 +47,7 @@ def scene_of(assessment: Assessment) -> Scene:
         zones=zones[zones["zone_id"].isin({row.zone.id for row in assessment.rows})].reset_index(drop=True),
         values=pd.DataFrame([_value(assessment, row) for row in _mapped(assessment)]),
         layers=(
-            *(_scene_layer(layer, workspace.area.plane, assessment) for layer in _drawn(workspace)),
+            *(_scene_layer(layer, workspace.area.plane, assessment) for layer in _drawn(assessment)),
             *(_scene_reached(key, layers, assessment) for key, layers in assessment.reached.items()),
             *(_scene_missed(key, layers, assessment) for key, layers in assessment.missed.items()),
             *(_scene_features(key, one, assessment) for key, some in assessment.features.items() for one in some),
@@ -124,9 +124,10 @@ def _decimals(row: Row) -> int:
     return MAP_DECIMALS.get(row.unit, 2)
 
 
-def _drawn(workspace: Workspace) -> Iterator[Layer]:
+def _drawn(assessment: Assessment) -> Iterator[Layer]:
     """The layers to draw: what was selected from the land use is seen there in its colours, and drawn only if shown."""
-    for layer in workspace.layers.values():
+    hidden = assessment.withheld.layers
+    for layer in (one for kind, one in assessment.workspace.layers.items() if kind not in hidden):
         if not layer.selected_from or layer_style(layer.kind).shown:
             yield layer
 
@@ -227,6 +228,7 @@ def _word(about: str, value: str, lang: Lang) -> str:
 
 def _footer(assessment: Assessment) -> Iterator[str]:
     workspace, lang = assessment.workspace, assessment.lang
+    yield from said_of(assessment)
     yield text("footer_period", lang, period=workspace.period, as_of=workspace.state.as_of.isoformat())
     sources = dict.fromkeys(
         str(source)

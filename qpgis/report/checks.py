@@ -8,10 +8,11 @@ from pathlib import Path
 from qpgis.assessment import Assessment
 from qpgis.catalogue import Lang, text
 from qpgis.contracts import Breach
+from qpgis.disclosure import seen_by
 from qpgis.indicators.declaration import Declared
 from qpgis.maps import html, planning_map
 from qpgis.maps.checked import checked_scene, places
-from qpgis.provenance import dateless_gpkg, require_rows, staged_outputs
+from qpgis.provenance import Audience, dateless_gpkg, require_rows, staged_outputs
 from qpgis.report.outputs import Writer, write_file
 from qpgis.report.tables import write_findings_csv
 from qpgis.rows import Row
@@ -61,14 +62,17 @@ CHECKS: dict[str, Writer] = {
 """Every file of a check by its name."""
 
 
-def write_checks(assessment: Assessment, folder: Path) -> tuple[Path, ...]:
-    """Write the findings into a folder, whole or not at all.
+def write_checks(
+    assessment: Assessment, folder: Path, *, audience: Audience | str = Audience.INTERNAL
+) -> tuple[Path, ...]:
+    """Write the findings into a folder, whole or not at all; by default for those who mend the data.
 
     Raises
     ------
     OutputError
         If the folder can't be written; the old files are untouched.
     """
+    assessment = seen_by(assessment, audience)
     with staged_outputs(folder) as stage:
         for name, write in CHECKS.items():
             write_file(write, assessment, stage / name)

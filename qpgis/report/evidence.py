@@ -11,8 +11,10 @@ import shapely
 
 from qpgis.assessment import Assessment
 from qpgis.crs import LONLAT
+from qpgis.disclosure import open_keys
 from qpgis.evidence import FEATURE_COLUMNS, Tally, Term, dropping, findings_frame, repairing, zones_shown
 from qpgis.provenance import dateless_gpkg, require_rows
+from qpgis.report.tables import secrecy_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,13 +30,15 @@ def write_evidence(assessment: Assessment, path: Path) -> None:
     numbers of rows of the table ``parts`` and of the layers ``points``, ``lines`` and ``polygons``. A contribution
     without a feature is what rounding took away. ``values`` tells which layers each indicator and definition read,
     ``dropped`` and ``repaired`` what was found in these. Values of the table of statistics stand in ``statistics``.
+    Values from features that the audience may not see have none; ``secrecy`` says so.
     """
     import geopandas as gpd
     import pyogrio
 
-    tally = Tally(assessment, zones_shown(assessment))
-    for row in assessment.rows:
-        tally.add((row.indicator, row.definition))
+    tally, shown = Tally(assessment, zones_shown(assessment)), open_keys(assessment)
+    for key in dict.fromkeys((row.indicator, row.definition) for row in assessment.rows):
+        if key in shown:
+            tally.add(key)
     with dateless_gpkg(path) as plain:
         for n, (name, frame) in enumerate(_tables(assessment, tally)):
             about: dict[str, object] = {"append": n > 0}
@@ -49,6 +53,7 @@ def write_evidence(assessment: Assessment, path: Path) -> None:
 
 def _tables(assessment: Assessment, tally: Tally) -> Iterator[tuple[str, pd.DataFrame]]:
     """Every layer and table by its name."""
+    yield "secrecy", secrecy_frame(assessment)
     import geopandas as gpd
     import pandas as pd
 

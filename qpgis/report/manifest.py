@@ -83,6 +83,12 @@ def about_run(assessment: Assessment) -> dict[str, Any]:
         },
         "definitions": definitions,
         "inputs": [{**asdict(i), "grade": str(i.grade or "")} for i in workspace.inputs],
+        "secrecy": {
+            "level": str(assessment.secrecy),
+            "audience": str(assessment.audience or ""),
+            "withheld": asdict(assessment.withheld),
+            "map_approval": workspace.map_approval,
+        },
         "rows": {kind: asdict(ledger) for kind, ledger in workspace.ledgers.items()},
         "values": len(assessment.rows),
         "findings": len(assessment.findings),

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from qpgis.assessment import Assessment
+from qpgis.assessment import Assessment, Withheld
+from qpgis.disclosure import said_of, seen_by
 from qpgis.errors import OutputError
 from qpgis.maps import html, planning_map
 from qpgis.maps.result import scene_of
-from qpgis.provenance import staged_outputs
+from qpgis.provenance import Audience, Secrecy, staged_outputs
 from qpgis.report.evidence import write_evidence
 from qpgis.report.manifest import write_manifest
 from qpgis.report.tables import write_findings_csv, write_gpkg, write_indicators_csv, write_land_areas_csv, write_xlsx
@@ -36,6 +37,14 @@ OUTPUTS: dict[str, Writer] = {
 LAND_AREAS: dict[str, Writer] = {"land_areas.csv": write_land_areas_csv}
 """What is written where the workspace names fields of stated areas, or control areas."""
 
+
+def write_secrecy(assessment: Assessment, path: Path) -> None:
+    """``secrecy.txt``: what tables of fixed columns can't say, their level and what was left out."""
+    path.write_text("".join(f"{line}\n" for line in said_of(assessment)), encoding="utf-8", newline="\n")
+
+
+SECRECY: dict[str, Writer] = {"secrecy.txt": write_secrecy}
+"""What is written where not everything is for everybody."""
 EVIDENCE: dict[str, Writer] = {"evidence.gpkg": write_evidence}
 """What is written where it is asked for."""
 
@@ -46,7 +55,9 @@ def _of_earlier_runs(folder: Path, outputs: Mapping[str, Writer]) -> list[str]:
         written = json.loads((folder / MANIFEST).read_text("utf-8"))["outputs"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
-    optional = (name for name in (*LAND_AREAS, *EVIDENCE) if name not in outputs and (folder / name).is_file())
+    optional = (
+        name for name in (*LAND_AREAS, *SECRECY, *EVIDENCE) if name not in outputs and (folder / name).is_file()
+    )
     return [name for name in optional if isinstance(written, dict) and name in written]
 
 
@@ -64,11 +75,14 @@ def write_outputs(
     assessment: Assessment,
     folder: Path,
     *,
+    audience: Audience | str = Audience.LEADER,
     evidence: bool = False,
     frozen: bool = False,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> tuple[Path, ...]:
     """Write every output and ``manifest.json`` into a folder; what the values are made of too, if ``evidence``.
+
+    They hold what the audience may see, see :mod:`qpgis.disclosure`.
 
     Nothing in the folder changes before all files have been written; the manifest comes last. What only the run before
     wrote there is removed. Over ``frozen`` outputs nothing is ever written.
@@ -77,9 +91,13 @@ def write_outputs(
     ------
     OutputError
         If the folder can't be written; the old outputs are untouched.
+    ConfigError
+        If the audience may see no value, or no borders of zones.
     """
+    assessment = seen_by(assessment, audience)
+    secrecy = SECRECY if assessment.secrecy is not Secrecy.PUBLIC or assessment.withheld != Withheld() else {}
     land_areas = LAND_AREAS if assessment.workspace.land_areas is not None else {}
-    outputs = {**OUTPUTS, **land_areas, **(EVIDENCE if evidence else {})}
+    outputs = {**OUTPUTS, **land_areas, **secrecy, **(EVIDENCE if evidence else {})}
     with staged_outputs(folder, without=lambda: _of_earlier_runs(folder, outputs)) as stage:
         for name, write in outputs.items():
             progress(f"writing {name}")

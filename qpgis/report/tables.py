@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import shapely
 
 from qpgis.amounts import Amount
-from qpgis.assessment import Assessment
+from qpgis.assessment import Assessment, Withheld
 from qpgis.catalogue import Lang, keys, text, unit_text
 from qpgis.crs import LONLAT
+from qpgis.disclosure import said_of
 from qpgis.findings import COLUMNS as FINDING_COLUMNS
 from qpgis.findings import Finding
 from qpgis.indicators.declaration import REPORTED
@@ -194,7 +195,8 @@ def write_xlsx(assessment: Assessment, path: Path) -> None:
     import xlsxwriter
 
     with xlsxwriter.Workbook(path, {"strings_to_formulas": False, "strings_to_urls": False}) as book:
-        book.set_properties({"created": FIXED_TIME, "title": assessment.heading})
+        level = text(f"secrecy_{assessment.secrecy}", assessment.lang)
+        book.set_properties({"created": FIXED_TIME, "title": assessment.heading, "status": level})
         for sheet in _sheets(assessment):
             name = sheet_name(sheet.name, [one.get_name() for one in book.worksheets()])
             write_sheet(book, name, sheet, assessment.lang)
@@ -262,8 +264,10 @@ def _sheets(a: Assessment) -> Iterator[Sheet]:
     found = ("severity", "rule", "layer", "file", "feature", "location", "content", "message", "action")
     rows = (_finding_row(a, f) for f in a.findings)
     yield _sheet(a, "findings", found, rows)
-    sources = ("file", "layer", "grade", "rows", "crs", "source", "licence", "date", "sha256")
+    sources = ("file", "layer", "grade", "secrecy", "rows", "crs", "source", "licence", "date", "sha256")
     yield _sheet(a, "sources", sources, _source_rows(a))
+    if a.withheld != Withheld():
+        yield _sheet(a, "secrecy", ("setting",), ([line] for line in said_of(a)))
 
 
 def _value_row(a: Assessment, row: Row) -> list[Any]:
@@ -357,7 +361,8 @@ def _finding_row(a: Assessment, finding: Finding) -> list[Any]:
 def _source_rows(a: Assessment) -> Iterator[list[Any]]:
     for i in a.workspace.inputs:
         grade = text(f"grade_{i.grade}", a.lang) if i.grade else None
-        yield [i.name, a.layer_title(i.role), grade, i.rows, i.crs, i.source, i.licence, i.date, i.sha256]
+        level = text(f"secrecy_{i.secrecy}", a.lang)
+        yield [i.name, a.layer_title(i.role), grade, level, i.rows, i.crs, i.source, i.licence, i.date, i.sha256]
 
 
 def write_sheet(book: Workbook, name: str, content: Sheet, lang: Lang) -> None:
@@ -437,7 +442,7 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
     takes ``!`` in a path for an archive, so it is written elsewhere first. ``missed`` are those whom an indicator of
     coverage leaves out, ``missed_lines`` and ``missed_areas`` its stretches and land, see
     :data:`MISSED`; ``reached`` is the ground within the walks that it asks for; ``patches`` and the like are features
-    that an indicator singles out, with what each is worth.
+    that an indicator singles out, with what each is worth; ``secrecy`` tells whom the file is for.
     """
     import pandas as pd
     import pyogrio
@@ -454,6 +459,7 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
     with dateless_gpkg(path) as plain:
         pyogrio.write_dataframe(zones, plain, layer="zones", driver="GPKG", promote_to_multi=True)
         pyogrio.write_dataframe(assessment.table, plain, layer="indicators", driver="GPKG", append=True)
+        pyogrio.write_dataframe(secrecy_frame(assessment), plain, layer="secrecy", driver="GPKG", append=True)
         require_rows(plain, "zones", len(zones))
         require_rows(plain, "indicators", len(assessment.table))
         for name, type_, frame in (*_missed(assessment), *_reached(assessment)):
@@ -463,6 +469,13 @@ def write_gpkg(assessment: Assessment, path: Path) -> None:
         for kind, singled in _features(assessment).items():
             pyogrio.write_dataframe(singled, plain, layer=kind, driver="GPKG", append=True)
             require_rows(plain, kind, len(singled))
+
+
+def secrecy_frame(assessment: Assessment) -> pd.DataFrame:
+    """The level of an output, whom it is for and what was left out, as a table of lines."""
+    import pandas as pd
+
+    return pd.DataFrame({"said": list(said_of(assessment))}, dtype="str")
 
 
 def zone_columns(named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:

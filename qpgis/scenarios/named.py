@@ -13,6 +13,7 @@ from qpgis.control.placing import report_placing
 from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.findings import Findings, ordered
 from qpgis.layers import Layer
+from qpgis.provenance import Secrecy
 from qpgis.scenarios.what_if import Change, scenario
 from qpgis.workspace import Workspace
 from qpgis.workspace.config import ChangeTable, ScenarioTable, read_config
@@ -45,7 +46,8 @@ def named_scenario(workspace: Workspace, name: str, *, lang: Lang = "zh") -> Wor
     if name not in tables:
         raise ConfigError(f"no scenario {name!r}; {did_you_mean(name, tables)}")
     table, title = tables[name], tables[name].title or name
-    reader = Reader(workspace.files[0].parent, Findings(lang), lambda stage: None)
+    of_workspace = read_config(workspace.files[0]).secrecy if table.changes else Secrecy.INTERNAL
+    reader = Reader(workspace.files[0].parent, Findings(lang), lambda stage: None, secrecy=of_workspace)
     changes = [_change(change, reader, title) for change in table.changes]
     there = _in_state(workspace, table, lang) if table.statuses or table.as_of else workspace
     report_placing(workspace, there.layers, reader.findings, file=text("scenario_file", lang, name=title))
@@ -123,7 +125,13 @@ def _same(present: Layer, layer: Layer) -> Layer:
 
 def _change(table: ChangeTable, reader: Reader, title: str) -> Change:
     """A change as ``qpgis.toml`` says it, its file read as every file is."""
-    words: dict[str, Any] = {"how": table.how, "ids": tuple(table.ids), "source": table.source}
+    secrecy = table.secrecy or reader.secrecy
+    words: dict[str, Any] = {
+        "how": table.how,
+        "ids": tuple(table.ids),
+        "source": table.source,
+        "secrecy": secrecy,
+    }
     if table.file is None:
         return Change(table.kind, **words)
     raw, source = reader.features(table.features(), table.kind)

@@ -18,7 +18,7 @@ from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, plan_statuses, scheme
 from qpgis.layers import LAYERS, Layer, text_of
 from qpgis.overlay import erased, passing, same_features, united
-from qpgis.provenance import Grade, Source, worst
+from qpgis.provenance import Grade, Secrecy, Source, strictest, worst
 from qpgis.shapes import repaired
 from qpgis.sources import RawFeatures
 from qpgis.workspace import InputFile, Workspace
@@ -63,6 +63,8 @@ class Change:
         With ``remove``: features of the layer by their ids.
     source : str
         Where they come from.
+    secrecy : Secrecy
+        Who may see them.
     """
 
     kind: str
@@ -71,6 +73,7 @@ class Change:
     grade: Grade | str = Grade.SCHEMATIC
     ids: tuple[str, ...] = ()
     source: str = ""
+    secrecy: Secrecy | str = Secrecy.INTERNAL
 
 
 def scenario(workspace: Workspace, changes: Sequence[Change], *, name: str, lang: Lang = "zh") -> Workspace:
@@ -200,7 +203,8 @@ class _Scenario:
             scenario=self.name,
         )
         found = Findings(self.findings.lang)
-        source = Source(self._file, Grade(change.grade), change.source or self._file)
+        secrecy = Secrecy(change.secrecy)
+        source = Source(self._file, Grade(change.grade), change.source or self._file, secrecy=secrecy)
         layer, _ = prepare_layer(kind, raw, table, source, self.present.area, everything, found)
         if kind == "landuse":
             layer = with_codes(layer, self.layers[kind].scheme, found)
@@ -212,7 +216,11 @@ class _Scenario:
         for one in found:
             self.findings.put(one)
         self.inputs.append(
-            InputFile(self._file, change.kind, layer.content, len(raw.frame), Grade(change.grade), source=change.source)
+            InputFile(
+                *(self._file, change.kind, layer.content, len(raw.frame), source.grade),
+                source=change.source,
+                secrecy=secrecy,
+            )
         )
         return replace(layer, source=replace(source, sha256=layer.content))
 
@@ -229,17 +237,18 @@ class _Scenario:
 
     # ---- laying them over ----
 
-    def _source(self, base: Layer, grade: Grade) -> Source:
-        """The source of a layer that the scenario has changed: the worst grade of both."""
+    def _source(self, base: Layer, change: Change) -> Source:
+        """The source of a layer that the scenario has changed: the worst grade of both, and the strictest secrecy."""
         said = base.source.name or base.source.file
         if base is self.present.layers[base.kind]:
             said = text("scenario_source", self.findings.lang, source=said, name=self.name)
-        both = worst([base.source.grade, grade])
+        both = worst([base.source.grade, Grade(change.grade)])
         assert both is not None
-        return replace(base.source, grade=both, name=said)
+        secrecy = strictest([base.source.secrecy, Secrecy(change.secrecy)])
+        return replace(base.source, grade=both, name=said, secrecy=secrecy)
 
     def _laid(self, base: Layer, over: Layer, change: Change) -> Layer:
-        source = self._source(base, over.source.grade)
+        source = self._source(base, change)
         if change.how == "replace":
             given = change.frame is not None and any(name in change.frame for name in id_names(self._own(change.kind)))
             base = _replaced(base, over, source, by_id=given)
@@ -254,7 +263,7 @@ class _Scenario:
     def _removed(self, change: Change, what: str) -> Layer:
         """The layer without what the change takes away."""
         base = self.layers[change.kind]
-        source = self._source(base, Grade(change.grade))
+        source = self._source(base, change)
         if change.frame is not None:
             left = erased(base, self._cutters(change, what), source)
             if same_features(left, base):
@@ -275,7 +284,7 @@ class _Scenario:
         over = self._prepared(change, origin, what)
         _require_one_class(over, what)
         before = self.layers[origin]
-        source = self._source(before, over.source.grade)
+        source = self._source(before, change)
         land = united(erased(before, over.geometry, source), _named(over, self.name), source)
         self.layers[origin] = land
         tables = self.present.tables

@@ -95,7 +95,7 @@ def _read_manifest(path: Path) -> Manifest:
         raise SourceError(f"{path}: can't be read ({error.strerror}); give the folder that a run wrote") from error
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{path}: is no manifest of qpgis ({error})") from error
-    needed = {"outputs", "inputs", "definitions", "versions", "rows", "titles", "sha256", "code", *_SETTINGS}
+    needed = {"outputs", "inputs", "definitions", "versions", "rows", "titles", "sha256", "code", "secrecy", *_SETTINGS}
     if not isinstance(found, dict) or found.get("language") not in LANGUAGES:
         raise SourceError(f"{path}: is no manifest of qpgis")
     if lacking := needed - found.keys():
@@ -425,4 +425,5 @@ def _run_again(manifest: Manifest, source: Source, folder: Path, progress: Calla
     lang: Lang = manifest["language"]
     workspace = as_it_was(reopened(manifest, source.place, zones=source.zones, progress=progress), manifest)
     assessment = assess(workspace, **chosen, lang=lang, progress_to=progress)
-    write_outputs(assessment, folder, evidence=bool(EVIDENCE.keys() & manifest["outputs"].keys()), progress=progress)
+    evidence = bool(EVIDENCE.keys() & manifest["outputs"].keys())
+    write_outputs(assessment, folder, audience=manifest["secrecy"]["audience"], evidence=evidence, progress=progress)

@@ -20,7 +20,7 @@ from qpgis.kept import Kept, Store
 from qpgis.layers import Layer, Ledger, State
 from qpgis.periods import year_of
 from qpgis.plans import Baselines, Plan, Target, Thresholds
-from qpgis.provenance import Grade, Stamp
+from qpgis.provenance import Grade, Secrecy, Stamp
 from qpgis.workspace.reference import Reference
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class InputFile:
     source: str = ""
     licence: str = ""
     date: str = ""
+    secrecy: Secrecy = Secrecy.PUBLIC
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,10 @@ class Workspace:
         Which versions of definitions are in force, and by whom.
     signoff : SignoffTable or None
         Who signed its result, and which.
+    tables_secrecy : Secrecy
+        Who may see the values of its tables.
+    public_values : frozenset of str
+        Indicators whose values were cleared for everybody, whatever they are computed from.
     """
 
     name: str
@@ -147,6 +152,8 @@ class Workspace:
     frozen: Mapping[str, Frozen] = field(default_factory=dict, repr=False, compare=False)
     approvals: Mapping[tuple[str, str], ApprovalTable] = field(default_factory=dict, repr=False)
     signoff: SignoffTable | None = None
+    tables_secrecy: Secrecy = Secrecy.PUBLIC
+    public_values: frozenset[str] = frozenset()
 
     def changed(self) -> tuple[str, ...]:
         """The files that aren't what was read any more, or are gone."""

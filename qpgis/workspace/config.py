@@ -29,7 +29,7 @@ from qpgis.indicators.declaration import Declared
 from qpgis.landuse import crosswalk, scheme
 from qpgis.layers import INACCURATE_M, LAYERS, PRESENT
 from qpgis.periods import last_day
-from qpgis.provenance import Grade
+from qpgis.provenance import Grade, Secrecy
 from qpgis.sources.raster import SUFFIXES as RASTER_SUFFIXES
 from qpgis.styles import layer_styles
 from qpgis.workspace.mistakes import Lines, explained, in_order, key_lines, line_of, read_table
@@ -141,6 +141,8 @@ class ReadTable(_Table):
         See :class:`ParametersTable`.
     source, licence, date : str
         Title, licence and date of the source.
+    secrecy : Secrecy, optional
+        Who may see the features; by default what the workspace says of all.
     """
 
     layer: str | None = None
@@ -156,6 +158,7 @@ class ReadTable(_Table):
     source: str = ""
     licence: str = ""
     date: str = ""
+    secrecy: Secrecy | None = None
 
     @model_validator(mode="after")
     def _parameters_where_needed(self) -> Self:
@@ -356,6 +359,8 @@ class LayerTable(ReadTable):
             raise ValueError("grade belongs to a layer with a file of its own; remove it")
         if self.classes is not None and self.from_ is None:
             raise ValueError("classes goes with from")
+        if self.from_ and self.secrecy is not None:
+            raise ValueError("secrecy belongs to the layer that has the file; say it there")
         if self.file is None and (self.accuracy_m is not None or self.accuracy_field):
             raise ValueError("accuracy belongs to the layer that has the file; say it there")
         if self.amount_unit is not None and self.amount_field is None:
@@ -532,6 +537,11 @@ class TablesTable(_Table):
     baselines: str | None = None
     targets: str | None = None
     control_areas: str | None = None
+    secrecy: Secrecy | None = None
+
+    def files(self) -> dict[str, str]:
+        """The tables that are named."""
+        return {key: file for key, file in self.model_dump(exclude={"secrecy"}).items() if file is not None}
 
 
 Judged = Literal["met", "on_path", "behind", "unmet", "breached"]
@@ -554,10 +564,11 @@ class ThresholdsTable(_Table):
 
 
 class OutputsTable(_Table):
-    """``[outputs]``: what stands on maps and reports."""
+    """``[outputs]``: what stands on maps and reports, and which indicators' values were cleared for everybody."""
 
     title: str = ""
     map_approval: str = ""
+    public_values: list[str] = []
 
 
 Layers = dict[str, LayerTable]
@@ -657,10 +668,13 @@ class Config(_Table):
     ----------
     indicators : list of str
         Files with own indicators, see :mod:`qpgis.workspace.own`; what they and qpgis declare is :attr:`registry`.
+    secrecy : Secrecy
+        Who may see what doesn't say so itself.
     """
 
     name: str
     period: str
+    secrecy: Secrecy = Secrecy.INTERNAL
     zones: ZonesTable
     groups: list[GroupTable] = []
     own_zones: list[OwnZonesTable] = []

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from qpgis.measures.areas import area_contributions
 from qpgis.naming import field_for
 from qpgis.periods import first_day, last_day
 from qpgis.plans import Baseline, Baselines, Plan, Thresholds, by_key, read_plan, shipped_plans
-from qpgis.provenance import Grade, Source, Stamp, sha256_of, worst
+from qpgis.provenance import Grade, Secrecy, Source, Stamp, sha256_of, worst
 from qpgis.quality.areas import read_control_areas
 from qpgis.quality.fields import check_fields
 from qpgis.shapes import near
@@ -80,6 +80,7 @@ class Reader:
     window: Bounds | None = None
     database: str | None = None
     unchanged: Unchanged = field(default_factory=Unchanged)
+    secrecy: Secrecy = Secrecy.INTERNAL
 
     def features(self, table: FileTable | LayerTable, role: str) -> tuple[RawFeatures, Source]:
         """The features and the source of one file of the workspace."""
@@ -102,10 +103,9 @@ class Reader:
             )
         raw = self._converted(raw, table, role)
         if table.join is not None:
-            raw = self._joined(raw, table.join, role)
-        source = Source(
-            name, self._grade(raw, table, role, name), table.source, table.licence, table.date, self.hash(path)
-        )
+            raw = self._joined(raw, table.join, role, table.secrecy or self.secrecy)
+        grade, secrecy = self._grade(raw, table, role, name), table.secrecy or self.secrecy
+        source = Source(name, grade, table.source, table.licence, table.date, self.hash(path), secrecy)
         self.note(raw, role, source, crs=table.frame_crs, layer=table.layer or "")
         for remark in raw.remarks:
             self.findings.add(Severity.WARNING, "reader_remark", layer=role, file=name, value=remark)
@@ -116,7 +116,8 @@ class Reader:
         if table.control_points:
             path, name = self.folder / table.control_points, _display_name(table.control_points)
             regular_file(path, what=f"[{role}] control_points")
-            self.inputs[name, role, "control_points"] = InputFile(name, role, self.hash(path), 0, None)
+            entry = InputFile(name, role, self.hash(path), 0, None, secrecy=table.secrecy or self.secrecy)
+            self.inputs[name, role, "control_points"] = entry
         return converted(raw, table, folder=self.folder, role=role, findings=self.findings)
 
     def _from_database(self, request: Request, path: Path) -> RawFeatures:
@@ -126,13 +127,14 @@ class Reader:
         raw, self.hashes[path] = read_table(request, self.database)
         return raw
 
-    def _joined(self, raw: RawFeatures, table: JoinTable, role: str) -> RawFeatures:
+    def _joined(self, raw: RawFeatures, table: JoinTable, role: str, secrecy: Secrecy) -> RawFeatures:
         """The features with the columns of the table that their join names."""
         path, name = self.folder / table.file, _display_name(table.file)
         if not path.exists():
             raise SourceError(f"[{role}.join] file {table.file!r} doesn't exist in {self.folder}")
         rows = read_features(Request(path, name, role, self.findings, layer=table.layer, encoding=table.encoding))
-        self.inputs[name, role, "join"] = InputFile(name, role, self.hash(path), len(rows.frame), None)
+        entry = InputFile(name, role, self.hash(path), len(rows.frame), None, secrecy=secrecy)
+        self.inputs[name, role, "join"] = entry
         return joined(raw, rows, on=table.on, key=table.key or table.on, role=role, findings=self.findings)
 
     def files(self, table: FileTable | LayerTable) -> Files | None:
@@ -177,13 +179,14 @@ class Reader:
         """Enter a file into the list of inputs."""
         system = crs or raw.frame.crs
         words = (source.sha256, len(raw.frame), source.grade, label(parse(system, what=raw.file)) if system else "")
-        entry = InputFile(source.file, role, *words, source.name, source.licence, source.date)
+        entry = InputFile(source.file, role, *words, source.name, source.licence, source.date, source.secrecy)
         self.inputs[source.file, role, layer] = entry
 
 
 def _display_name(file: str) -> str:
     """A file's name for outputs: never an absolute path, and always text, whatever bytes the system calls it by."""
-    name = Path(file).name if Path(file).is_absolute() else Path(file).as_posix()
+    absolute = PureWindowsPath(file) if PureWindowsPath(file).is_absolute() else Path(file)
+    name = absolute.name if absolute.is_absolute() else absolute.as_posix()
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -227,7 +230,8 @@ def open_workspace(
     _require_files(config, path.parent)
     url = config.database.url if config.database else None
     store = Store(path.parent / CACHE) if cache and folder is not None else None
-    reader = Reader(path.parent, Findings(lang), progress, database=url, unchanged=Unchanged(store))
+    unchanged = Unchanged(store)
+    reader = Reader(path.parent, Findings(lang), progress, database=url, unchanged=unchanged, secrecy=config.secrecy)
     _report_inherited(whole, config, reader.findings)
     area = _read_area(config, reader, zones, grid_cell_m)
     reader.window = _window(area)
@@ -275,8 +279,15 @@ def open_workspace(
         frozen=frozen,
         approvals={(one.indicator, one.definition): one for one in config.approvals},
         signoff=config.signoff,
+        tables_secrecy=_tables_secrecy(config),
+        public_values=frozenset(config.outputs.public_values),
         **tables,
     )
+
+
+def _tables_secrecy(config: Config) -> Secrecy:
+    """Who may see the values of the workspace's tables; where there are none, there is nothing to hide."""
+    return config.tables.secrecy or config.secrecy if config.tables.files() else Secrecy.PUBLIC
 
 
 def _stamps(path: Path, reader: Reader, config: Config) -> dict[Path, Stamp]:
@@ -298,7 +309,8 @@ def restated(workspace: Workspace, state: State, *, lang: Lang = "zh") -> Worksp
     path = workspace.files[0]
     config = read_config(path).at(workspace.period)
     url = config.database.url if config.database else None
-    reader = Reader(path.parent, Findings(lang), silent, database=url, window=_window(workspace.area))
+    window = _window(workspace.area)
+    reader = Reader(path.parent, Findings(lang), silent, database=url, window=window, secrecy=config.secrecy)
     layers, ledgers = _read_layers(config, reader, workspace.area, state, workspace.samples)
     kept = (finding for finding in workspace.findings if finding.rule not in OF_STATE)
     return replace(workspace, state=state, layers=layers, ledgers=ledgers, findings=(*kept, *reader.findings))
@@ -380,11 +392,13 @@ def _report_inherited(whole: Config, chosen: Config, findings: Findings) -> None
             if table.file and kind not in own:
                 origin = whole.origin(chosen.period, kind)
                 findings.add(Severity.WARNING, "layer_of_main_period", layer=kind, file=table.file, value=origin)
+                about = {"layer": kind, "file": _display_name(table.file), "value": whole.period}
+                findings.add(Severity.WARNING, "layer_of_main_period", **about)
 
 
 def _named_tables(config: Config, folder: Path) -> Iterator[Path]:
     """Where the plans, tables and own indicators stand that a workspace names."""
-    named = (*config.plans, *config.tables.model_dump().values(), *config.indicators)
+    named = (*config.plans, *config.tables.files().values(), *config.indicators)
     yield from (folder / name for name in named if name)
 
 
@@ -403,7 +417,7 @@ def _require_files(config: Config, folder: Path) -> None:
     accuracies = ((kind, table.accuracy) for kind, table in config.layers.items())
     named += [(f"layers.{kind}.accuracy", one.file) for kind, one in accuracies if one]
     named += [(f"reference.{id_}", table.file) for id_, table in config.reference.items()]
-    named += [(f"tables.{key}", file) for key, file in config.tables.model_dump().items() if file]
+    named += [(f"tables.{key}", file) for key, file in config.tables.files().items()]
     missing = [
         f"[{key}] file {file!r} doesn't exist in {folder}"
         for key, file in named
@@ -520,7 +534,8 @@ def _read_layers(
             read = _as_read(kind, table, reader, within, partial(_read_layer, kind, table, area=area, state=state))
             layers[kind], ledgers[kind] = read.layer, read.ledger
         elif table.empty_because:
-            source = Source(CONFIG_NAME, area.base.source.grade, table.empty_because)
+            secrecy = table.secrecy or config.secrecy
+            source = Source(CONFIG_NAME, area.base.source.grade, table.empty_because, secrecy=secrecy)
             layers[kind] = Layer.empty(kind, source, area.outline)
     for kind, table in config.layers.items():
         if table.from_:
@@ -540,7 +555,8 @@ def _read_samples(config: Config, reader: Reader, area: StudyArea) -> dict[str, 
         path, name = reader.folder / layer.accuracy.file, _display_name(layer.accuracy.file)
         found[kind] = read_sample(path, layer.accuracy, layer.scheme, area, file=name)
         rows = len(found[kind].matrix.classes)
-        reader.inputs[name, kind, "accuracy"] = InputFile(name, f"{kind}.accuracy", reader.hash(path), rows, None)
+        about = (name, f"{kind}.accuracy", reader.hash(path), rows, None)
+        reader.inputs[name, kind, "accuracy"] = InputFile(*about, secrecy=layer.secrecy or reader.secrecy)
     return found
 
 
@@ -558,7 +574,7 @@ def _as_read(
 ) -> ReadLayer:
     """A layer as it was read before, if its files are the same; else as it is read now."""
     files = reader.files(table)
-    said = (kind, table.model_dump_json(), repr(reader.window), within)
+    said = (kind, table.model_dump_json(), str(reader.secrecy), repr(reader.window), within)
     of = None if files is None or files.content is None else "\n".join((*said, files.content))
 
     def anew(findings: Findings) -> ReadLayer:
@@ -792,9 +808,7 @@ def _read_tables(config: Config, folder: Path, zones: Mapping[str, str], reader:
         **{"statistics": read_statistics, "baselines": read_baselines, "targets": read_targets},
         "control_areas": read_control_areas,
     }
-    for key, file in config.tables.model_dump().items():
-        if file is None:
-            continue
+    for key, file in config.tables.files().items():
         path = folder / file
         found[key] = readers[key](path, zones)
         name, digest = _display_name(file), sha256_of(path)
@@ -803,5 +817,6 @@ def _read_tables(config: Config, folder: Path, zones: Mapping[str, str], reader:
             found[key] = tuple(one for one in found[key] if last_day(one.period) <= end)
             digest = hashlib.sha256(repr(found[key]).encode()).hexdigest()
         rows = sum(map(len, found[key].values())) if key == "baselines" else len(found[key])
-        reader.inputs[name, key] = InputFile(name, key, digest, rows, None)
+        secrecy = _tables_secrecy(config)
+        reader.inputs[name, key] = InputFile(name, key, digest, rows, None, secrecy=secrecy)
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from qpgis.catalogue import parsed_toml
 from qpgis.errors import ConfigError, did_you_mean
-from qpgis.provenance import Grade, grade_words
+from qpgis.provenance import Grade, grade_words, secrecy_words
 from qpgis.sources import regular_file
 
 Lines = Mapping[tuple[str, ...], int]
@@ -59,7 +59,8 @@ def explained(error: Any, lines: Lines, known_keys: Callable[[tuple[str, ...]], 
             remedy = f"one of {', '.join(Grade)}" if key == "grade" else "..."
             return f"{at}{key!r} is missing{inside}; add {key} = {remedy}"
         case "enum" | "literal_error":
-            expected = grade_words() if key == "grade" else error["ctx"]["expected"]
+            words = {"grade": grade_words, "secrecy": secrecy_words}
+            expected = words[key]() if key in words else error["ctx"]["expected"]
             return f"{at}{key} = {error['input']!r}{inside} is not known; use {expected}"
     message = error["msg"].removeprefix("Value error, ")
     given = "" if isinstance(error["input"], dict) else f" = {error['input']!r}"

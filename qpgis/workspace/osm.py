@@ -15,7 +15,7 @@ from qpgis.crs import LONLAT
 from qpgis.errors import ZoneError
 from qpgis.findings import Findings, Severity
 from qpgis.layers import Layer, Ledger, State
-from qpgis.provenance import Grade, Source
+from qpgis.provenance import Grade, Secrecy, Source
 from qpgis.quality.coverage import check_zones
 from qpgis.sources import RawFeatures
 from qpgis.sources.osm import OsmExtract
@@ -63,7 +63,8 @@ def osm_workspace(
     progress(f"reading {path.name}")
     extract = reader.extract(path, path.name)
     head = read_toml("schemes", "osm.toml")["scheme"]
-    source = Source(path.name, Grade.OPEN, "OpenStreetMap", head["licence"], extract.date, reader.hash(path))
+    said = ("OpenStreetMap", head["licence"], extract.date, reader.hash(path))
+    source = Source(path.name, Grade.OPEN, *said, Secrecy.PUBLIC)
     area = _osm_area(extract, source, zones_level, groups_level, grid_cell_m, findings)
     check_zones(area, findings)
     period = extract.date[:4] or UNDATED

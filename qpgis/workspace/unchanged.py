@@ -19,7 +19,7 @@ from qpgis.errors import SourceError
 from qpgis.findings import COLUMNS, Finding, Findings, Ids, Severity
 from qpgis.kept import Codec, Store, decoded_layers, encoded_layers, libraries
 from qpgis.layers import Layer, Ledger, State
-from qpgis.provenance import Grade, code_sha256, parts_of, sha256_of
+from qpgis.provenance import Grade, Secrecy, code_sha256, parts_of, sha256_of
 from qpgis.quality.datum import embedded_reference
 from qpgis.sources.osm import is_osm
 from qpgis.sources.reading import ARCHIVES, FORMATS, GEODATABASE
@@ -239,7 +239,10 @@ def _decoded(stored: bytes) -> ReadLayer:
     layer = replace(bare, source=replace(bare.source, sha256=about["sha256"]))
     layer.__dict__["content"] = about["content"]  # hashing it again would take as long as reading it
     inputs = {tuple(key): InputFile(**said) for key, said in about["inputs"]}
-    graded = {key: replace(one, grade=one.grade and Grade(one.grade)) for key, one in inputs.items()}
+    graded = {
+        key: replace(one, grade=one.grade and Grade(one.grade), secrecy=Secrecy(one.secrecy))
+        for key, one in inputs.items()
+    }
     return ReadLayer(layer, Ledger(**about["ledger"]), graded)
 
 

@@ -288,6 +288,7 @@ def test_a_declared_datum_that_nothing_can_confirm_is_said() -> None:
 
 HEAD = """
 name = "青浦"
+secrecy = "public"
 period = "2024"
 [zones]
 file = "towns.geojson"
