@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -38,14 +39,15 @@ from qpgis.indicators.composite import Component, Composite
 from qpgis.indicators.declaration import REPORTED, STATISTICS, Declared, Definition, Indicator
 from qpgis.judging import Judging
 from qpgis.landuse import scheme
-from qpgis.layers import Layer
+from qpgis.layers import PRESENT, Layer
 from qpgis.measures.contributions import MICRO
 from qpgis.parts import Expression, Measure, Part, PerZone, Quotient, Total
 from qpgis.plans import Light, Status
 from qpgis.plantables import PLAN_COLUMNS, PlanTable, plan_tables
 from qpgis.provenance import Audience, Grade, Secrecy, strictest, worst
-from qpgis.published import SERIES_COLUMNS, Published, series_records
-from qpgis.rows import CSV_COLUMNS, Row, Zone, joined, record, zones_of
+from qpgis.published import SERIES_COLUMNS, Published, beside_published, series_records
+from qpgis.rows import CSV_COLUMNS, Row, Zone, joined, record, rows_csv, zones_of
+from qpgis.signing import Signing, report_signing, signature_line, signing
 from qpgis.uncertainty import Bounding, Bounds, inaccurate
 from qpgis.workspace import Workspace
 
@@ -271,9 +273,29 @@ class Assessment:
         title = text("table_title", self.lang, name=self.workspace.title)
         if any(row.grade is Grade.SYNTHETIC for row in self.rows):
             title = text("title_synthetic", self.lang, title=title)
+        title = self.drafted(title)
         if self.secrecy is Secrecy.PUBLIC:
             return title
         return text("title_secrecy", self.lang, title=title, level=text(f"secrecy_{self.secrecy}", self.lang))
+
+    @cached_property
+    def result_sha256(self) -> str:
+        """The hash of all rows as ``indicators.csv`` holds them: what people sign, also where an audience sees less."""
+        return hashlib.sha256(rows_csv(self.rows, self.workspace)).hexdigest()
+
+    @cached_property
+    def signing(self) -> Signing:
+        """How far the result is signed (编制、校核、审定)."""
+        return signing(self.workspace.signoff, lambda: self.result_sha256)
+
+    def drafted(self, title: str) -> str:
+        """A title that says 草稿 until the result is signed."""
+        return title if self.signing is Signing.SIGNED else text("title_draft", self.lang, title=title)
+
+    @cached_property
+    def signatures(self) -> str:
+        """Who signed, in a line for every page; else what is lacking."""
+        return signature_line(self.workspace.signoff, self.signing, self.lang)
 
     @cached_property
     def secrecy(self) -> Secrecy:
@@ -357,7 +379,7 @@ def assess(
     used: dict[tuple[str, str], Definition] = {}
     for indicator, chosen in _chosen(workspace, definitions, only):
         progress_to(f"computing {indicator.id}")
-        used |= {(indicator.id, definition.name): definition for definition in chosen}
+        used |= {(indicator.id, one.name): _approved(workspace, indicator.id, one) for one in chosen}
         if isinstance(indicator, Composite):
             rows += run.composed(indicator, rows)
         elif isinstance(indicator, Indicator):
@@ -369,13 +391,24 @@ def assess(
     run.report_accuracy()
     judging.report_unused()
     rows += Published(workspace, findings, lang).rows(rows, judging.targets)
+    rows = beside_published(rows, used, workspace, lang)
     kept = tuple(row for row in judging.judged(rows, rivals) if level in (None, row.zone.level))
+    said = {key: value for key, value in asked.items() if value is not None}
+    if not said and workspace.state.scenario == PRESENT:
+        report_signing(workspace.signoff, rows_csv(kept, workspace), findings)
     everything = ordered([*workspace.findings, *findings])
     finds = (partial(run.layers_of, engine.missed), run.features, partial(run.layers_of, engine.reached))
     missed, features, reached = (Later(engine, find) for find in finds)
     engine.keep()
-    said = {key: value for key, value in asked.items() if value is not None}
     return Assessment(workspace, kept, everything, used, missed, features, reached, engine, lang, said)
+
+
+def _approved(workspace: Workspace, indicator: str, definition: Definition) -> Definition:
+    """A definition with the version, and who approved it, that the workspace says."""
+    said = workspace.approvals.get((indicator, definition.name))
+    if said is None:
+        return definition
+    return replace(definition, version=said.version, valid_from=said.valid_from, approved_by=said.approved_by)
 
 
 def computed(

@@ -529,6 +529,8 @@ def _verify(options: argparse.Namespace) -> int:
 def _report_run(assessment: Assessment, written: Sequence[Path], as_json: bool) -> None:
     from collections import Counter
 
+    from qpgis.catalogue import text
+
     found = Counter(str(f.severity) for f in assessment.findings)
     statuses = Counter(str(row.status) for row in assessment.rows)
     if as_json:
@@ -543,6 +545,8 @@ def _report_run(assessment: Assessment, written: Sequence[Path], as_json: bool) 
             + ", ".join(f"{found[s]} {s}" for s in ("error", "warning", "info") if found[s])
             + ", see findings.csv"
         )
+    if assessment.signing in ("unbound", "other"):
+        _say(text("sign_hint", assessment.lang, result=assessment.result_sha256))
     for path in written:
         sys.stdout.write(f"{path}\n")
 

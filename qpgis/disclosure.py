@@ -54,7 +54,7 @@ def seen_by(assessment: Seen, audience: Audience | str) -> Seen:
     open_ = _open_keys(assessment, audience)
     hidden = _hidden(workspace, audience)
     gone = [row.indicator for row in assessment.rows if (row.indicator, row.definition) not in kept]
-    return replace(
+    seen = replace(
         assessment,
         workspace=_workspace(workspace, audience),
         rows=rows,
@@ -66,6 +66,8 @@ def seen_by(assessment: Seen, audience: Audience | str) -> Seen:
         audience=audience,
         withheld=Withheld(_names(assessment, hidden, audience), tuple(map(assessment.title, dict.fromkeys(gone)))),
     )
+    seen.__dict__["result_sha256"] = assessment.result_sha256  # who signed, signed all of it
+    return seen
 
 
 def shown(row: Row, workspace: Workspace, audience: Audience) -> bool:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qpgis.catalogue import Lang, clauses, listed, text, unit_text
+from qpgis.indicators.declaration import REPORTED
 from qpgis.plans import JUDGED, Light, Plan, Target, Thresholds
+from qpgis.published import likely_causes, reported_of
 from qpgis.rows import Judgement, Row, status_text, zones_of
 from qpgis.workspace import Workspace
 
 PLAN_COLUMNS = (
-    *("number", "domain", "indicator", "unit", "property", "baseline", "baseline_year", "value", "value_period"),
+    *("number", "domain", "indicator", "unit", "property", "baseline", "baseline_year", "reported", "reported_by"),
+    *("value", "value_period", "difference", "cause"),
     *("target", "target_year", "progress", "elapsed", "status", "light", "zone", "definition", "grade", "clause"),
     "note",
 )
@@ -89,12 +92,31 @@ class _Tables:
                 said = {key: text(f"{key}_out_of_scope", self.lang) for key in ("status", "note")}
                 yield {**self._of(target), **said, "zone": scopes.get(target.zone, target.zone)}
             for row, judgement in self._judged(target):
-                yield {**self._of(target), "zone": row.zone.name, **self._said(row, judgement)}
+                yield {**self._of(target), "zone": row.zone.name, **self._said(row, judgement), **self._reported(row)}
 
     def _judged(self, target: Target) -> Iterator[tuple[Row, Judgement]]:
         for row in self.rows:
             if (row.indicator, row.zone.id) == (target.indicator, target.zone):
                 yield from ((row, one) for one in row.judgements if one.asked == target)
+
+    def _reported(self, row: Row) -> dict[str, object]:
+        """What is reported of the same indicator and zone, first by whom it is a duty of, and how ours differs."""
+        key = row.indicator, row.zone.id
+        several = reported_of(self.rows).get(key, [])
+        if row.published or not several:
+            return {}
+        indicator = self.workspace.indicators.get(row.indicator)
+        duty = indicator.department("zh") if indicator else ""
+        one = next((r for r in several if duty and r.definition == f"{REPORTED}{duty}"), several[0])
+        by = one.definition.removeprefix(REPORTED) if one.definition.startswith(REPORTED) else one.source
+        others = (r for r in self.rows if (r.indicator, r.zone.id) == key)
+        assert one.value is not None
+        return {
+            "reported": one.value,
+            "reported_by": clauses((by, one.period or self.workspace.period), self.lang),
+            "difference": None if row.value is None else row.value - one.value,
+            "cause": likely_causes(row, one, others, self.workspace, self.lang) or None,
+        }
 
     def _of(self, target: Target) -> dict[str, object]:
         """What the document says."""

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from qpgis.catalogue import Lang, text, unit_text
+from qpgis.catalogue import Lang, clauses, text, unit_text
 from qpgis.findings import Findings, Severity
-from qpgis.indicators.declaration import REPORTED, STATISTICS
-from qpgis.periods import last_day
+from qpgis.indicators.declaration import REPORTED, STATISTICS, Definition
+from qpgis.periods import first_day, last_day
 from qpgis.plans import Baseline, Target
 from qpgis.provenance import Grade, strictest
 from qpgis.rows import Row, joined, zones_of
+from qpgis.shapes import border_sha256
 from qpgis.workspace import UNDATED, Statistic, Workspace
 
 Key = tuple[str, str]
+Definitions = Mapping[Key, Definition]
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,82 @@ class Published:
         return next((target.unit for target in every if target.unit), "")
 
 
+def beside_published(rows: Iterable[Row], assessed: Definitions, workspace: Workspace, lang: Lang) -> list[Row]:
+    """Rows whose notes tell what was published of a frozen period, where that is another value, and what is too new.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+    assessed : mapping of (indicator, definition name) to Definition
+    workspace : Workspace
+    lang : "zh" or "en"
+    """
+    frozen = workspace.frozen.get(workspace.period)
+    end = workspace.state.as_of if workspace.period == UNDATED else last_day(workspace.period)
+    found = []
+    for row in rows:
+        definition = assessed.get((row.indicator, row.definition))
+        notes = []
+        if definition is not None and definition.valid_from and first_day(definition.valid_from) > end:
+            words = {"since": definition.valid_from, "version": definition.version, "period": workspace.period}
+            notes.append(text("note_valid_later", lang, **words))
+        key = row.indicator, row.definition, row.zone.id
+        then = None if frozen is None else frozen.rows.get(key)
+        if then is not None and then["value"] != ("" if row.value is None else f"{row.value:.12g}"):
+            before = frozen.definitions.get(key[:2], {}) if frozen else {}
+            words = {"value": then["value"] or "—", "before": before.get("version", "—")}
+            notes.append(text("note_frozen_value", lang, **words, now=definition.version if definition else "—"))
+        found.append(replace(row, note=joined(lang, row.note, *notes)) if notes else row)
+    return found
+
+
+def reported_of(rows: Iterable[Row]) -> dict[Key, list[Row]]:
+    """What departments and tables report, by indicator and zone."""
+    found: dict[Key, list[Row]] = {}
+    for row in rows:
+        if row.published and row.value is not None:
+            found.setdefault((row.indicator, row.zone.id), []).append(row)
+    return found
+
+
+def likely_causes(ours: Row, reported: Row, others: Iterable[Row], workspace: Workspace, lang: Lang) -> str:
+    """Why a computed value may differ from a reported one: period, definition, basis; empty where it doesn't differ.
+
+    Parameters
+    ----------
+    ours, reported : Row
+    others : iterable of Row
+        The same indicator and zone by other definitions.
+    workspace : Workspace
+    lang : "zh" or "en"
+    """
+    if ours.value is None or reported.value is None or _as_printed(ours.value, reported.value):
+        return ""
+    said = []
+    if reported.period and reported.period != workspace.period:
+        said.append(text("cause_period", lang, reported=reported.period, ours=workspace.period))
+    nearest = min(
+        (one for one in others if one.value is not None and not one.published and one.definition != ours.definition),
+        key=lambda one: abs(one.value - reported.value),  # type: ignore[operator]
+        default=None,
+    )
+    if nearest is not None and abs(nearest.value - reported.value) < abs(ours.value - reported.value):  # type: ignore[operator]
+        said.append(text("cause_definition", lang, definition=nearest.definition, value=f"{nearest.value:.6g}"))
+    if ours.grade is not None and ours.grade not in (Grade.OFFICIAL, Grade.SURVEYED):
+        said.append(text("cause_basis", lang, grade=text(f"grade_{ours.grade}", lang)))
+    return clauses(said or [text("cause_unknown", lang)], lang)
+
+
+def _as_printed(ours: float, reported: float) -> bool:
+    """Whether a value is a reported one but for the digits that were printed of that.
+
+    >>> _as_printed(40.04, 40.0), _as_printed(40.06, 40.0), _as_printed(9.849, 9.85)
+    (True, False, True)
+    """
+    digits = max(len(repr(float(reported)).partition(".")[2]), 1)
+    return abs(ours - reported) <= 0.5 * 10.0**-digits
+
+
 def definition_of(statistic: Statistic) -> str:
     """What the definition of a statistic is called.
 
@@ -145,14 +223,20 @@ SERIES_COLUMNS = (
     "grade",
     "source",
     "used",
+    "ground",
 )
-"""The columns of a time series; ``used`` tells the values of this run, and those that its progress begins at."""
+"""The columns of a time series.
+
+``used`` tells the values of this run, and those that its progress begins at; ``ground`` where a value is of other
+ground than the zone's today: of before a change of boundaries.
+"""
 
 
 def series_records(workspace: Workspace, rows: Sequence[Row], lang: Lang) -> list[dict[str, object]]:
-    """Everything that is known of each indicator and zone over time: baselines, statistics, the values of this run.
+    """Everything that is known of each indicator and zone over time: what was published, the values of this run.
 
-    Only what has a baseline or a statistic is a series; by indicator and zone in the order of the rows, then by period.
+    Published are baselines, statistics, and the values of frozen periods. Only what has one of them is a series; by
+    indicator and zone in the order of the rows, then by period.
     """
     zones = {zone.id: zone for zone in zones_of(workspace)}
     points: dict[tuple[str, str], list[dict[str, object]]] = {}
@@ -167,6 +251,8 @@ def series_records(workspace: Workspace, rows: Sequence[Row], lang: Lang) -> lis
         used = (s.indicator, s.zone, definition_of(s), s.period) in taken
         said = {"definition": definition_of(s), "grade": str(s.grade), "source": s.source, "used": used}
         points.setdefault((s.indicator, s.zone), []).append({"period": s.period, "value": s.value, **said})
+    for key, point in _frozen_points(workspace, rows, lang):
+        points.setdefault(key, []).append(point)
     units: dict[str, str] = {}
     order: dict[tuple[str, str], int] = {}
     for row in rows:
@@ -179,9 +265,53 @@ def series_records(workspace: Workspace, rows: Sequence[Row], lang: Lang) -> lis
     found = []
     for key in sorted((key for key in points if key[1] in zones), key=lambda key: order.get(key, len(order))):
         of = {"indicator": key[0], "zone_id": key[1], "zone_name": zones[key[1]].name, "unit": units.get(key[0], "")}
-        dated = sorted(points[key], key=_place)
-        found += [{name: ({**of, **point})[name] for name in SERIES_COLUMNS} for point in dated]
+        for point in sorted(points[key], key=_place):
+            ground = point.get("ground") or _ground(workspace, key[1], str(point["period"]), lang)
+            found.append({name: ({**of, **point, "ground": ground})[name] for name in SERIES_COLUMNS})
     return found
+
+
+def _frozen_points(workspace: Workspace, rows: Sequence[Row], lang: Lang) -> Iterator[tuple[Key, dict[str, object]]]:
+    """The values of frozen periods up to the workspace's, and its own where they aren't those of this run.
+
+    Only of what has a row here: what was left out for an audience isn't told of other years either.
+    """
+    end = date.max if workspace.period == UNDATED else last_day(workspace.period)
+    now = {(r.indicator, r.definition, r.zone.id): "" if r.value is None else f"{r.value:.12g}" for r in rows}
+    shapes = _shapes(workspace) if workspace.frozen else {}
+    for period, frozen in workspace.frozen.items():
+        then = {zone["id"]: zone for zone in frozen.manifest["zones"]}
+        for (indicator, definition, zone), row in frozen.rows.items():
+            version = frozen.definitions.get((indicator, definition), {}).get("version")
+            key = indicator, definition, zone
+            own = period == workspace.period and now.get(key) == row["value"]
+            if key not in now or version is None or not row["value"] or own or last_day(period) > end:
+                continue
+            words = {"definition": definition, "version": version}
+            said = {"definition": text("series_frozen", lang, **words), "grade": row["grade"], "source": row["source"]}
+            redrawn = zone in shapes and zone in then and then[zone]["shape"] != shapes[zone]
+            ground = text("series_redrawn", lang, area=then[zone]["area_km2"]) if redrawn else ""
+            point = {"period": period, "value": float(row["value"]), **said, "used": False, "ground": ground}
+            yield (indicator, zone), point
+
+
+def _shapes(workspace: Workspace) -> dict[str, str]:
+    """A hash of the border of every zone and group, as manifests tell it."""
+    sets = (*workspace.area.measured, *workspace.area.group_sets)
+    return {id_: border for zones in sets for id_, border in zip(zones.ids, border_sha256(zones.lonlat), strict=True)}
+
+
+def _ground(workspace: Workspace, zone: str, period: str, lang: Lang) -> str:
+    """What is to be said of a value from before a change of boundaries, of a zone or of a group with other ground."""
+    if period == UNDATED or workspace.period == UNDATED:
+        return ""
+    groups = {group.id: set(group.members) for group in workspace.area.groups}
+    for change in workspace.boundary_changes:
+        parts = {change.zone, *change.to}
+        concerns = zone in parts or (zone in groups and parts & groups[zone] and not parts <= groups[zone])
+        if concerns and last_day(period) < change.date <= last_day(workspace.period):
+            return text("series_ground", lang, date=change.date.isoformat(), text=change.text or change.zone)
+    return ""
 
 
 def _baselines(row: Row) -> Iterator[Baseline]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -180,6 +182,50 @@ def record(row: Row, workspace: Workspace) -> dict[str, object]:
         "value_high": row.high,
         "source": row.source,
     }
+
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def number_text(value: object) -> str:
+    """A number as outputs print it: 12 significant digits, nothing for a missing one.
+
+    >>> number_text(100 / 3), number_text(70.0), number_text(None)
+    ('33.3333333333', '70', '')
+    """
+    if value is None or value != value:
+        return ""
+    return f"{value:.12g}"
+
+
+def safe_text(value: object) -> str:
+    """Text that no spreadsheet runs as a formula.
+
+    >>> safe_text("=cmd|x"), safe_text("青浦")
+    ("'=cmd|x", '青浦')
+    """
+    words = "" if value is None else str(value)
+    return f"'{words}" if words.startswith(FORMULA_STARTS) else words
+
+
+def row_cells(row: Row, workspace: Workspace) -> list[str]:
+    """The cells of one row of ``indicators.csv``."""
+    texts = {
+        name: number_text(v) if isinstance(v, int | float) or v is None else safe_text(v)
+        for name, v in record(row, workspace).items()
+    }
+    for name, amount in (("numerator", row.numerator), ("denominator", row.denominator)):
+        texts[name] = amount.exact if amount else ""
+    return [texts[column] for column in CSV_COLUMNS]
+
+
+def rows_csv(rows: Iterable[Row], workspace: Workspace) -> bytes:
+    """What ``indicators.csv`` holds; its hash is that of the result, which people sign."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows(row_cells(row, workspace) for row in rows)
+    return stream.getvalue().encode("utf-8-sig")
 
 
 def zones_of(workspace: Workspace) -> list[Zone]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -24,6 +26,12 @@ def repaired(polygons: Geometries) -> Geometries:
     mended = polygons.copy()
     mended[broken] = [_rebuilt(shape) for shape in polygons[broken]]
     return mended
+
+
+def border_sha256(polygons: Geometries) -> list[str]:
+    """A hash of each polygon's border: the same for the same ground, however its rings begin and turn."""
+    borders = shapely.to_wkb(shapely.normalize(polygons), byte_order=1, output_dimension=2)
+    return [hashlib.sha256(border).hexdigest() for border in borders]
 
 
 def broken_areas(shapes: Geometries) -> NDArray[np.bool_]:

@@ -51,6 +51,7 @@ ORDER = [
     "judging",
     "published",
     "plantables",
+    "signing",
     "assessment",
     "staleness",
     "evidence",

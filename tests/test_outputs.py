@@ -133,7 +133,7 @@ def test_the_plan_table_of_the_embedded_workspace(embedded_run: Path) -> None:
     sheet = openpyxl.load_workbook(embedded_run / "maps" / "indicators.xlsx")["指标体系表"]
     rows = list(sheet.iter_rows(min_row=4, values_only=True))
     assert [row[0] for row in rows] == [*range(1, 21), *[None] * 5]  # 表1, and what stands outside it
-    assert [row[9] for row in rows][:3] == ["8 左右", "累计 800 左右", "8 左右"]
+    assert [row[13] for row in rows][:3] == ["8 左右", "累计 800 左右", "8 左右"]
     csv_rows = rows_of(embedded_run / "maps" / "indicators.csv")
     judged = {r["zone_id"] for r in csv_rows if r["target_text"]}
     assert judged == {"qingxi"}

@@ -144,7 +144,7 @@ def test_synthetic_data_are_said_in_title_table_and_map(workspace: Maker, tmp_pa
     folder = workspace(toml, water=lake())
     out = tmp_path / "out"
     assert main(["run", str(folder), "--out", str(out)]) == 0
-    assert "<title>四镇 规划指标（合成数据，仅供试用）</title>" in (out / "map.html").read_text("utf-8")
+    assert "<title>四镇 规划指标（合成数据，仅供试用）（草稿）</title>" in (out / "map.html").read_text("utf-8")
     sheet = openpyxl.load_workbook(out / "indicators.xlsx").worksheets[0]
     assert "合成数据" in sheet["A1"].value
     assert "合成数据" in json.loads((out / "manifest.json").read_text("utf-8"))["title"]
@@ -234,7 +234,7 @@ def test_what_is_synthetic_but_feeds_no_value_is_not_in_the_title(workspace: Mak
     toml = layer("water", 'class_field = "class"') + layer("residents").replace("surveyed", "synthetic")
     spots = frame([Point(EAST + 10, NORTH + 10)])
     result = qp.assess(qp.open_workspace(workspace(toml, water=lake(), residents=spots)))
-    assert result.heading == "四镇 规划指标"
+    assert result.heading == "四镇 规划指标（草稿）"
     assert "synthetic" in result.workspace.grades
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 
+import openpyxl
+import pandas as pd
 import pytest
 
 import qpgis as qp
@@ -137,3 +140,121 @@ def test_a_year_as_one_story(land: Path, capsys: pytest.CaptureFixture[str]) -> 
     (land / "frozen" / "2024" / "indicators.csv").write_text("", encoding="utf-8")
     with pytest.raises(SourceError, match=r"bring manifest\.json"):
         qp.open_workspace(land)
+
+
+def test_a_changed_definition_stands_beside_what_was_published(land: Path) -> None:
+    assert run(land, "2024", "published", "--freeze") == 0
+    (land / "own.toml").write_text(
+        CARD.format(version=2, since="2025", outside=', outside = "water"'), encoding="utf-8"
+    )
+    result = qp.assess(qp.open_workspace(land))
+    (row,) = result["green_land"].query("zone_id == 'a'").to_dict("records")
+    assert row["value"] == pytest.approx(0.15, abs=1e-4)  # 300 m x 500 m are left outside water, of 300 m x 1000 m
+    assert "发布值 0.2999" in row["note"]  # km2 of the ellipsoid, not of the drawing
+    assert "第 1 版" in row["note"]
+    assert "第 2 版自 2025 起施行" in row["note"]
+    series = result.series("green_land", "a")
+    assert list(series["value"]) == pytest.approx([0.3, 0.15], abs=1e-4)
+    assert values(land.parent / "published", "green_land")["whole"] == pytest.approx(0.3, abs=1e-4)
+    (other,) = result["forest_cover"].query("zone_id == 'a' and definition == 'total_area'").to_dict("records")
+    assert "发布值" not in other["note"]  # what didn't change isn't told
+    assert result.definitions["green_land", "whole"].approved_by == "局办〔2024〕1号"
+
+
+def test_any_definition_can_have_a_version(land: Path) -> None:
+    toml = (land / "qpgis.toml").read_text("utf-8")
+    said = '[[approvals]]\nindicator = "forest_cover"\ndefinition = "total_area"\nversion = "3"\nvalid_from = "2024"\n'
+    (land / "qpgis.toml").write_text(toml + said, encoding="utf-8")
+    assert qp.assess(qp.open_workspace(land)).definitions["forest_cover", "total_area"].version == "3"
+    (land / "qpgis.toml").write_text(toml + said.replace("total_area", "total_arae"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="total_arae"):
+        qp.open_workspace(land)
+
+
+def test_a_town_split_off_is_told_in_series_and_comparisons(land: Path) -> None:
+    """A tenth of town a becomes e on 1 July 2025."""
+    assert run(land, "2024", "published", "--freeze") == 0
+    towns = four_towns()
+    towns.loc[0, "geometry"] = square(100, 0, 900, 1000)
+    split = pd.concat([towns, frame([square(0, 0, 100, 1000)], zone_id=["e"], name=["戊"])], ignore_index=True)
+    write(land, {"towns25": split})
+    with (land / "qpgis.toml").open("a", encoding="utf-8") as stream:
+        stream.write('[[boundary_changes]]\nzone = "a"\nto = ["e"]\ndate = 2025-07-01\ntext = "析出戊街道"\n')
+        stream.write('[periods.2025.zones]\nfile = "towns25.gpkg"\ngrade = "surveyed"\n')
+    result = qp.assess(qp.open_workspace(land, period="2025"))
+    series = result.series("forest_cover", "a").set_index(["period", "definition"])["ground"]
+    assert "析出戊街道" in series["2024", "reported:林业站"]
+    assert "范围与现在不同" in series["2024", "已发布（total_area，第 1 版）"]
+    assert series["2025", "total_area"] == ""
+    assert set(result.series("forest_cover", "b")["ground"]) == {""}
+    assert run(land, "2025", "out25") == 0
+    found = qp.compare(land.parent / "published", land.parent / "out25").table.query("zone_id == 'a'")
+    assert all("界线不同" in note for note in found[found["only"] == ""]["note"])
+
+
+def test_the_plan_s_table_shows_what_is_reported_first(land: Path) -> None:
+    """Reported 40 % of 2023, ours 30 % of 2024; outside water it would be 15 of 50, as much."""
+    reported = "indicator,zone,period,value,department,document\nforest_cover,a,2023,40,林业站,林业年报\n"
+    (land / "reported.csv").write_text(reported, encoding="utf-8")
+    targets = "indicator,zone,year,operator,value,text,property,kind,direction,document\n"
+    (land / "targets.csv").write_text(targets + "forest_cover,a,2025,ge,35,,约束性,,,某文件\n", encoding="utf-8")
+    toml = (land / "qpgis.toml").read_text("utf-8")
+    tables = '[tables]\nreported = "reported.csv"\ntargets = "targets.csv"'
+    (land / "qpgis.toml").write_text(toml.replace('[tables]\nstatistics = "statistics.csv"', tables), encoding="utf-8")
+    result = qp.assess(qp.open_workspace(land))
+    table = result.plan_table("targets")
+    assert list(table.columns).index("reported") < list(table.columns).index("value")
+    ours = table.set_index("definition").loc["total_area"]
+    assert (ours["reported"], ours["reported_by"]) == (40, "林业站；2023")
+    assert ours["difference"] == pytest.approx(-10, abs=1e-3)
+    assert "时期不同：公布 2023，计算 2024" in ours["cause"]
+
+
+SIGNED = """
+[signoff]
+compiled = {{name = "张三", date = 2025-03-01}}
+checked = {{name = "李四", date = 2025-03-05}}
+approved = {{name = "王五", date = 2025-03-10}}
+result = "{result}"
+"""
+
+
+def test_a_result_is_a_draft_until_this_very_one_is_signed(land: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, toml = land.parent / "out", land / "qpgis.toml"
+    assert run(land, "2024", "out") == 0
+    draft = (out / "indicators.csv").read_bytes()
+    assert {"草稿" in cell for cell in titles(out)} == {True}
+    assert "草稿" in (out / "map.html").read_text("utf-8")
+    assert json.loads((out / "manifest.json").read_text("utf-8"))["signoff"]["status"] == "open"
+    digest = hashlib.sha256(draft).hexdigest()
+
+    before = toml.read_text("utf-8")
+    toml.write_text(before + SIGNED.format(result=""), encoding="utf-8")
+    assert run(land, "2024", "out") == 0  # names alone sign nothing in particular
+    assert digest in capsys.readouterr().err
+    toml.write_text(before + SIGNED.format(result=digest), encoding="utf-8")
+    assert run(land, "2024", "out") == 0
+    assert (out / "indicators.csv").read_bytes() == draft
+    assert not any("草稿" in cell for cell in titles(out))
+    assert "草稿" not in (out / "map.html").read_text("utf-8")
+    assert "审定 王五 2025-03-10" in (out / "map.html").read_text("utf-8")
+    signed = json.loads((out / "manifest.json").read_text("utf-8"))["signoff"]
+    assert (signed["status"], signed["signed"], signed["approved"]["name"]) == ("signed", digest, "王五")
+    assert [c for c in verify(out, source=Source(land)) if c.verdict is Verdict.FAILS] == []
+    assert [c.verdict for c in verify(out) if c.part == "signoff"] == [Verdict.HOLDS]
+
+    assert main(["init", "--from", str(land), "--period", "2025"]) == 0
+    assert qp.assess(qp.open_workspace(land, period="2025")).signing == "open"  # nobody signed the next year's
+    (out / "indicators.csv").write_bytes(draft.replace(b"\r\n", b"\n"))
+    failed = [c.subject for c in verify(out) if c.part == "signoff" and c.verdict is Verdict.FAILS]
+    assert failed == ["indicators.csv"]
+    write(land, {"forest": frame([square(0, 0, 310, 1000)])})
+    result = qp.assess(qp.open_workspace(land))
+    assert "signed_other" in {f.rule for f in result.findings}
+    assert "草稿" in result.heading
+
+
+def titles(out: Path) -> list[str]:
+    """What stands above every sheet."""
+    book = openpyxl.load_workbook(out / "indicators.xlsx")
+    return [str(sheet.cell(1, 1).value) for sheet in book]

@@ -243,6 +243,7 @@ def _footer(assessment: Assessment) -> Iterator[str]:
     if to_say:
         yield text("footer_grade", lang, grades="、".join(to_say) if lang == "zh" else ", ".join(to_say))
     yield text("footer_crs", lang)
+    yield assessment.signatures
     if workspace.map_approval:
         yield text("footer_approval", lang, number=workspace.map_approval)
     else:

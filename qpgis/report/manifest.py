@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import shapely
 
 import qpgis
 from qpgis.amounts import Amount
@@ -19,6 +16,7 @@ from qpgis.assessment import Assessment
 from qpgis.engine import Engine
 from qpgis.plantables import threshold_lines
 from qpgis.provenance import DECIDING_LIBRARIES, code_sha256, seal, sha256_of
+from qpgis.shapes import border_sha256
 
 
 def manifest(assessment: Assessment, outputs: Path, *, frozen: bool = False) -> dict[str, Any]:
@@ -62,6 +60,7 @@ def about_run(assessment: Assessment) -> dict[str, Any]:
         "workspace": workspace.name,
         "period": workspace.period,
         "language": assessment.lang,
+        "signoff": _signoff(assessment),
         "state": {
             "as_of": workspace.state.as_of.isoformat(),
             "statuses": sorted(workspace.state.statuses),
@@ -97,6 +96,14 @@ def about_run(assessment: Assessment) -> dict[str, Any]:
     }
 
 
+def _signoff(assessment: Assessment) -> dict[str, Any]:
+    """Who signed which result, whether it is this one, and the hash of this one."""
+    signoff = assessment.workspace.signoff
+    said = {} if signoff is None else signoff.model_dump(mode="json", exclude={"result"})
+    signed = signoff.result if signoff is not None else ""
+    return {**said, "status": str(assessment.signing), "signed": signed, "result": assessment.result_sha256}
+
+
 def _zones(area: StudyArea) -> list[dict[str, str]]:
     """Every zone and group with its area and a hash of its border; not the cells of a grid, which follow from them."""
     engine, found = Engine(area), []
@@ -107,10 +114,9 @@ def _zones(area: StudyArea) -> list[dict[str, str]]:
     for zones in area.own:
         areas |= dict(zip(zones.ids, engine.zone_areas(zones), strict=True))
     for zones in (*area.measured, *area.group_sets):
-        borders = shapely.to_wkb(shapely.normalize(zones.lonlat), byte_order=1, output_dimension=2)
-        for id_, name, border in zip(zones.ids, zones.names, borders, strict=True):
+        for id_, name, border in zip(zones.ids, zones.names, border_sha256(zones.lonlat), strict=True):
             said = {"id": id_, "name": name, "level": zones.level, "area_km2": Amount(areas[id_], "m2").exact}
-            found.append({**said, "shape": hashlib.sha256(border).hexdigest()})
+            found.append({**said, "shape": border})
     return found
 
 

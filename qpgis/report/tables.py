@@ -25,7 +25,7 @@ from qpgis.layers import PRESENT, SHOW
 from qpgis.plantables import PLAN_COLUMNS, threshold_lines
 from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, staged_outputs, worst
 from qpgis.quality.areas import TOTAL, WITHOUT_CODE
-from qpgis.rows import CSV_COLUMNS, Row, record, status_text, zones_of
+from qpgis.rows import Row, number_text, row_cells, rows_csv, safe_text, status_text, zones_of
 from qpgis.scenarios.compare import COLUMNS as COMPARED
 from qpgis.scenarios.compare import Comparison
 from qpgis.scenarios.explain import COLUMNS as EXPLAINED
@@ -42,30 +42,6 @@ if TYPE_CHECKING:
     from xlsxwriter import Workbook
     from xlsxwriter.format import Format
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-def number_text(value: object) -> str:
-    """A number as outputs print it: 12 significant digits, nothing for a missing one.
-
-    >>> number_text(100 / 3), number_text(70.0), number_text(None)
-    ('33.3333333333', '70', '')
-    """
-    if value is None or value != value:
-        return ""
-    return f"{value:.12g}"
-
-
-def safe_text(value: object) -> str:
-    """Text that no spreadsheet runs as a formula.
-
-    >>> safe_text("=cmd|x"), safe_text("青浦")
-    ("'=cmd|x", '青浦')
-    """
-    words = "" if value is None else str(value)
-    return f"'{words}" if words.startswith(FORMULA_STARTS) else words
-
-
 CELL_CHARACTERS, ROW_LINES = 32_767, 27
 """As many characters a cell holds, and as many lines a row can show."""
 _NO_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
@@ -75,18 +51,12 @@ WIDEST = 60
 
 def csv_record(row: Row, assessment: Assessment) -> list[str]:
     """The cells of one row of ``indicators.csv``."""
-    cells = record(row, assessment.workspace)
-    texts = {
-        name: number_text(v) if isinstance(v, int | float) or v is None else safe_text(v) for name, v in cells.items()
-    }
-    for name, amount in (("numerator", row.numerator), ("denominator", row.denominator)):
-        texts[name] = amount.exact if amount else ""
-    return [texts[column] for column in CSV_COLUMNS]
+    return row_cells(row, assessment.workspace)
 
 
 def write_indicators_csv(assessment: Assessment, path: Path) -> None:
     """``indicators.csv``: UTF-8 with byte-order mark, one row per zone, indicator and definition; empty is missing."""
-    _write_csv(path, CSV_COLUMNS, (csv_record(row, assessment) for row in assessment.rows))
+    path.write_bytes(rows_csv(assessment.rows, assessment.workspace))
 
 
 def write_comparison_csv(comparison: Comparison, path: Path) -> None:
@@ -199,7 +169,7 @@ def write_xlsx(assessment: Assessment, path: Path) -> None:
         book.set_properties({"created": FIXED_TIME, "title": assessment.heading, "status": level})
         for sheet in _sheets(assessment):
             name = sheet_name(sheet.name, [one.get_name() for one in book.worksheets()])
-            write_sheet(book, name, sheet, assessment.lang)
+            write_sheet(book, name, sheet, assessment.lang, below=assessment.signatures)
 
 
 class Sheet(NamedTuple):
@@ -246,13 +216,13 @@ def _sheets(a: Assessment) -> Iterator[Sheet]:
     for table in a.plan_tables:
         heading = text("sheet_targets", a.lang)
         name = f"{heading} {table.short}" if several else heading
-        yield Sheet(name, table.title, PLAN_COLUMNS, (_plan_row(a, record) for record in table.records))
+        yield Sheet(name, a.drafted(table.title), PLAN_COLUMNS, (_plan_row(a, record) for record in table.records))
     if a.plan_tables:
         yield _sheet(
             a, "thresholds", ("setting",), ([line] for line in threshold_lines(a.workspace.thresholds, a.lang))
         )
     if a.series_records:
-        series = ("indicator", "zone", "period", "value", "unit", "definition", "grade", "source", "used")
+        series = ("indicator", "zone", "period", "value", "unit", "definition", "grade", "source", "used", "ground")
         yield _sheet(a, "series", series, _series_rows(a))
     ways = [one for one in summaries(a) if one["due"] is not None or one["met_year"] is not None]
     if ways:
@@ -311,6 +281,9 @@ def _plan_row(a: Assessment, record: dict[str, object]) -> list[Any]:
     cells = dict(record)
     value = cells["value"]
     cells["value"] = _number(value if isinstance(value, float) else None)
+    for name in ("reported", "difference"):
+        number = cells[name]
+        cells[name] = _number(number if isinstance(number, float) else None)
     return [cells[column] for column in PLAN_COLUMNS]
 
 
@@ -321,7 +294,7 @@ def _series_rows(a: Assessment) -> Iterator[list[Any]]:
         value, unit = point["value"], unit_text(str(point["unit"]), a.lang)
         number = _number(value if isinstance(value, float) else None)
         cells = (point["zone_name"], point["period"], number, unit, point["definition"])
-        yield [a.title(str(point["indicator"])), *cells, said, point["source"], used]
+        yield [a.title(str(point["indicator"])), *cells, said, point["source"], used, point["ground"] or None]
 
 
 TRAJECTORY = (
@@ -365,8 +338,8 @@ def _source_rows(a: Assessment) -> Iterator[list[Any]]:
         yield [i.name, a.layer_title(i.role), grade, level, i.rows, i.crs, i.source, i.licence, i.date, i.sha256]
 
 
-def write_sheet(book: Workbook, name: str, content: Sheet, lang: Lang) -> None:
-    """A sheet of a workbook: its title, its columns by their names in the catalogue, its rows."""
+def write_sheet(book: Workbook, name: str, content: Sheet, lang: Lang, *, below: str = "") -> None:
+    """A sheet of a workbook: its title and what stands below it, its columns by their names, its rows."""
     _, title, columns, rows = content
     sheet = book.add_worksheet(name)
     heading = book.add_format({"bold": True, "bg_color": "#E8EFEA", "bottom": 1, "text_wrap": True, "valign": "top"})
@@ -376,7 +349,7 @@ def write_sheet(book: Workbook, name: str, content: Sheet, lang: Lang) -> None:
         "denominator": "0.0000",
         "progress": "0.0%",
         "elapsed": "0.0%",
-        "baseline": "0.00##",
+        **dict.fromkeys(("baseline", "reported", "difference"), "0.00##"),
         "due": "0.00##",
         "pace": "0.00##",
         **dict.fromkeys((c for c in columns if c.endswith("_m2")), "#,##0.0"),
@@ -388,6 +361,7 @@ def write_sheet(book: Workbook, name: str, content: Sheet, lang: Lang) -> None:
         for light, (fill, ink) in lights().items()
     }
     sheet.write_string(0, 0, title, book.add_format({"bold": True, "font_size": 14}))
+    sheet.write_string(1, 0, below)
     for n, column in enumerate(columns):
         sheet.write_string(2, n, text(f"column_{column}", lang), heading)
     widths = [8] * len(columns)

@@ -15,6 +15,7 @@ from qpgis.catalogue import LANGUAGES, Lang, clauses, listed, text
 from qpgis.errors import QpgisError, SourceError
 from qpgis.provenance import seal, sha256_of
 from qpgis.report.outputs import MANIFEST
+from qpgis.signing import SIGNERS
 from qpgis.sources.osm import is_osm
 from qpgis.verifying.checks import Check, Difference, Verdict, check_lines
 from qpgis.verifying.formats import READ, Book, Line, Record, Wanted, csv_records, format_of
@@ -27,6 +28,8 @@ __all__ = ["Check", "Difference", "Source", "Verdict", "check_lines", "verify"]
 Manifest = Mapping[str, Any]
 _SETTINGS = ("workspace", "title", "period", "language", "state", "plane", "zones", "thresholds", "plans", "asked")
 """What of a manifest is no file and no definition, but decides values."""
+RESULT = "indicators.csv"
+"""What people sign."""
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
 
 
@@ -122,6 +125,7 @@ class _Outputs:
         yield from self._of_manifest()
         yield from self._of_files()
         yield from self._of_values()
+        yield from self._of_signoff()
         yield from self._of_log()
 
     @cached_property
@@ -233,6 +237,21 @@ class _Outputs:
                 place = next((cell.place for cell in line.cells.values()), "")
                 found.append(Difference(place, " ".join(line.key), ""))
         return cells, found
+
+    # ---- what was signed ----
+
+    def _of_signoff(self) -> Iterator[Check]:
+        """Whether the result that is there is the one that was signed."""
+        signoff = self.manifest.get("signoff", {})
+        signed, cut = signoff.get("signed"), self.manifest.get("secrecy", {}).get("withheld", {}).get("indicators")
+        written = signoff.get("result") if cut else self.hashes.get(RESULT)  # an audience may see a part of it only
+        if not signed or signoff.get("status") == "open":
+            yield self.check("signoff", "", Verdict.TOLD, "unsigned")
+        elif not signed == signoff.get("result") == written or not self.intact(RESULT):
+            yield self.check("signoff", RESULT, Verdict.FAILS, "signed_other", signed=signed[:12])
+        else:
+            names = listed((signoff[who]["name"] for who in SIGNERS), self.lang)
+            yield self.check("signoff", RESULT, Verdict.HOLDS, "signed_same", names=names)
 
     # ---- the log ----
 

@@ -44,7 +44,7 @@ class Check:
     Attributes
     ----------
     part : str
-        ``manifest, output, values, input, definition, setting, version, recomputed, log, frozen``.
+        ``manifest, output, values, input, definition, setting, version, recomputed, log, frozen, signoff``.
     subject : str
         The file, definition or setting; empty where the whole part is meant.
     verdict : Verdict

@@ -26,7 +26,7 @@ from qpgis.workspace.reference import Reference
 if TYPE_CHECKING:
     import pandas as pd
 
-    from qpgis.workspace.config import ApprovalTable, LayerTable, SignoffTable
+    from qpgis.workspace.config import ApprovalTable, BoundaryChangeTable, LayerTable, SignoffTable
     from qpgis.workspace.frozen import Frozen
 
 UNDATED = "undated"
@@ -121,6 +121,8 @@ class Workspace:
         Who may see the values of its tables.
     public_values : frozenset of str
         Indicators whose values were cleared for everybody, whatever they are computed from.
+    boundary_changes : tuple of BoundaryChangeTable
+        When the ground of zones changed.
     """
 
     name: str
@@ -154,6 +156,7 @@ class Workspace:
     signoff: SignoffTable | None = None
     tables_secrecy: Secrecy = Secrecy.PUBLIC
     public_values: frozenset[str] = frozenset()
+    boundary_changes: tuple[BoundaryChangeTable, ...] = ()
 
     def changed(self) -> tuple[str, ...]:
         """The files that aren't what was read any more, or are gone."""

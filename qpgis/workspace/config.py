@@ -534,6 +534,7 @@ class TablesTable(_Table):
     """``[tables]``: CSV files with values that aren't computed from layers."""
 
     statistics: str | None = None
+    reported: str | None = None
     baselines: str | None = None
     targets: str | None = None
     control_areas: str | None = None
@@ -623,6 +624,27 @@ class ApprovalTable(_Table):
         return value
 
 
+class BoundaryChangeTable(_Table):
+    """``[[boundary_changes]]``: when the ground of a zone changed, as where a sub-district is split off (析出街道).
+
+    Attributes
+    ----------
+    zone : str
+        Whose ground became less, or more.
+    to : list of str
+        The zones that got it, or gave it.
+    date : date
+        Values of periods that end before it are of the former ground.
+    text : str
+        What happened, and the document.
+    """
+
+    zone: str
+    to: list[str] = []
+    date: date
+    text: str = ""
+
+
 class PeriodTable(_Table):
     """``[periods.<year>]``: what differs in that period; a layer named here replaces the one of the same name.
 
@@ -688,6 +710,7 @@ class Config(_Table):
     definitions: dict[str, list[str]] = {}
     approvals: list[ApprovalTable] = []
     signoff: SignoffTable = SignoffTable()
+    boundary_changes: list[BoundaryChangeTable] = []
     thresholds: ThresholdsTable = ThresholdsTable()
     outputs: OutputsTable = OutputsTable()
     synth: SynthTable = SynthTable()
@@ -827,7 +850,7 @@ def _unknown_names(table: Mapping[str, Any], indicators: Mapping[str, Declared],
 
 
 _ESCAPE = re.compile(
-    r'\s*(file|control_points|statistics|baselines|targets|control_areas)\s*=\s*"(?:[^"\\]|\\\\)*\\[bfnrt]'
+    r'\s*(file|control_points|statistics|reported|baselines|targets|control_areas)\s*=\s*"(?:[^"\\]|\\\\)*\\[bfnrt]'
 )
 
 
@@ -989,6 +1012,7 @@ def _known_keys(path: tuple[str, ...]) -> set[str]:
         "signoff": SignoffTable,
         **dict.fromkeys(("compiled", "checked", "approved"), SignatureTable),
         "approvals": ApprovalTable,
+        "boundary_changes": BoundaryChangeTable,
     }
     for part in path:
         table = steps.get(part, table)

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from qpgis.catalogue import LANGUAGES, text
 from qpgis.errors import ConfigError, OutputError, SourceError
 from qpgis.findings import Findings, Severity
 from qpgis.indicators.declaration import REPORTED, STATISTICS
@@ -28,7 +29,7 @@ from qpgis.workspace.mistakes import key_lines
 FROZEN = "frozen"
 """The folder of a workspace that keeps what was published, one folder a period."""
 RECORD = ("manifest.json", "indicators.csv")
-MAY_GROW = frozenset({"workspace", "indicators", "statistics", "baselines", "targets"})
+MAY_GROW = frozenset({"workspace", "indicators", "statistics", "reported", "baselines", "targets"})
 """Roles of files that go on with the years; what changes of them shows in values, beside those that were published."""
 
 
@@ -119,11 +120,15 @@ def _changed(
 ) -> Iterator[tuple[str, str, bool]]:
     """The files of a frozen period that are others now, or (true) that it doesn't read any more."""
     places = {_shown(file): folder / file for file in _files(config.model_dump(exclude={"periods", "scenarios"}))}
+    withheld = {text("withheld_file", lang) for lang in LANGUAGES}
     for one in frozen.manifest["inputs"]:
         name, path = one["name"], places.get(one["name"])
         if one["role"] in MAY_GROW or is_table(name):
             continue
-        if path is None or not path.exists():
+        if name in withheld:  # its name was none of the audience's, its hash tells it
+            if all(hash_of(place) != one["sha256"] for place in places.values() if place.exists()):
+                yield name, one["role"], False
+        elif path is None or not path.exists():
             yield name, one["role"], True
         elif hash_of(path) != one["sha256"]:
             yield name, one["role"], False
@@ -137,7 +142,7 @@ def _files(said: Any, key: str = "") -> Iterator[str]:
     elif isinstance(said, list):
         for one in said:
             yield from _files(one, key)
-    elif isinstance(said, str) and key in ("file", "control_points", "tables", "plans"):
+    elif isinstance(said, str) and key in ("file", "changes", "control_points", "tables", "plans"):
         yield said
 
 

@@ -38,14 +38,23 @@ from qpgis.sources.reading import read_features
 from qpgis.workspace import InputFile, Workspace
 from qpgis.workspace.checks import check_quality
 from qpgis.workspace.codes import classes_of, report_translation, with_codes
-from qpgis.workspace.config import CONFIG_NAME, Config, FileTable, JoinTable, LayerTable, ZonesTable, read_config
+from qpgis.workspace.config import (
+    CONFIG_NAME,
+    ApprovalTable,
+    Config,
+    FileTable,
+    JoinTable,
+    LayerTable,
+    ZonesTable,
+    read_config,
+)
 from qpgis.workspace.datums import check_against, check_layer, check_own_zones, check_zones, converted
 from qpgis.workspace.frozen import read_frozen, report_frozen, report_statistics
 from qpgis.workspace.increments import brought_up_to_date
 from qpgis.workspace.joins import joined
 from qpgis.workspace.reference import Reference, reference
 from qpgis.workspace.samples import read_sample
-from qpgis.workspace.tables import read_baselines, read_statistics, read_targets
+from qpgis.workspace.tables import read_baselines, read_reported, read_statistics, read_targets
 from qpgis.workspace.unchanged import READ_LAYER, Files, ReadLayer, Unchanged, comes_back, content_of_area
 
 Progress = Callable[[str], None]
@@ -277,10 +286,11 @@ def open_workspace(
         stamps=_stamps(path, reader, config),
         cache=store,
         frozen=frozen,
-        approvals={(one.indicator, one.definition): one for one in config.approvals},
+        approvals=_approvals(config),
         signoff=config.signoff,
         tables_secrecy=_tables_secrecy(config),
         public_values=frozenset(config.outputs.public_values),
+        boundary_changes=tuple(config.boundary_changes),
         **tables,
     )
 
@@ -338,6 +348,12 @@ def _definitions(config: Config) -> dict[str, tuple[str, ...]]:
         by_default = read_toml("schemes", "osm.toml")["scheme"]["water_definitions"]
     asked = {name: tuple(chosen) for name, chosen in config.definitions.items()}
     return {**{name: (chosen,) for name, chosen in by_default.items()}, **asked}
+
+
+def _approvals(config: Config) -> dict[tuple[str, str], ApprovalTable]:
+    """What is said of definitions, by indicator and the definition's full name."""
+    known = config.registry
+    return {(one.indicator, known[one.indicator].definition(one.definition).name): one for one in config.approvals}
 
 
 def _by_id(tables: dict[str, Any], plans: tuple[Plan, ...], indicators: Mapping[str, Declared]) -> dict[str, Any]:
@@ -807,16 +823,18 @@ def _read_tables(config: Config, folder: Path, zones: Mapping[str, str], reader:
     readers: dict[str, Callable[[Path, Mapping[str, str]], Any]] = {
         **{"statistics": read_statistics, "baselines": read_baselines, "targets": read_targets},
         "control_areas": read_control_areas,
+        "reported": read_reported,
     }
     for key, file in config.tables.files().items():
         path = folder / file
         found[key] = readers[key](path, zones)
         name, digest = _display_name(file), sha256_of(path)
-        if key == "statistics":  # those of later years are none of this one: a published year doesn't change by them
+        if key in ("statistics", "reported"):  # of later years none counts: a published year stays as it is
             end = last_day(config.period)
             found[key] = tuple(one for one in found[key] if last_day(one.period) <= end)
             digest = hashlib.sha256(repr(found[key]).encode()).hexdigest()
         rows = sum(map(len, found[key].values())) if key == "baselines" else len(found[key])
         secrecy = _tables_secrecy(config)
         reader.inputs[name, key] = InputFile(name, key, digest, rows, None, secrecy=secrecy)
+    found["statistics"] = (*found.get("statistics", ()), *found.pop("reported", ()))
     return found

@@ -15,7 +15,7 @@ from qpgis.workspace.osm import osm_workspace
 
 ASKED_OF_ASSESS = ("level", "definitions", "indicators")
 """What of ``asked`` isn't about the workspace."""
-TABLES = frozenset({"plan", "statistics", "baselines", "targets", "control_areas"})
+TABLES = frozenset({"plan", "statistics", "reported", "baselines", "targets", "control_areas"})
 """Roles of inputs that no value is computed from."""
 
 

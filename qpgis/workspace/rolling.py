@@ -112,8 +112,8 @@ def missing(config: Config, period: str, folder: Path) -> Iterator[Missing]:
         origin = config.origin(period, kind)
         if table.file and origin != period:
             yield Missing("layer", kind, table.file, origin)
-    if now.tables.statistics:
-        yield from _statistics(folder / now.tables.statistics, now.tables.statistics, period)
+    for file in filter(None, (now.tables.statistics, now.tables.reported)):
+        yield from _statistics(folder / file, file, period)
     own = config.periods[period].definitions
     before = config.periods[period].from_ or config.period
     for name, chosen in now.definitions.items():
@@ -129,7 +129,7 @@ def _statistics(path: Path, file: str, period: str) -> Iterator[Missing]:
         yield Missing("statistics_file", "", file, period)
         return
     newest: dict[tuple[str, str], str] = {}
-    for row in named_rows(path, ("indicator", "zone", "period", "value", "grade", "source")):
+    for row in named_rows(path, ("indicator", "zone", "period", "value")):
         key = row["indicator"], row.get("department", "")
         if last_day(row["period"]) <= last_day(period):
             newest[key] = max(newest.get(key, row["period"]), row["period"], key=last_day)

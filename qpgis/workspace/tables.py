@@ -51,6 +51,26 @@ def read_statistics(path: Path, zones: Mapping[str, str]) -> tuple[Statistic, ..
     )
 
 
+def read_reported(path: Path, zones: Mapping[str, str]) -> tuple[Statistic, ...]:
+    """Rows ``indicator, zone, period, value, department, document``: what a bureau published, as its document says.
+
+    An optional column ``grade`` is ``official`` where it isn't there.
+    """
+    rows = _rows(path, ("indicator", "zone", "period", "value", "department", "document"), zones)
+    return tuple(
+        Statistic(
+            indicator=r["indicator"],
+            zone=r["zone"],
+            period=r["period"],
+            value=float(r["value"]),
+            grade=Grade(r.get("grade") or Grade.OFFICIAL),
+            source=r["document"],
+            department=r["department"],
+        )
+        for r in rows
+    )
+
+
 def read_baselines(path: Path, zones: Mapping[str, str]) -> Baselines:
     """Rows ``indicator, zone, period, value, source`` by indicator and zone; there may be several years."""
     rows = _rows(path, ("indicator", "zone", "period", "value", "source"), zones)
@@ -125,7 +145,7 @@ def _mistakes(row: Row, columns: tuple[str, ...], zones: Collection[str]) -> Ite
                 year_of(row[column])
             except ConfigError as error:
                 yield f"{column} {error}"
-    if "grade" in columns and row["grade"] and row["grade"] not in tuple(Grade):
+    if row.get("grade") and row["grade"] not in tuple(Grade):
         yield f"grade {row['grade']!r} is not known; use {grade_words()}"
     known = OPERATORS if row["value"] else (*OPERATORS, *WORD_OPERATORS)
     if "operator" in columns and row["operator"] and row["operator"] not in known:
