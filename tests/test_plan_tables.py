@@ -429,7 +429,7 @@ def test_lights_are_words_on_their_colour_in_the_workbook(workspace: Maker, tmp_
     book = openpyxl.load_workbook(run(workspace, tmp_path / "out") / "indicators.xlsx")
     assert book.sheetnames[:5] == ["指标值", "指标体系表 五年 规划", "指标体系表 long", "评价与预警", "时间序列"]
     sheet = book["指标体系表 五年 规划"]
-    assert sheet["A1"].value == "规划five（文件five；范围：范围a）"
+    assert sheet["A1"].value == "规划five（文件five；范围：范围a）（草稿）"
     heads = [cell.value for cell in sheet[3]]
     cells = {head: [sheet.cell(row, n).value for row in (4, 5)] for n, head in enumerate(heads, 1)}
     # the line from 20 to 60 is at 52 in 2024, so 50 is behind
