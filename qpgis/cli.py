@@ -111,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_map(commands)
     _add_list(commands)
     _add_init(commands)
+    _add_handover(commands)
     _add_synth(commands)
     _add_fetch(commands)
     _add_diff(commands)
@@ -279,6 +280,15 @@ def _add_init(commands: Any) -> None:
         action="store_true",
         help="a copy of the embedded 青浦 workspace, data and all, instead of an empty one",
     )
+
+
+def _add_handover(commands: Any) -> None:
+    said = "pack settings, definitions, texts and a checklist of data, but no data"
+    parser = _add_command(commands, "handover", _handover, said)
+    parser.add_argument("workspace", type=Path, metavar="WORKSPACE", help="folder with qpgis.toml")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the ZIP file")
+    parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="(default: zh)")
+    parser.add_argument("--json", action="store_true", help="print what was packed as JSON")
 
 
 def _add_synth(commands: Any) -> None:
@@ -950,6 +960,19 @@ def _init(options: argparse.Namespace) -> int:
             path.unlink(missing_ok=True)
         raise OutputError(f"{folder}: can't be written ({error.strerror})") from error
     sys.stdout.write(f"{folder / 'qpgis.toml'}\n")
+    return GOOD
+
+
+def _handover(options: argparse.Namespace) -> int:
+    from qpgis.handover import handover
+
+    packed = handover(options.workspace, options.out, lang=options.lang)
+    if options.json:
+        written = {"written": options.out.as_posix(), "packed": list(packed)}
+        sys.stdout.write(json.dumps(written, ensure_ascii=False, indent=2) + "\n")
+        return GOOD
+    sys.stdout.write(f"{options.out}\n")
+    _print(f"  {name}" for name in packed)
     return GOOD
 
 

@@ -60,6 +60,7 @@ ORDER = [
     "scenarios",
     "maps",
     "report",
+    "handover",
     "verifying",
     "notebook",
     "fetching",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 import openpyxl
@@ -258,3 +259,25 @@ def titles(out: Path) -> list[str]:
     """What stands above every sheet."""
     book = openpyxl.load_workbook(out / "indicators.xlsx")
     return [str(sheet.cell(1, 1).value) for sheet in book]
+
+
+def test_what_is_handed_over_holds_settings_and_no_data(land: Path) -> None:
+    (land / "statistics.csv").write_text(STATISTICS.replace(",40,", ",40.123456,"), encoding="utf-8")
+    assert run(land, "2024", "published", "--freeze") == 0
+    out = land.parent / "hand.zip"
+    assert main(["handover", str(land), "--out", str(out)]) == 0
+    with zipfile.ZipFile(out) as archive:
+        packed = {name: archive.read(name) for name in archive.namelist()}
+    assert packed.keys() == {"qpgis.toml", "own.toml", "frozen/2024/manifest.json", "口径.md", "数据清单.csv"}
+    assert packed["qpgis.toml"] == (land / "qpgis.toml").read_bytes()
+    rows = list(csv.reader(packed["数据清单.csv"].decode("utf-8-sig").splitlines()))[1:]
+    files = ("towns.gpkg", "forest.gpkg", "water.gpkg", "statistics.csv")
+    hashes = {name: hashlib.sha256((land / name).read_bytes()).hexdigest() for name in files}
+    assert {row[2]: row[3] for row in rows} == hashes
+    assert not any(b"40.123456" in content for content in packed.values())  # no values of tables
+    assert not any(str(land).encode() in content for content in packed.values())
+    first = out.read_bytes()
+    assert main(["handover", str(land), "--out", str(out)]) == 2  # never overwrites
+    out.unlink()
+    assert main(["handover", str(land), "--out", str(out)]) == 0
+    assert out.read_bytes() == first
