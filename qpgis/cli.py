@@ -22,6 +22,7 @@ from qpgis.errors import ConfigError, OutputError, QpgisError
 if TYPE_CHECKING:
     from qpgis.assessment import Assessment
     from qpgis.indicators.declaration import Declared
+    from qpgis.verifying import Check
     from qpgis.workspace import Workspace
 
 GOOD, FINDINGS, BAD_USAGE = 0, 1, 2
@@ -107,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_stale(commands)
     _add_verify(commands)
+    _add_release(commands)
     _add_inspect(commands)
     _add_map(commands)
     _add_list(commands)
@@ -209,6 +211,15 @@ def _add_verify(commands: Any) -> None:
     parser.add_argument("--zones", type=Path, metavar="FILE", help="the file that replaced the workspace's zones")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="(default: zh)")
     parser.add_argument("--json", action="store_true", help="print every check and every differing place as JSON")
+
+
+def _add_release(commands: Any) -> None:
+    said = "check a folder of outputs before it goes out: layers, attributes, precision, map approval, the same numbers"
+    parser = _add_command(commands, "release", _release, said)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="what a run wrote, with its manifest.json")
+    parser.add_argument("--audience", choices=("public", "leader", "internal"), required=True, help="to whom it goes")
+    parser.add_argument("--lang", choices=("zh", "en"), default="zh", help="(default: zh)")
+    parser.add_argument("--json", action="store_true", help="print every check as JSON")
 
 
 def _add_check(commands: Any) -> None:
@@ -517,23 +528,37 @@ def _log_run(assessment: Assessment, folder: Path) -> None:
     append_run(folder, {**about, "manifest": sha256_of(folder / MANIFEST)})
 
 
-def _verify(options: argparse.Namespace) -> int:
+def _release(options: argparse.Namespace) -> int:
+    from qpgis.verifying.release import release
+
+    found = release(options.folder, options.audience, lang=options.lang, progress=_Progress())
+    return _report_checks(found, options, "release_summary")
+
+
+def _report_checks(found: Sequence[Check], options: argparse.Namespace, summary: str) -> int:
+    """Print what was checked, and say how many don't hold."""
     from dataclasses import asdict
 
     from qpgis.catalogue import text
-    from qpgis.verifying import Source, Verdict, check_lines, verify
+    from qpgis.verifying import Verdict, check_lines
 
-    if options.zones is not None and options.workspace is None:
-        raise ConfigError("--zones goes with --workspace")
-    source = None if options.workspace is None else Source(options.workspace or None, options.zones)
-    found = verify(options.folder, source=source, lang=options.lang, progress=_Progress())
     fails = sum(check.verdict is Verdict.FAILS for check in found)
     if options.json:
         sys.stdout.write(json.dumps([asdict(check) for check in found], ensure_ascii=False, indent=2) + "\n")
     else:
         _print(check_lines(found, options.lang))
-        _say(text("verify_summary", options.lang, count=len(found), fails=fails))
+        _say(text(summary, options.lang, count=len(found), fails=fails))
     return FINDINGS if fails else GOOD
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from qpgis.verifying import Source, verify
+
+    if options.zones is not None and options.workspace is None:
+        raise ConfigError("--zones goes with --workspace")
+    source = None if options.workspace is None else Source(options.workspace or None, options.zones)
+    found = verify(options.folder, source=source, lang=options.lang, progress=_Progress())
+    return _report_checks(found, options, "verify_summary")
 
 
 def _report_run(assessment: Assessment, written: Sequence[Path], as_json: bool) -> None:
@@ -601,7 +626,7 @@ def _check_control(options: argparse.Namespace) -> int:
     spare(workspace.files, outputs)
     progress("checking control lines")
     found = control_checks(workspace, options.since, lang=options.lang)
-    written = found.write(options.out)
+    written = found.write(options.out, audience=options.audience)
     if options.json:
         sys.stdout.write(found.table.to_json(orient="records", force_ascii=False, indent=2) + "\n")
     else:

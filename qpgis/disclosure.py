@@ -10,8 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+import numpy as np
+
 from qpgis.assessment import Assessment, LayersOf, Withheld
-from qpgis.catalogue import text
+from qpgis.catalogue import read_toml, text
+from qpgis.control.checks import ControlChecks
 from qpgis.errors import ConfigError
 from qpgis.findings import Finding, ordered
 from qpgis.layers import Layer
@@ -20,6 +23,7 @@ from qpgis.rows import Row
 from qpgis.workspace import InputFile, Workspace
 
 Seen = TypeVar("Seen", bound=Assessment)
+Checks = TypeVar("Checks", bound=ControlChecks)
 
 
 def seen_by(assessment: Seen, audience: Audience | str) -> Seen:
@@ -68,6 +72,26 @@ def seen_by(assessment: Seen, audience: Audience | str) -> Seen:
     )
     seen.__dict__["result_sha256"] = assessment.result_sha256  # who signed, signed all of it
     return seen
+
+
+def checks_seen_by(checks: Checks, audience: Audience | str) -> Checks:
+    """Control checks as an audience may see them: without the patches of layers and lines whose features it may not.
+
+    Raises
+    ------
+    ConfigError
+        If it may not see what is computed from the layers that were read.
+    """
+    audience = Audience(audience)
+    if not checks.secrecy.within(audience.values):
+        raise ConfigError(
+            f"control checks of {checks.secrecy} layers aren't for audience {audience}; choose another one"
+        )
+    open_ = {"", *(kind for kind, level in checks.levels.items() if level.within(audience.features))}
+    named = zip(checks.patches["layer"], checks.patches["line"], strict=True)
+    kept = [open_ >= {layer, *line.split("+")} for layer, line in named]
+    patches = checks.patches[np.array(kept, dtype=bool)].reset_index(drop=True)
+    return replace(checks, patches=patches, withheld=len(kept) - sum(kept))
 
 
 def shown(row: Row, workspace: Workspace, audience: Audience) -> bool:
@@ -176,16 +200,18 @@ def _findings(assessment: Assessment, hidden: Mapping[str, Secrecy], audience: A
     names = _names(assessment, hidden, audience)
     own = {id_.removeprefix("reference."): id_ for id_ in hidden} | {id_: id_ for id_ in hidden}
     own = {id_: key for id_, key in own.items() if id_ == key or id_ not in assessment.workspace.layers}
+    two = {*read_toml("schemes", "secrecy.toml")["two_layers"]} if hidden else set()
     counted: Counter[tuple[object, ...]] = Counter()
     for finding in assessment.findings:
-        if finding.layer in own:
-            counted[finding.severity, finding.rule, own[finding.layer]] += 1
+        if finding.layer in own or finding.rule in two:  # of two layers, the one that it doesn't name may be hidden
+            counted[finding.severity, finding.rule, own.get(finding.layer, finding.layer)] += 1
         else:
             yield finding
     for (severity, rule, id_), count in counted.items():
-        words = {"layer": names[str(id_)], "count": count}
+        name = names.get(str(id_)) or assessment.layer_title(str(id_))
+        words = {"layer": name, "count": count}
         said = (text(f"withheld_{part}", assessment.lang, **words) for part in ("finding", "action"))
-        layer = str(id_) if str(id_) in assessment.workspace.layers else names[str(id_)]
+        layer = str(id_) if str(id_) in assessment.workspace.layers else name
         yield Finding(severity, str(rule), layer, "", "", "", str(count), *said)  # type: ignore[arg-type]
 
 

@@ -196,11 +196,15 @@ def gap(
 class ControlChecks(_ControlChecks):
     """The :class:`~qpgis.control.checks.ControlChecks` of a workspace, with files."""
 
-    def write(self, folder: str | Path) -> tuple[Path, ...]:
-        """Write ``control_checks.xlsx`` and ``control_checks.gpkg``, whole or not at all, and return their paths."""
+    def write(self, folder: str | Path, *, audience: str = "internal") -> tuple[Path, ...]:
+        """Write ``control_checks.xlsx`` and ``control_checks.gpkg``, whole or not at all, and return their paths.
+
+        They are for those who look after the patches, unless ``audience`` is ``leader`` or ``public``.
+        """
+        from qpgis.disclosure import checks_seen_by
         from qpgis.report.control import write_control_checks
 
-        return write_control_checks(self, Path(folder))
+        return write_control_checks(checks_seen_by(self, audience), Path(folder))
 
 
 def control_checks(

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import re
+import shutil
 import sqlite3
 import zipfile
 import zlib
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import openpyxl
 import pytest
 import shapely
 
@@ -23,7 +25,10 @@ import qpgis as qp
 from qpgis.cli import main
 from qpgis.errors import ConfigError
 from qpgis.provenance import Audience, Secrecy
-from tests.conftest import EAST, HEAD, NORTH, Maker, four_towns, frame, square, write
+from qpgis.verifying import Verdict
+from qpgis.verifying.release import release
+from tests.conftest import EAST, HEAD, NORTH, Maker, four_towns, frame, layer, square, write
+from tests.test_control_checks import land_table, parcels
 
 CLOSE_DEG, CLOSE_M = 1.1e-5, 1.1
 """So near is the same coordinate, also where it was rounded to five decimals of a degree, or to metres."""
@@ -283,3 +288,59 @@ def test_levels_are_written_either_way(workspace: Maker) -> None:
     folder = workspace(head=CLOSED.replace('name = "四镇"', 'name = "四镇"\nsecrecy = "机密"'))
     with pytest.raises(ConfigError, match=r"secrecy = '机密' is not known; use public \(公开\), internal \(内部\)"):
         qp.open_workspace(folder)
+
+
+# ---- before a folder goes out ----
+
+
+def failing(folder: Path, audience: str) -> set[tuple[str, str]]:
+    return {(one.part, one.subject) for one in release(folder, audience) if one.verdict is Verdict.FAILS}
+
+
+def test_a_folder_goes_to_whom_it_was_made_for_and_to_fewer(home: Path) -> None:
+    assert failing(home / "run-public", "public") == {("approval", "")}  # nobody has reviewed the map yet
+    assert failing(home / "run-public", "leader") == set()
+    assert failing(home / "run-leader", "leader") == set()
+    assert ("audience", "manifest.json") in failing(home / "run-leader", "public")
+    assert failing(home / "run-internal", "internal") == {("audience", "manifest.json")}  # values from secret layers
+    assert main(["release", str(home / "run-leader"), "--audience", "leader"]) == 0
+    assert main(["release", str(home / "run-public"), "--audience", "public", "--json"]) == 1
+
+
+def test_with_a_number_of_approval_a_public_map_goes_out(workspace: Maker, tmp_path: Path) -> None:
+    forest = '[layers.forest]\nfile = "forest.gpkg"\ngrade = "open"\n[outputs]\nmap_approval = "沪S(2026)007号"\n'
+    folder = workspace(forest, forest=frame([square(0, 0)]))
+    assert main(["run", str(folder), "--audience", "public", "--no-log", "--out", str(tmp_path / "out")]) == 0
+    assert failing(tmp_path / "out", "public") == set()
+    assert "沪S(2026)007号" in (tmp_path / "out" / "map.html").read_text("utf-8")
+
+
+def test_what_was_put_into_a_file_afterwards_is_seen(home: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(home / "run-leader", tmp_path / "out"))
+    book = openpyxl.load_workbook(out / "indicators.xlsx")
+    book.create_sheet("底稿").sheet_state = "hidden"
+    book.save(out / "indicators.xlsx")
+    with (out / "findings.csv").open("a", encoding="utf-8") as stream:
+        stream.write("info,x,water,water.gpkg,ZX-7391-internal,121.05 31.17,,,\r\n")
+    shutil.copy(home / "run-internal" / "map.html", out / "map.html")
+    shutil.copy(home / "run-internal" / "evidence.gpkg", out / "evidence.gpkg")
+    changed = {"indicators.xlsx", "findings.csv", "map.html", "evidence.gpkg"}
+    assert {("attributes", name) for name in changed} <= failing(out, "leader")
+
+
+# ---- control checks ----
+
+
+@pytest.mark.parametrize("level", ["internal", "secret"])
+def test_patches_of_secret_lines_are_left_out(workspace: Maker, tmp_path: Path, level: str) -> None:
+    plots = parcels(("ZX-1-internal", "0601", square(150, 100, 100)))
+    tables = land_table("landuse", 'secrecy = "internal"') + '[layers.farmland]\nfrom = "landuse"\n'
+    tables += layer("basic_farmland", f'secrecy = "{level}"')
+    folder = workspace(tables, landuse=plots, basic_farmland=frame([square(100, 0, 333)]))
+    checks = qp.control_checks(qp.open_workspace(folder))
+    assert "ZX-1-internal" in set(checks.patches["feature_id"])
+    checks.write(tmp_path / "out")
+    found = Planted(["ZX-1-internal"], plots[:1], "EPSG:4549").found(tmp_path / "out")
+    assert bool(found) is (level == "internal")
+    with pytest.raises(ConfigError, match="audience public"):
+        checks.write(tmp_path / "out", audience="public")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import combinations
@@ -25,7 +25,7 @@ from qpgis.layers import Layer
 from qpgis.measures.areas import area_contributions
 from qpgis.measures.contributions import MICRO
 from qpgis.plans import Target, holds, read_plan
-from qpgis.provenance import worst
+from qpgis.provenance import Secrecy, strictest, worst
 from qpgis.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -71,6 +71,10 @@ class ControlChecks:
     findings : tuple of Finding
         A remark for each check with patches, and for slivers, which are no patches.
     lang : "zh" or "en"
+    levels : mapping of kind to Secrecy
+        Who may see the layers that were read, in both states.
+    withheld : int
+        How many patches were left out for an audience.
     """
 
     name: str
@@ -81,6 +85,13 @@ class ControlChecks:
     ledger: pd.DataFrame = field(repr=False)
     findings: tuple[Finding, ...] = field(repr=False)
     lang: Lang = "zh"
+    levels: Mapping[str, Secrecy] = field(default_factory=dict, repr=False)
+    withheld: int = 0
+
+    @property
+    def secrecy(self) -> Secrecy:
+        """The strictest level of all that was read."""
+        return strictest(self.levels.values())
 
     @property
     def found(self) -> bool:
@@ -100,7 +111,10 @@ class ControlChecks:
     def title(self) -> str:
         """What stands above the tables."""
         key = "control_title_since" if self.since else "control_title"
-        return text(key, self.lang, name=self.name, period=self.period, since=self.since)
+        title = text(key, self.lang, name=self.name, period=self.period, since=self.since)
+        if self.secrecy is not Secrecy.PUBLIC:
+            title = text("title_secrecy", self.lang, title=title, level=text(f"secrecy_{self.secrecy}", self.lang))
+        return title + (text("control_withheld", self.lang, count=self.withheld) if self.withheld else "")
 
     def lines(self) -> Iterator[str]:
         """The checks for planners, a line each."""
@@ -231,6 +245,7 @@ class _Checks:
         self.shapes: list[shapely.Geometry] = []
         self.ledger: list[dict[str, Any]] = []
         self.findings = Findings(lang)
+        self.levels = {"zones": self.towns.source.secrecy}
 
     def run(self) -> None:
         """Every check, in the order of the table."""
@@ -270,6 +285,7 @@ class _Checks:
             pd.DataFrame(self.ledger, columns=list(LEDGER_COLUMNS)),
             tuple(self.findings),
             self.lang,
+            self.levels,
         )
 
     # ---- what a check stands on
@@ -282,6 +298,12 @@ class _Checks:
             compute()
         except _NotTold as why:
             self._row(check, line, "not_computable", note=str(why))
+
+    def _levels(self, kind: str) -> Iterator[Secrecy]:
+        """The levels of a layer in both states, and of the land use that it was selected from."""
+        for workspace in filter(None, (self.after, self.before)):
+            if kind in workspace.layers:
+                yield workspace.layers[kind].source.secrecy
 
     def _now(self, kind: str) -> Layer:
         return self._there(parcels_of(self.after, kind), kind, self.after)
@@ -401,7 +423,10 @@ class _Checks:
         **said: Any,
     ) -> None:
         """One row of the table; it has the worst grade of what fed it."""
-        grade = worst([*(layer.source.grade for layer in layers), self.towns.source.grade])
+        read = list(layers)
+        grade = worst([*(layer.source.grade for layer in read), self.towns.source.grade])
+        for layer in read:
+            self.levels[layer.kind] = strictest([layer.source.secrecy, *self._levels(layer.kind)])
         name = self.after.area.names.get(zone, "")
         row: dict[str, Any] = {"check": check, "line": line, "zone_id": zone, "zone_name": name, "status": status}
         row |= {"patches": 0, "slivers": 0, "note": note, "target_text": "", "document": "", "grade": str(grade)}

@@ -260,6 +260,11 @@ def _blocks(path: Path) -> tuple[str, dict[str, Any]]:
     return _JSON_BLOCK.sub("", page), {name: json.loads(words) for name, words in _JSON_BLOCK.findall(page)}
 
 
+def page_blocks(path: Path) -> dict[str, Any]:
+    """The blocks of data of a page."""
+    return _blocks(path)[1]
+
+
 def html_cells(path: Path) -> Iterator[tuple[str, str]]:
     """Everything in the data of a page by its path; what else is on the page by its hash."""
     page, blocks = _blocks(path)
