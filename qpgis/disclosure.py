@@ -113,7 +113,9 @@ def _require_zones(workspace: Workspace, audience: Audience) -> None:
 
 
 def _unquoted(row: Row, audience: Audience) -> Row:
-    """The row without features' own words in its notes, where the features may not be seen."""
+    """The row without features' own words in its notes, where these may not be seen, nor a source that may not."""
+    if not row.secrecy.within(audience.values):  # its indicator was cleared, what it is computed from wasn't
+        row = replace(row, source=text("withheld_file"))
     if not row.quoted or row.secrecy.within(audience.features):
         return row
 

@@ -270,6 +270,23 @@ def test_outputs_name_no_folder_of_the_machine(home: Path, audience: Audience) -
             assert not any(holds_words(blob, str(home)) for blob in unpacked(path.read_bytes())), path.name
 
 
+def test_values_that_were_cleared_are_for_everybody(workspace: Maker, tmp_path: Path) -> None:
+    tables = table("[layers.forest]", "forest", "internal", *MORE[""])
+    tables += table("[layers.basic_farmland]", "basic_farmland", "secret", *MORE[""])
+    tables += '[outputs]\npublic_values = ["forest_cover", "basic_farmland_area"]\n'
+    planted = {kind: layers()[kind] for kind in ("forest", "basic_farmland")}
+    folder = workspace(tables, head=OPEN_ZONES, **planted)
+    assert main(["run", str(folder), "--audience", "public", "--out", str(tmp_path / "out")]) == 0
+    rows = (tmp_path / "out" / "indicators.csv").read_text("utf-8-sig")
+    assert "\nforest_cover," in rows
+    assert "\nbasic_farmland_area," not in rows  # nobody clears what is secret
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
+    assert manifest["secrecy"]["level"] == "public"
+    for level, layer_ in (("public", "forest"), ("secret", "basic_farmland")):
+        words = [*words_of(level), "出处internal", "出处secret", "forest.gpkg", "farmland.gpkg"]
+        assert not Planted(words, planted[layer_], "EPSG:4549").found(tmp_path / "out")
+
+
 def test_borders_of_zones_stand_in_every_output(workspace: Maker) -> None:
     forest = '[layers.forest]\nfile = "forest.gpkg"\ngrade = "open"\n' + PUBLIC
     result = qp.assess(qp.open_workspace(workspace(forest, head=CLOSED, forest=frame([square(0, 0)]))))

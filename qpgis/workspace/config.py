@@ -829,6 +829,10 @@ def _unknown_names(table: Mapping[str, Any], indicators: Mapping[str, Declared],
         for kind in _tables(parent, "layers"):
             if kind not in LAYERS:
                 yield f"{line_of((*place, kind), lines)}unknown layer {kind!r}; {did_you_mean(kind, LAYERS)}"
+    for name in _listed(_tables(table, "outputs"), "public_values"):
+        if name not in indicators:
+            at = line_of(("outputs", "public_values"), lines)
+            yield f"{at}unknown indicator {name!r}; {did_you_mean(name, indicators)}"
     tables: list[tuple[tuple[str, ...], Any]] = [
         (("definitions", name), chosen) for name, chosen in _tables(table, "definitions").items()
     ]
