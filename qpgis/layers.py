@@ -882,7 +882,7 @@ def _there(frame: pd.DataFrame, state: State, report: _Report) -> np.ndarray:
 
 def _of_the_period(frame: pd.DataFrame, there: np.ndarray, state: State, report: _Report) -> np.ndarray:
     """Which features were observed in the period that is computed."""
-    spans = frame["observed"].map(_span_of)
+    spans = frame["observed"].map(span_of)
     words = as_text(frame["observed"])
     bad = spans.isna().to_numpy()
     _count_words(report, Severity.ERROR, "bad_date", frame, words, bad & there)
@@ -928,7 +928,7 @@ def _date_of(value: Any) -> date | None:
         return None
 
 
-def _span_of(value: Any) -> tuple[date, date] | None:
+def span_of(value: Any) -> tuple[date, date] | None:
     """First and last day of what a value names: a day, a month, a quarter (2024Q1), a half or a year."""
     said = text_of(value)
     if match := _DATE.fullmatch(said):

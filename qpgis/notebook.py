@@ -64,6 +64,19 @@ class Result(Assessment):
 
         return trajectory(self, indicator, zone, definition=definition, target_year=target_year)
 
+    def projects(self, *, progress: bool = False) -> pd.DataFrame:
+        """Every project with zone, status, date and amount; or how far they have come, by zone and status.
+
+        See :mod:`qpgis.projects`.
+        """
+        import pandas as pd
+
+        from qpgis.projects import LIST, PROGRESS, project_progress, project_records
+
+        if progress:
+            return pd.DataFrame(list(project_progress(self.workspace, self.lang)), columns=list(PROGRESS))
+        return pd.DataFrame(project_records(self.workspace, self.lang), columns=list(LIST))
+
     def trajectories(self) -> pd.DataFrame:
         """One row for each value and target: where its straight path stands, and when it would be met at this pace."""
         import pandas as pd

@@ -51,6 +51,7 @@ ORDER = [
     "judging",
     "published",
     "plantables",
+    "projects",
     "signing",
     "assessment",
     "staleness",

@@ -16,7 +16,7 @@ import qpgis as qp
 from qpgis.cli import main
 from qpgis.errors import ConfigError, SourceError
 from qpgis.verifying import Source, Verdict, verify
-from tests.conftest import HEAD, four_towns, frame, layer, square, write
+from tests.conftest import EAST, HEAD, NORTH, four_towns, frame, layer, square, write
 
 CARD = """
 [indicators.green_land]
@@ -281,3 +281,34 @@ def test_what_is_handed_over_holds_settings_and_no_data(land: Path) -> None:
     out.unlink()
     assert main(["handover", str(land), "--out", str(out)]) == 0
     assert out.read_bytes() == first
+
+
+def test_projects_from_a_table_by_zone_and_status(land: Path) -> None:
+    """Four projects of a, one of b; in 2024 one that was due in 2023 isn't built, one was, one is due that December."""
+    x, y = EAST + 100, NORTH + 100
+    rows = [
+        f"一号桥,在建,2023,100,{x},{y}",
+        f"二号桥,竣工,2023-06,50,{x},{y}",
+        f"三号桥,在建,2024-12,20,{x},{y}",
+        f"四号桥,规划,,,{x},{y}",
+        f"五号桥,在建,2026,7.5,{x + 1000},{y}",
+    ]
+    head = "名称,状态,计划建成,投资额,x,y\n"
+    (land / "projects.csv").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+    fields = {"name": "名称", "status": "状态", "opened": "计划建成", "amount": "投资额", "x": "x", "y": "y"}
+    lines = [f'{key}_field = "{value}"' for key, value in fields.items()]
+    table = layer("projects", *lines, 'crs = "EPSG:4549"').replace("projects.gpkg", "projects.csv")
+    with (land / "qpgis.toml").open("a", encoding="utf-8") as stream:
+        stream.write(table)
+    result = qp.assess(qp.open_workspace(land))
+    listed = result.projects().set_index("project")
+    assert list(listed[listed["overdue"]].index) == ["一号桥"]
+    assert dict(listed["zone"]) == {"一号桥": "甲", "二号桥": "甲", "三号桥": "甲", "四号桥": "甲", "五号桥": "乙"}
+    come = result.projects(progress=True).set_index(["zone", "project_status"])
+    building = come.loc[("南片", "在建")]
+    assert (building["project_count"], building["overdue"], building["amount"]) == (3, 1, 127.5)
+    planned = come.loc[("甲", "规划")]
+    assert (planned["project_count"], planned["amount_known"]) == (1, 0)
+    assert pd.isna(planned["amount"])  # not known isn't 0
+    result.write(land.parent / "out")
+    assert {"重大项目", "项目进展"} <= set(openpyxl.load_workbook(land.parent / "out" / "indicators.xlsx").sheetnames)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import astuple, replace
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +23,7 @@ from qpgis.indicators.declaration import REPORTED
 from qpgis.landuse import scheme
 from qpgis.layers import PRESENT, SHOW
 from qpgis.plantables import PLAN_COLUMNS, threshold_lines
+from qpgis.projects import LIST, PROGRESS, project_progress, project_records
 from qpgis.provenance import FIXED_TIME, Grade, dateless_gpkg, require_rows, staged_outputs, worst
 from qpgis.quality.areas import TOTAL, WITHOUT_CODE
 from qpgis.rows import Row, number_text, row_cells, rows_csv, safe_text, status_text, zones_of
@@ -227,6 +228,9 @@ def _sheets(a: Assessment) -> Iterator[Sheet]:
     ways = [one for one in summaries(a) if one["due"] is not None or one["met_year"] is not None]
     if ways:
         yield _sheet(a, "trajectory", TRAJECTORY, (_trajectory_row(a, one) for one in ways))
+    if listed := project_records(a.workspace, a.lang):
+        yield _sheet(a, "project_progress", PROGRESS, _cells_of(project_progress(a.workspace, a.lang), PROGRESS, a))
+        yield _sheet(a, "projects", LIST, _cells_of(listed, LIST, a))
     if a.workspace.land_areas is not None:
         yield _sheet(a, "land_areas", LAND_COLUMNS, _land_rows(a))
     definitions = ("indicator", "definition", "definition_text", "standing", "source", "department")
@@ -295,6 +299,13 @@ def _series_rows(a: Assessment) -> Iterator[list[Any]]:
         number = _number(value if isinstance(value, float) else None)
         cells = (point["zone_name"], point["period"], number, unit, point["definition"])
         yield [a.title(str(point["indicator"])), *cells, said, point["source"], used, point["ground"] or None]
+
+
+def _cells_of(records: Iterable[Mapping[str, Any]], columns: tuple[str, ...], a: Assessment) -> Iterator[list[Any]]:
+    """The cells of records; yes stands as a word, no as nothing."""
+    yes = text("word_yes", a.lang)
+    for one in records:
+        yield [(yes if value else None) if isinstance(value := one[name], bool) else value for name in columns]
 
 
 TRAJECTORY = (
