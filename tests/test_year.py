@@ -102,6 +102,21 @@ def test_what_cant_be_rolled_leaves_everything_as_it_was(land: Path, period: str
     assert not list(land.glob(".qpgis-*"))
 
 
+def test_ends_of_lines_stay_and_what_cant_be_added_to_is_left(land: Path) -> None:
+    toml = land / "qpgis.toml"
+    before = toml.read_bytes().replace(b"\n", b"\r\n")
+    toml.write_bytes(before)
+    assert main(["init", "--from", str(land), "--period", "2025"]) == 0
+    after = toml.read_bytes()
+    assert after.startswith(before.rstrip())
+    assert after.count(b"\n") == after.count(b"\r\n")
+    inline = b"periods = {2020 = {}}\r\n" + before
+    toml.write_bytes(inline)
+    assert run(land, "2024", "out", "--freeze") == 2  # before anything is computed
+    assert toml.read_bytes() == inline
+    assert not (land.parent / "out").exists()
+
+
 def test_periods_that_go_in_a_circle_are_refused(land: Path) -> None:
     with (land / "qpgis.toml").open("a", encoding="utf-8") as stream:
         stream.write('[periods.2025]\nfrom = "2026"\n[periods.2026]\nfrom = "2025"\n')

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -182,6 +183,7 @@ def require_freezable(folder: Path, period: str | None) -> Path:
     if home.exists():
         raise OutputError(f"{home} holds what was published of {period} before; move it away first")
     require_writable(path, *(home / name for name in RECORD))
+    require_fitting(path, _frozen_text(path, period, "0" * 64))
     return path
 
 
@@ -205,8 +207,12 @@ def freeze(path: Path, period: str, outputs: Path) -> str:
     with staged_outputs(path.parent / FROZEN / period) as stage:
         for name in RECORD:
             (stage / name).write_bytes((outputs / name).read_bytes())
-    write_settings(path, with_key(path.read_text("utf-8-sig"), ("periods", period), f'frozen = "{digest}"'))
+    write_settings(path, _frozen_text(path, period, digest))
     return digest
+
+
+def _frozen_text(path: Path, period: str, digest: str) -> str:
+    return with_key(path.read_text("utf-8-sig"), ("periods", period), f'frozen = "{digest}"')
 
 
 def with_key(text: str, table: tuple[str, ...], line: str) -> str:
@@ -223,19 +229,33 @@ def with_key(text: str, table: tuple[str, ...], line: str) -> str:
 
 
 def write_settings(path: Path, text: str) -> None:
-    """Write ``qpgis.toml``, whole or not at all, if it still says what a workspace can be opened by.
+    """Write ``qpgis.toml``, whole or not at all, with the ends of lines that it has.
 
     Raises
     ------
     OutputError
-        If the new lines don't fit what stands there.
+        If a workspace couldn't be opened by it any more.
     """
+    require_fitting(path, text)
+    before = path.read_bytes()
+    mark = "utf-8-sig" if before.startswith(b"\xef\xbb\xbf") else "utf-8"
     with staged_outputs(path.parent) as stage:
         new = stage / path.name
-        new.write_text(text, encoding="utf-8", newline="\n")
+        new.write_text(text, encoding=mark, newline="\r\n" if b"\r\n" in before else "\n")
+
+
+def require_fitting(path: Path, text: str) -> None:
+    """Refuse lines that don't fit what stands in ``qpgis.toml``, such as tables that are written in one line there.
+
+    Raises
+    ------
+    OutputError
+        With what to do.
+    """
+    with tempfile.TemporaryDirectory() as elsewhere:
+        new = Path(elsewhere) / path.name
+        new.write_text(text, encoding="utf-8")
         try:
             read_config(new, home=path.parent)
         except ConfigError as error:
-            raise OutputError(
-                f"{path.name} can't be added to, it is as it was; write the lines yourself: {error}"
-            ) from error
+            raise OutputError(f"{path} is as it was: lines can't be added, write them yourself: {error}") from error
