@@ -840,22 +840,26 @@ def _box(area: str) -> tuple[float, float, float, float] | None:
 
 
 def _what_if(options: argparse.Namespace) -> int:
+    from qpgis.disclosure import seen_by
     from qpgis.findings import has_errors
-    from qpgis.notebook import assess, scenario_table
+    from qpgis.notebook import assess, run_scenarios
     from qpgis.provenance import require_writable, spare
-    from qpgis.report.outputs import LAND_AREAS, MANIFEST, OUTPUTS, SECRECY, write_outputs
+    from qpgis.report.outputs import LAND_AREAS, MANIFEST, OUTPUTS, SECRECY, write_level, write_outputs
     from qpgis.report.tables import SCENARIOS, write_scenarios
-    from qpgis.scenarios.named import named_scenario
+    from qpgis.scenarios.named import named_scenario, scenario_table
 
     progress = _Progress()
-    names = [SCENARIOS] if options.all else [*OUTPUTS, *LAND_AREAS, *SECRECY, MANIFEST]
+    names = [SCENARIOS, *SECRECY] if options.all else [*OUTPUTS, *LAND_AREAS, *SECRECY, MANIFEST]
     outputs = [options.out / name for name in names]
     require_writable(*outputs)
     workspace = _workspace(options, progress)
     spare(workspace.files, outputs)
     if options.all:
-        table = scenario_table(workspace, lang=options.lang, audience=options.audience)
-        sys.stdout.write(f"{write_scenarios(table, options.out, options.lang)}\n")
+        several = run_scenarios(workspace, lang=options.lang).values()
+        results = [seen_by(one, options.audience) for one in several]
+        table = write_scenarios(scenario_table(results), options.out, options.lang)
+        for path in (table, *write_level(results, options.out)):
+            sys.stdout.write(f"{path}\n")
         return GOOD
     result = assess(named_scenario(workspace, options.scenario, lang=options.lang), lang=options.lang)
     written = write_outputs(result, options.out, audience=options.audience, progress=progress)
@@ -868,7 +872,9 @@ def _what_if(options: argparse.Namespace) -> int:
 def _gap(options: argparse.Namespace) -> int:
     from qpgis.assessment import assess
     from qpgis.catalogue import text
+    from qpgis.disclosure import seen_by
     from qpgis.provenance import require_writable, spare
+    from qpgis.report.outputs import SECRECY, write_level
     from qpgis.report.tables import GAP, write_gap
     from qpgis.scenarios.shortfall import shortfalls
 
@@ -878,7 +884,7 @@ def _gap(options: argparse.Namespace) -> int:
         return _close_gap(options)
     if not (options.layer is options.cost_field is options.target is None):
         raise ConfigError("--layer, --cost-field and --target go with --candidates")
-    outputs = [] if options.out is None else [options.out / GAP]
+    outputs = [] if options.out is None else [options.out / name for name in (GAP, *SECRECY)]
     require_writable(*outputs)
     workspace = _workspace(options, _Progress())
     spare(workspace.files, outputs)
@@ -887,7 +893,8 @@ def _gap(options: argparse.Namespace) -> int:
     result = assess(workspace, indicators=indicators, definitions=definitions, lang=options.lang)
     found = shortfalls(result, indicator=options.indicator, level=options.level, zones=options.zone)
     if options.out is not None:
-        _say(str(write_gap(found, options.out)))
+        for path in (write_gap(found, options.out), *write_level([seen_by(result, "internal")], options.out)):
+            _say(str(path))
     if options.json:
         sys.stdout.write(json.dumps([one.record() for one in found], ensure_ascii=False, indent=2) + "\n")
     else:

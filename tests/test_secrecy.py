@@ -307,6 +307,16 @@ def test_levels_are_written_either_way(workspace: Maker) -> None:
         qp.open_workspace(folder)
 
 
+def test_tables_of_fixed_columns_have_their_level_beside_them(home: Path, tmp_path: Path) -> None:
+    assert main(["gap", str(home / "ws"), "--out", str(tmp_path / "gap")]) == 0
+    assert (tmp_path / "gap" / "secrecy.txt").read_text("utf-8").startswith("密级：涉密")
+    assert main(["what-if", str(home / "ws"), "--all", "--audience", "public", "--out", str(tmp_path / "all")]) == 0
+    assert (tmp_path / "all" / "secrecy.txt").read_text("utf-8").startswith("密级：公开")
+    table = (tmp_path / "all" / "scenarios.csv").read_text("utf-8-sig")
+    assert "\nforest_cover," in table
+    assert "\nwater_surface_share," not in table
+
+
 # ---- before a folder goes out ----
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from qpgis.assessment import Assessment, Withheld
@@ -69,6 +69,17 @@ def write_file(write: Writer, assessment: Assessment, path: Path) -> None:
         write(assessment, path)
     except XlsxWriterException as error:
         raise OutputError(f"{path.name}: writing failed ({error}); the old outputs are untouched") from error
+
+
+def write_level(several: Iterable[Assessment], folder: Path) -> tuple[Path, ...]:
+    """``secrecy.txt`` beside a table of fixed columns, of the strictest result in it; none where all is public."""
+    most = max(several, key=lambda one: list(Secrecy).index(one.secrecy))
+    if most.secrecy is Secrecy.PUBLIC and most.withheld == Withheld():
+        return ()
+    with staged_outputs(folder) as stage:
+        for name, write in SECRECY.items():
+            write_file(write, most, stage / name)
+    return tuple(folder / name for name in SECRECY)
 
 
 def write_outputs(
