@@ -5,14 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pyogrio
 import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
 from shapely import Geometry, LineString
 from shapely.affinity import translate
 
 import qpgis as qp
 from qpgis.cli import main
+from qpgis.control.ground import Ground
 from qpgis.landuse import scheme, schemes
+from qpgis.layers import Layer
+from qpgis.measures.contributions import MICRO
+from qpgis.provenance import Grade, Source
 from qpgis.scenarios.named import named_scenario
 from tests.conftest import EAST, HEAD, NORTH, Maker, frame, layer, square
 
@@ -20,6 +28,7 @@ HEAD_OF_TWO = HEAD + '[periods."2023"]\n'
 FARM, BUILT, WOOD = "0103", "0601", "0301"
 TARGETS = "indicator,zone,year,operator,value,text,property,document"
 HECTARE = 10_000.0
+Cells = tuple[int, int, int, int]
 LINES = ("basic_farmland", "redline", "growth_boundary")
 PARCEL_LAYERS = "".join(f'[layers.{kind}]\nfrom = "landuse"\n' for kind in ("construction", "farmland", "forest"))
 
@@ -455,3 +464,44 @@ def test_what_is_planned_is_held_against_the_lines_too(workspace: Maker) -> None
     made = named_scenario(qp.open_workspace(workspace(tables, roads=roads, **lines)), "planned")
     (told_,) = [one for one in made.findings if one.rule.startswith("placed")]
     assert (told_.rule, told_.feature_id, told_.value) == ("placed_across", "n", "100.0 m")
+
+
+def test_what_of_land_is_built_must_be_known(workspace: Maker) -> None:
+    tables = land_table("now") + '[layers.forest]\nfrom = "landuse"\n' + "".join(map(layer, LINES))
+    lines = {kind: line(square(1500, 1500, 100)) for kind in LINES}
+    ws = qp.open_workspace(workspace(tables, now=parcels(("f", FARM, square(0, 0, 300))), **lines))
+    ((rule, message, _),) = told(ws, landuse=frame([square(0, 0, 100)], id=["b"], class_=[BUILT]))
+    assert (rule, message) == ("placed_unchecked", "未作管控校核：缺少图层 建设用地")
+
+
+boxes = st.lists(st.tuples(*(st.integers(0, 9) for _ in range(4))), min_size=1, max_size=5)
+
+
+@given(boxes, boxes, boxes)
+def test_new_ground_is_that_of_cells(before: list[Cells], after: list[Cells], edge: list[Cells]) -> None:
+    """Parcels that overlap in any way, on a grid of 10 m: what is covered now, wasn't before, and lies in the line."""
+    cells = [
+        {(x + n, y + m) for x, y, w, h in some for n in range(w + 1) for m in range(h + 1)}
+        for some in (before, after, edge)
+    ]
+    then, now, held = (_layer("construction", some) for some in (before, after, edge))
+    ground = Ground.of(now).outside(then.dissolved).inside(held.dissolved)
+    new = cells[1] - cells[0]
+    assert sum(ground.micro.tolist()) == len(new & cells[2]) * 100 * MICRO
+    wide, thin = ground.patches_and_slivers(1.0)
+    assert len(thin) == 0
+    assert sum(wide.micro.tolist()) == sum(ground.micro.tolist())
+    tiles = np.array([shapely.box(0, 0, 75, 300), shapely.box(75, 0, 300, 300)], dtype=object)
+    cut, classes, of = wide.by(tiles)[0].classes_before(then)
+    assert set(classes) <= {""}  # nothing new was there
+    assert sum(cut.micro.tolist()) == sum(wide.micro.tolist())
+    assert len(cut) == len(of)
+
+
+def _layer(kind: str, some: list[Cells]) -> Layer:
+    """Rectangles of cells: where from, and how many more than one to the east and north."""
+    empty = Layer.empty(kind, Source("x", Grade.SURVEYED))
+    x, y, wide, high = 10 * np.array(some).T
+    shapes = shapely.box(x, y, x + wide + 10, y + high + 10)
+    rows = empty.frame.reindex(range(len(some)), fill_value="")
+    return Layer(kind, rows, shapes, empty.source, None, f"{kind} {some}")

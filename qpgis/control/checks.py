@@ -14,7 +14,7 @@ import shapely
 
 from qpgis.area import StudyArea
 from qpgis.catalogue import Lang, clauses, text
-from qpgis.control.ground import Ground, Ints
+from qpgis.control.ground import Ground, Ints, polygons_of
 from qpgis.control.rules import rules
 from qpgis.crs import LONLAT, Geometries
 from qpgis.dissolving import Dissolving
@@ -329,7 +329,7 @@ class _Checks:
         extents = [layer.extent for layer in layers if layer.extent is not None]
         if not extents:
             return towns, ""
-        cut = shapely.intersection(towns, shapely.intersection_all(extents))
+        cut = polygons_of(shapely.intersection(towns, shapely.intersection_all(extents)))
         area = shapely.area(towns)
         whole = shapely.area(cut) >= area * WHOLE
         share = float(np.where(whole, area, shapely.area(cut)).sum() / area.sum())

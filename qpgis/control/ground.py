@@ -77,7 +77,7 @@ class Ground:
         piece, other = shapely.STRtree(shapes).query(self.shapes, predicate="intersects")
         cut = self.shapes[piece].copy()
         across = ~shapely.covers(shapes[other], cut)
-        cut[across] = _polygons(shapely.intersection(cut[across], shapes[other[across]]))
+        cut[across] = polygons_of(shapely.intersection(cut[across], shapes[other[across]]))
         there = mean_width(cut) > TOLERANCE_M  # what only touches, and what projecting made of a common border
         order = np.lexsort((other[there], piece[there]))
         return Ground(self.layer, self.row[piece[there][order]], cut[there][order]), other[there][order]
@@ -122,7 +122,8 @@ class Ground:
     def ids_meeting(self, layer: Layer) -> list[str]:
         """The ids of another layer's features that each piece has ground in common with."""
         piece, other = shapely.STRtree(layer.geometry).query(self.shapes, predicate="intersects")
-        common = shapely.relate_pattern(self.shapes[piece], layer.geometry[other], "2********")
+        shapely.prepare(layer.geometry)
+        common = ~shapely.touches(layer.geometry[other], self.shapes[piece])
         ids = layer.frame["feature_id"].to_numpy(dtype=object)
         found: list[list[str]] = [[] for _ in range(len(self))]
         for n, m in sorted(zip(piece[common].tolist(), other[common].tolist(), strict=True)):
@@ -145,7 +146,7 @@ class Ground:
         return Ground(self.layer, self.row[owners], shapes)
 
 
-def _polygons(shapes: Geometries) -> Geometries:
+def polygons_of(shapes: Geometries) -> Geometries:
     """What an overlay left, without points and lines."""
     mixed = np.flatnonzero(shapely.get_type_id(shapes) == shapely.GeometryType.GEOMETRYCOLLECTION)
     for n in mixed:

@@ -42,19 +42,22 @@ def report_placing(present: Workspace, layers: Mapping[str, Layer], findings: Fi
     file : str
         What the findings call the scenario.
     """
+    changed = {kind for kind, layer in layers.items() if layer is not present.layers.get(kind)}
     missing: set[str] = set()
     for rule in rules().placing:
-        for kind in rule.kinds:
-            if kind not in layers or layers[kind] is present.layers.get(kind):
+        if "landuse" in changed:  # without these nobody knows which of it is built, or wooded
+            missing |= {rule.kinds[0]} - set(layers)
+        for kind in (one for one in rule.kinds if one in changed):
+            added = _added(present.layers.get(kind), layers[kind])
+            if not len(added):
                 continue
             missing |= {line for line in rules().needed if line in (*rule.inside, *rule.outside)} - set(present.layers)
-            added = _added(present.layers.get(kind), layers[kind])
-            if len(added):
-                _report_crossings(rule, added, present, findings, file)
-                if kind == "construction":
-                    _report_figures(added, present, layers[kind], findings, file)
+            _report_crossings(rule, added, present, findings, file)
+            if kind == "construction":
+                _report_figures(added, present, layers[kind], findings, file)
     if missing:
-        names = listed((text(f"layer_{one}", findings.lang) for one in rules().needed if one in missing), findings.lang)
+        order = (*rules().needed, *(rule.kinds[0] for rule in rules().placing))
+        names = listed((text(f"layer_{one}", findings.lang) for one in order if one in missing), findings.lang)
         findings.add(Severity.INFO, "placed_unchecked", file=file, value=names)
 
 
