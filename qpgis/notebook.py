@@ -251,7 +251,7 @@ def _earlier(workspace: Workspace, before: str | Path, lang: Lang) -> Workspace:
 
     if Path(before).exists():
         return open_workspace(before, lang=lang)
-    return open_workspace(workspace.files[0], period=str(before), lang=lang)
+    return open_workspace(workspace.files[0], period=str(before), lang=lang, cache=workspace.cache is not None)
 
 
 def run_scenarios(workspace: Workspace, names: Iterable[str] | None = None, **settings: Any) -> dict[str, Result]:
