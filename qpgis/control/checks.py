@@ -120,7 +120,11 @@ class ControlChecks:
         """The checks for planners, a line each."""
         yield self.title
         lang = self.lang
+        quiet = 0
         for row in self.table.to_dict("records"):
+            if _is_quiet(row):
+                quiet += 1
+                continue
             line = line_text(row["line"], lang) if row["line"] else ""
             names = [text(f"control_{row['check']}", lang), line, row["zone_name"]]
             said = [text(f"control_status_{row['status']}", lang)]
@@ -136,9 +140,19 @@ class ControlChecks:
                 said.append(text("control_slivers_too", lang, **words))
             said += filter(None, (row["target_text"], row["note"]))
             yield f"{' · '.join(filter(None, names))}: {clauses(said, lang)}"
+        if quiet:
+            yield text("control_quiet", lang, count=quiet)
 
     def _repr_html_(self) -> str:
         return f"<p>{self.title}</p>{self.table.to_html(index=False, na_rep='')}"
+
+
+def _is_quiet(row: Mapping[Any, Any]) -> bool:
+    """True for a zone without a figure, or in which nothing changed: the table has it, a summary needn't."""
+    nothing = row["geometry_m2"] == 0 and not row["patches"]
+    return (row["status"] == "no_figure" and (nothing or row["check"] not in BETWEEN)) or (
+        row["check"] == "farmland_balance" and row["status"] == "met" and nothing
+    )
 
 
 def line_text(line: str, lang: Lang) -> str:
