@@ -365,9 +365,9 @@ def test_the_newest_statistic_up_to_the_period_counts_and_says_its_own(workspace
     assert row["status"] == "met"
     assert result.plan_table("targets")["elapsed"].iloc[0] == 0.6  # 2023: 3 of the 5 years from the baseline on
     series = result.series("trips", "a")
-    assert list(series["period"]) == ["2020", "2021", "2021", "2022", "2023Q4"]  # 2025 is none of 2024's yet
-    assert list(series["value"]) == [45, 49, 50, 55, 58]
-    assert list(series["used"]) == [True, False, False, False, True]  # the way begins at the first baseline
+    assert list(series["period"]) == ["2020", "2021", "2021", "2022", "2023Q4", "2025"]
+    assert list(series["value"]) == [45, 49, 50, 55, 58, 70]
+    assert list(series["used"]) == [True, False, False, False, True, False]  # the way begins at the first baseline
 
 
 def test_of_periods_that_end_together_the_workspace_s_own_counts(workspace: Maker) -> None:

@@ -829,9 +829,11 @@ def _read_tables(config: Config, folder: Path, zones: Mapping[str, str], reader:
         path = folder / file
         found[key] = readers[key](path, zones)
         name, digest = _display_name(file), sha256_of(path)
-        if key in ("statistics", "reported"):  # of later years none counts: a published year stays as it is
-            end = last_day(config.period)
-            found[key] = tuple(one for one in found[key] if last_day(one.period) <= end)
+        if key in ("statistics", "reported"):
+            own = config.periods.get(config.period)
+            if own is not None and own.frozen:  # what was published of a year doesn't change by those of later ones
+                end = last_day(config.period)
+                found[key] = tuple(one for one in found[key] if last_day(one.period) <= end)
             digest = hashlib.sha256(repr(found[key]).encode()).hexdigest()
         rows = sum(map(len, found[key].values())) if key == "baselines" else len(found[key])
         secrecy = _tables_secrecy(config)
