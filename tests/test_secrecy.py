@@ -30,8 +30,11 @@ from qpgis.verifying.release import release
 from tests.conftest import EAST, HEAD, NORTH, Maker, four_towns, frame, layer, square, write
 from tests.test_control_checks import land_table, parcels
 
-CLOSE_DEG, CLOSE_M = 1.1e-5, 1.1
-"""So near is the same coordinate, also where it was rounded to five decimals of a degree, or to metres."""
+CLOSE_DEG, CLOSE_M = 1.1e-5, 0.006
+"""So near is the same coordinate, also where it was rounded to five decimals of a degree, or to centimetres.
+
+In a plane, metres are small numbers: to a metre, or as floats of four bytes, packed bytes would hold any by chance.
+"""
 
 # ---- the search ----
 
@@ -80,13 +83,13 @@ def holds_words(blob: bytes, words: str) -> bool:
     return any(way in blob for way in (*ways, words.encode("gb18030")))
 
 
-def numbers(blob: bytes) -> np.ndarray:
-    """Every number in bytes: printed, whole steps of a degree, and doubles and floats at any offset."""
+def numbers(blob: bytes, *, degrees: bool) -> np.ndarray:
+    """Every number in bytes: printed, doubles at any offset; of degrees also whole steps, and floats of four bytes."""
     printed = [float(word) for word in re.findall(rb"-?\d+\.\d+|\d{6,10}", blob)]
     steps = np.array([one for one in printed if one == int(one)])
-    found = [np.array(printed), steps / 1e6, steps / 1e5]
+    found = [np.array(printed), *((steps / 1e6, steps / 1e5) if degrees else ())]
     for offset in range(8):
-        for form in ("<f8", ">f8", "<f4", ">f4"):
+        for form in ("<f8", ">f8", *(("<f4", ">f4") if degrees else ())):
             width = int(form[-1])
             end = offset + (len(blob) - offset) // width * width
             if offset < width:
@@ -123,8 +126,10 @@ class Planted:
             for blob in unpacked(path.read_bytes()):
                 told |= {f"{path.name}: {word}" for word in self.words if holds_words(blob, word)}
                 if len(blob) >= 8:
-                    there = numbers(blob)
-                    told |= {f"{path.name}: place" for points, near in self.places if holds_place(there, points, near)}
+                    there = {degrees: numbers(blob, degrees=degrees) for degrees in (True, False)}
+                    for points, near in self.places:
+                        if holds_place(there[near == CLOSE_DEG], points, near):
+                            told.add(f"{path.name}: place")
         return told
 
 
@@ -214,6 +219,17 @@ def planted(home: Path) -> dict[str, Planted]:
 
 
 # ---- the tests ----
+
+
+def test_the_search_finds_what_is_packed_in_either_plane(planted: dict[str, Planted], tmp_path: Path) -> None:
+    shape = layers()["water"].geometry.iloc[0]
+    noise = np.random.default_rng(1).bytes(400)
+    packed = base64.b64encode(gzip.compress(shapely.to_wkb(shape, byte_order=0) + noise))
+    printed = f"{shape.bounds[0]:.2f},{shape.bounds[1]:.2f}".encode()
+    for name, content in (("a.html", b"<p>" + packed), ("b.csv", printed)):
+        (tmp_path / name).write_bytes(content)
+    assert planted["internal"].found(tmp_path) == {"a.html: place", "b.csv: place"}
+    assert planted["secret"].found(tmp_path) == set()
 
 
 @pytest.mark.parametrize("level", LEVELS)
