@@ -564,7 +564,10 @@ def _verify(options: argparse.Namespace) -> int:
 def _report_run(assessment: Assessment, written: Sequence[Path], as_json: bool) -> None:
     from collections import Counter
 
-    from qpgis.catalogue import text
+    from qpgis.catalogue import listed, text
+    from qpgis.findings import Severity
+    from qpgis.plans import Status
+    from qpgis.rows import status_text
 
     found = Counter(str(f.severity) for f in assessment.findings)
     statuses = Counter(str(row.status) for row in assessment.rows)
@@ -572,14 +575,14 @@ def _report_run(assessment: Assessment, written: Sequence[Path], as_json: bool) 
         summary = {"written": [p.as_posix() for p in written], "findings": dict(found), "statuses": dict(statuses)}
         sys.stdout.write(json.dumps(summary, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
         return
-    counts = ", ".join(f"{number} {name}" for name, number in sorted(statuses.items()))
-    _say(f"{assessment.workspace.name} {assessment.workspace.period}: {len(assessment.rows)} values ({counts})")
+    workspace, lang = assessment.workspace, assessment.lang
+    words = {"name": workspace.title, "period": workspace.period, "count": len(assessment.rows)}
+    there = sum(row.value is not None for row in assessment.rows)
+    said = (f"{status_text(Status(one), None, lang)} {number}" for one, number in sorted(statuses.items()))
+    _say(text("run_values", lang, **words, values=there, statuses=listed(said, lang)))
     if found:
-        _say(
-            "findings: "
-            + ", ".join(f"{found[s]} {s}" for s in ("error", "warning", "info") if found[s])
-            + ", see findings.csv"
-        )
+        several = (f"{text(f'severity_{one}', lang)} {found[one]}" for one in map(str, Severity) if found[one])
+        _say(text("run_findings", lang, severities=listed(several, lang)))
     if assessment.signing in ("unbound", "other"):
         _say(text("sign_hint", assessment.lang, result=assessment.result_sha256))
     for path in written:
@@ -846,7 +849,7 @@ def _what_if(options: argparse.Namespace) -> int:
     from qpgis.provenance import require_writable, spare
     from qpgis.report.outputs import LAND_AREAS, MANIFEST, OUTPUTS, SECRECY, write_level, write_outputs
     from qpgis.report.tables import SCENARIOS, write_scenarios
-    from qpgis.scenarios.named import named_scenario, scenario_table
+    from qpgis.scenarios.named import differing_lines, named_scenario, scenario_table
 
     progress = _Progress()
     names = [SCENARIOS, *SECRECY] if options.all else [*OUTPUTS, *LAND_AREAS, *SECRECY, MANIFEST]
@@ -857,8 +860,10 @@ def _what_if(options: argparse.Namespace) -> int:
     if options.all:
         several = run_scenarios(workspace, lang=options.lang).values()
         results = [seen_by(one, options.audience) for one in several]
-        table = write_scenarios(scenario_table(results), options.out, options.lang)
-        for path in (table, *write_level(results, options.out)):
+        table = scenario_table(results)
+        for line in differing_lines(table, options.lang):
+            _say(line)
+        for path in (write_scenarios(table, options.out, options.lang), *write_level(results, options.out)):
             sys.stdout.write(f"{path}\n")
         return GOOD
     result = assess(named_scenario(workspace, options.scenario, lang=options.lang), lang=options.lang)
@@ -871,12 +876,11 @@ def _what_if(options: argparse.Namespace) -> int:
 
 def _gap(options: argparse.Namespace) -> int:
     from qpgis.assessment import assess
-    from qpgis.catalogue import text
     from qpgis.disclosure import seen_by
     from qpgis.provenance import require_writable, spare
     from qpgis.report.outputs import SECRECY, write_level
     from qpgis.report.tables import GAP, write_gap
-    from qpgis.scenarios.shortfall import shortfalls
+    from qpgis.scenarios.shortfall import elsewhere_lines, shortfalls
 
     if options.indicator is None and (options.definition or options.candidates):
         raise ConfigError("--definition and --candidates go with --indicator")
@@ -898,7 +902,7 @@ def _gap(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(json.dumps([one.record() for one in found], ensure_ascii=False, indent=2) + "\n")
     else:
-        _print([one.text(result) for one in found] or [text("gap_nothing", options.lang)])
+        _print([one.text(result) for one in found] or elsewhere_lines(result, options.indicator))
     return GOOD
 
 

@@ -294,7 +294,7 @@ class Tally:
         """The features that a kernel singles out, else those that it reads, in each zone where they are."""
         area = self._assessment.workspace.area
         for layer in self._engine.features(made) or made.layers:
-            name = self._assessment.layer_title(layer.kind)
+            name = text(f"layer_{layer.kind}", self._lang, name=self._assessment.title(key[0]))
             term = self._term(Term(*key, WHOLE, 1, text("evidence_whole_part", self._lang, layers=name), ""))
             number = self.features.add(layer)
             for zones in (*area.zone_sets, *area.group_sets):

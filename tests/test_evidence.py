@@ -195,6 +195,7 @@ def test_wholes_and_missing_values_say_so(result: qp.Result) -> None:
     assert whole.used["contribution"].isna().all()
     assert set(whole.used["layer"]) == {"patches"}
     assert all("不能相加" in note for note in whole.notes.values())
+    assert set(whole.used["part"]) == {"整体计算所依据的斑块重要性：生态斑块连通性"}
     missing = result.evidence("park_area_per_person", "a")
     assert not len(missing.used)
     assert "公园" in missing.notes["a"]

@@ -165,7 +165,9 @@ def test_gap_of_one_indicator(short: Workspace, capsys: pytest.CaptureFixture[st
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("道路长度")
     assert main(["gap", str(folder), "--indicator", "road_length", "--zone", "丁"]) == 0
-    assert "没有未达标的目标" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "所问分区没有可比的目标，或已达标" in said
+    assert "未达标的是：乙" in said
 
 
 # ------------------------------------------------------------------------------------ the optimum, by brute force

@@ -19,7 +19,8 @@ import qpgis as qp
 from qpgis.assessment import assess
 from qpgis.cli import main
 from qpgis.errors import ConfigError, CRSError, LayerError
-from qpgis.scenarios.named import named_scenario
+from qpgis.maps.result import scene_of
+from qpgis.scenarios.named import differing_lines, named_scenario
 from qpgis.workspace import Workspace
 from qpgis.workspace.loading import restated
 from tests.conftest import EAST, HEAD, NORTH, Maker, four_towns, frame, layer, square, write
@@ -243,7 +244,7 @@ def without_crs() -> gpd.GeoDataFrame:
         ("roads", lambda: frame([point(1, 1)]), LayerError, "'方案', layer 'roads': row 0: "),
         ("roads", lambda: frame([road((0, 0), (9, 9)), None]), LayerError, "'方案', layer 'roads': row 1: "),
         ("roads", lambda: frame([road((0, 0), (9, 9))], class_=["大马路"]), LayerError, "row 0: .*大马路"),
-        ("roads", without_crs, CRSError, "layer 'roads' .情景：方案"),
+        ("roads", without_crs, CRSError, r"layer 'roads': .*frame\.set_crs"),
         ("roads", lambda: frame([road((0, 0), (9, 9))]).drop(columns="geometry"), LayerError, "give a GeoDataFrame"),
         ("forest", lambda: frame([square(0, 0)]), LayerError, r"add \[layers.forest\]"),
         ("roda", lambda: frame([square(0, 0)]), LayerError, "'方案': no layer 'roda'; .*roads"),
@@ -316,6 +317,10 @@ def test_scenarios_by_name(stages: Workspace) -> None:
         "规划全部建成（不含研究）",
         "情景",
     ]
+    assert differing_lines(table.assign(现状与在建=table["present"]), "zh")[:2] == [
+        "情景“现状与在建”：没有数值与现状不同，情景中的要素未被任何指标读到，或没有这样的要素",
+        f"情景“规划全部建成（不含研究）”：{(table.iloc[:, 6] != table.iloc[:, 8]).sum()} 个数值与现状不同",
+    ]
     with pytest.raises(ConfigError, match=r"no scenario 'plan'; .*planned"):
         qp.scenario_table(stages, ["plan"])
 
@@ -361,6 +366,15 @@ COORDINATE = st.integers(0, 19).map(lambda n: 100 * n)
 LOTS = st.lists(
     st.tuples(COORDINATE, COORDINATE, st.sampled_from(["0101", "0301", "0601", "1101", "0810"])), min_size=1, max_size=3
 )
+
+
+def test_the_map_shows_what_a_scenario_adds(roads: Workspace) -> None:
+    new = frame([road((0, 900), (250, 900))], class_=["primary"])
+    layers = scene_of(qp.what_if(roads, roads=new, name="方案甲")).layers
+    added = [one for one in layers if one.title == "情景新增：道路"]
+    assert [one.frame["feature_id"].tolist() for one in added] == [["方案甲:0"]]
+    assert added[0].shown is True
+    assert not any(one.title.startswith("情景新增") for one in scene_of(qp.assess(roads)).layers)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

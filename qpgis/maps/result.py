@@ -13,6 +13,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from qpgis.assessment import Assessment
 from qpgis.catalogue import Lang, keys, text, unit_text
@@ -48,6 +49,7 @@ def scene_of(assessment: Assessment) -> Scene:
         values=pd.DataFrame([_value(assessment, row) for row in _mapped(assessment)]),
         layers=(
             *(_scene_layer(layer, workspace.area.plane, assessment) for layer in _drawn(assessment)),
+            *(_scene_added(layer, assessment) for layer in _drawn(assessment) if _is_added(layer, assessment).any()),
             *(_scene_reached(key, layers, assessment) for key, layers in assessment.reached.items()),
             *(_scene_missed(key, layers, assessment) for key, layers in assessment.missed.items()),
             *(_scene_features(key, one, assessment) for key, some in assessment.features.items() for one in some),
@@ -143,6 +145,25 @@ def _scene_layer(layer: Layer, plane: Plane, assessment: Assessment) -> SceneLay
     shown = assessment.workspace.shown.get(layer.kind)
     drawn = SceneLayer(layer.kind, title, frame, *_graded(layer.source, assessment.lang), show, shown, legend)
     return _worded(drawn, assessment.lang)
+
+
+def _is_added(layer: Layer, assessment: Assessment) -> NDArray[np.bool_]:
+    """Which features of a layer a scenario added; what a gap chose is shown as that."""
+    of_gap = any(one.kind == "chosen" for some in assessment.features.values() for one in some)
+    if of_gap or layer.selected_from or not len(layer):
+        return np.zeros(len(layer), dtype=bool)
+    prefix = f"{assessment.workspace.state.scenario}:"
+    return layer.frame["feature_id"].str.startswith(prefix).to_numpy(dtype=bool)
+
+
+def _scene_added(layer: Layer, assessment: Assessment) -> SceneLayer:
+    """What a scenario adds to a layer, in the style of what is chosen; shown as the map opens."""
+    drawn = _scene_layer(
+        layer.select(_is_added(layer, assessment), "added"), assessment.workspace.area.plane, assessment
+    )
+    title = text("layer_added", assessment.lang, name=drawn.title)
+    frame = drawn.frame.drop(columns="fill", errors="ignore")
+    return replace(drawn, kind="chosen", title=title, frame=frame, shown=True, legend=())
 
 
 def _scene_missed(key: tuple[str, str], layers: tuple[Layer, ...], assessment: Assessment) -> SceneLayer:

@@ -12,7 +12,7 @@ from qpgis.catalogue import Lang, read_toml, text
 from qpgis.control.placing import report_placing
 from qpgis.errors import ConfigError, SourceError, did_you_mean
 from qpgis.findings import Findings, ordered
-from qpgis.layers import Layer
+from qpgis.layers import PRESENT, Layer
 from qpgis.provenance import Secrecy
 from qpgis.scenarios.what_if import Change, scenario
 from qpgis.workspace import Workspace
@@ -21,6 +21,9 @@ from qpgis.workspace.loading import Reader, restated
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SCENARIO_KEYS = ("indicator", "definition", "zone_id", "zone_name", "level", "unit")
+"""What a row of a table of scenarios is of."""
 
 
 def scenario_tables(workspace: Workspace, lang: Lang = "zh") -> dict[str, ScenarioTable]:
@@ -92,7 +95,7 @@ def scenario_table(results: Iterable[Assessment]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    keys = ["indicator", "definition", "zone_id", "zone_name", "level", "unit"]
+    keys = list(SCENARIO_KEYS)
     found: dict[str, pd.Series] = {}
     for result in results:
         name = result.workspace.state.scenario
@@ -100,6 +103,15 @@ def scenario_table(results: Iterable[Assessment]) -> pd.DataFrame:
             raise ConfigError(f"two scenarios are called {name!r}; give each its own name")
         found[name] = result.table.drop_duplicates(keys).set_index(keys)["value"]
     return pd.concat(found, axis=1, sort=False).reset_index()
+
+
+def differing_lines(table: pd.DataFrame, lang: Lang) -> list[str]:
+    """How many values of each scenario of a :func:`scenario_table` aren't those of the present, for planners."""
+    said = []
+    for name in table.columns.drop([*SCENARIO_KEYS, PRESENT]):
+        count = int((~table[name].eq(table[PRESENT]) & ~(table[name].isna() & table[PRESENT].isna())).sum())
+        said.append(text("scenario_differs" if count else "scenario_same", lang, name=name, count=count))
+    return said
 
 
 def _has_config(workspace: Workspace) -> bool:

@@ -187,6 +187,15 @@ def shortfalls(
     return tuple(one for one in found if only is None or one.row.zone in only)
 
 
+def elsewhere_lines(assessment: Assessment, indicator: str | None) -> list[str]:
+    """What to say where no target is missed: which zones miss it elsewhere, if any does."""
+    lang = assessment.lang
+    missed = dict.fromkeys(one.row.zone.name for one in shortfalls(assessment, indicator=indicator))
+    if not missed:
+        return [text("gap_nothing", lang)]
+    return [text("gap_elsewhere", lang, zones=listed(missed, lang))]
+
+
 def zone_called(workspace: Workspace, name: str) -> Zone:
     """A zone by its id or name.
 

@@ -13,7 +13,7 @@ import shapely
 from qpgis.catalogue import Lang, text
 from qpgis.control.placing import report_placing
 from qpgis.crs import Geometries, parse
-from qpgis.errors import ConfigError, LayerError, did_you_mean
+from qpgis.errors import ConfigError, CRSError, LayerError, did_you_mean
 from qpgis.findings import Findings, Severity, ids_text
 from qpgis.landuse import class_words, plan_statuses, scheme
 from qpgis.layers import LAYERS, Layer, text_of
@@ -192,6 +192,8 @@ class _Scenario:
         change = replace(change, frame=_with_amounts(change.frame, own))
         assert change.frame is not None
         raw = RawFeatures(with_ids(change.frame, own), self._file, DRIVER)
+        if raw.frame.crs is None:
+            raise CRSError(f"{what}: the GeoDataFrame has no coordinate system; say which: frame.set_crs(4490)")
         table = _table(change, kind, own)
         if kind == "landuse" and table.class_field is None:
             raise LayerError(f"{what}: say what each row becomes: its land-use code in a column class_")
