@@ -34,7 +34,8 @@ def write(synthetic: Synthetic, folder: Path | str, *, format: Format = "geojson
     folder : path
         Made if it isn't there.
     format : str
-        ``geojson``, ``gpkg`` or ``parquet``. In GeoJSON empty values are left out of all features but the first.
+        ``geojson``, ``gpkg`` or ``parquet``. In GeoJSON empty values are left out of all features but the first,
+        and the grade stands once, before the features.
 
     Raises
     ------
@@ -53,17 +54,19 @@ def write(synthetic: Synthetic, folder: Path | str, *, format: Format = "geojson
     return [folder / f"{name}.{format}" for name in sorted(synthetic.layers)]
 
 
-def write_feature_collection(path: Path, features: Iterable[str]) -> None:
-    """GeoJSON from features that are text already: one a line, UTF-8, ending in a newline."""
+def write_feature_collection(path: Path, features: Iterable[str], *, grade: str = "") -> None:
+    """GeoJSON from features that are text already: one a line, UTF-8, ending in a newline; their grade in the head."""
+    head = {"type": "FeatureCollection", "name": path.stem, **({"grade": grade} if grade else {})}
     with path.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write(f'{{"type":"FeatureCollection","name":{json.dumps(path.stem)},"features":[')
+        stream.write(f'{json.dumps(head, separators=(",", ":"))[:-1]},"features":[')
         for n, feature in enumerate(features):
             stream.write(f"{',' if n else ''}\n{feature}")
         stream.write("\n]}\n")
 
 
 def _write_geojson(frame: gpd.GeoDataFrame, path: Path) -> None:
-    write_feature_collection(path, _features(frame))
+    (grade,) = frame["grade"].unique() if len(frame) else [""]
+    write_feature_collection(path, _features(frame.drop(columns="grade")), grade=grade)
 
 
 def _features(frame: gpd.GeoDataFrame) -> Iterator[str]:
