@@ -65,6 +65,9 @@ def test_one_layer_makes_the_whole_difference(workspace: Maker) -> None:
     assert parts(found, "south") == {"数据：林地": pytest.approx(5, rel=1e-5)}
     assert parts(found, "b") == {"数据：林地": 0}
     assert found.table.loc[0, "share"] == 1
+    still = [zone for zone in found.zones if zone.record["difference"] == 0]
+    assert f"其余 {len(still)} 个分区没有变化" in found.text()
+    assert all(zone.record["zone_name"] not in found.text() for zone in still)
     adds_up(found)
 
 

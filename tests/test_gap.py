@@ -490,6 +490,7 @@ def test_a_plan_on_the_command_line(city: Workspace, tmp_path: Path, capsys: pyt
     first = json.loads(re.findall(r'"series":\s*\[\s*(\{"indicator":\s*"\w+")', page)[0] + "}")
     assert first == {"indicator": "bus_stop_coverage"}  # the map opens with it
     # what was chosen, as a scenario of qpgis.toml by the lines that were told, comes to the same
+    assert "先把 chosen.gpkg 复制到 qpgis.toml 所在文件夹" in said.err
     toml = said.err[said.err.index("[scenarios.gap]") :].replace("chosen.gpkg", str(out / "chosen.gpkg"))
     other = tmp_path / "other"
     shutil.copytree(folder, other)

@@ -176,7 +176,8 @@ class Explanation:
         }
 
     def _lines(self) -> Iterator[str]:
-        for zone in self.zones:
+        moved = [zone for zone in self.zones if zone.record["difference"] != 0] or self.zones
+        for zone in moved:
             unit = zone.record["unit"]
             points = text("unit_points", self.lang) if unit == "%" else unit_text(unit, self.lang)
             whole, parts = self._shown(zone)
@@ -187,6 +188,8 @@ class Explanation:
                     key, words["share"] = "explain_share", f"{float(part.amount / zone.record['difference']) + 0.0:.1%}"
                 yield f"  {text(key, self.lang, **words)}"
             yield from (f"  {note}" for note in zone.notes)
+        if len(moved) < len(self.zones):
+            yield text("explain_unmoved", self.lang, count=len(self.zones) - len(moved))
         yield from self.notes
         if len(self.zones) == 1 and len(self.features):
             yield text("explain_features", self.lang)

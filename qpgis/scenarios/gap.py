@@ -212,7 +212,8 @@ class Answer:
 
     def toml(self, file: str) -> str:
         """The lines of ``qpgis.toml`` that make it a scenario, with what was chosen in a file."""
-        head = f'[scenarios.gap]\ntitle = "{self.name}"\n[[scenarios.gap.changes]]\n'
+        head = f"# {text('gap_copy', self.lang, file=file)}\n"
+        head += f'[scenarios.gap]\ntitle = "{self.name}"\n[[scenarios.gap.changes]]\n'
         return head + f'kind = "{self.candidates.kind}"\nfile = "{file}"\ngrade = "{self.candidates.grade}"'
 
     def as_record(self) -> dict[str, Any]:
